@@ -1,0 +1,14 @@
+from benchmark import Strategy
+
+
+class Anchor(Strategy):
+    """Train on the share `alpha` of real data, drawn anew, and on the last model's samples for the rest."""
+
+    def __init__(self, alpha):
+        self.alpha = alpha
+
+    def training_set(self, context, pool):
+        if context.t == 1:
+            return pool.all()
+        real = round(self.alpha * context.n)
+        return pool.real().sample(real, context.rng) + pool.latest().sample(context.n - real, context.rng)

@@ -1,0 +1,1 @@
+../anchor-0.1/strategy.py

@@ -1,0 +1,8 @@
+from benchmark import Strategy
+
+
+class RealOnly(Strategy):
+    """Train on the real data for ever, and ignore everything synthetic."""
+
+    def training_set(self, context, pool):
+        return pool.real().all()

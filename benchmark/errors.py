@@ -1,0 +1,33 @@
+"""What can go wrong through a user's doing. Each message gives the facts, then the way out."""
+
+
+class ThriveError(Exception):
+    """An error that a user can mend: the command line prints it without a traceback."""
+
+
+class BadParams(ThriveError):
+    """params.yaml does not say what it must."""
+
+
+class BadEntry(ThriveError):
+    """An entry's folder, card or strategy cannot be loaded."""
+
+
+class ContractBroken(ThriveError):
+    """A strategy returned what the contract does not allow."""
+
+
+class TrackBroken(ContractBroken):
+    """A strategy asked for what its track withholds."""
+
+
+class BudgetExceeded(ContractBroken):
+    """A strategy used more than its budget."""
+
+
+class Unsupported(ThriveError):
+    """A task-setting cannot do what a strategy asks of it; the board shows a dash with this reason."""
+
+
+class PinMismatch(ThriveError):
+    """A file is not the one that params.yaml pins."""

@@ -1,0 +1,122 @@
+"""What has been generated so far, and which rows of it train the next model."""
+
+from collections.abc import Hashable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Examples = NDArray[Any]
+"""Examples, one a row: float64 of shape (n, d) for vectors, an object array of n strings for text."""
+
+
+class History:
+    """Generations 0 … t-1 of one run, end to end in one growing array.
+
+    Generation g is `examples[starts[g]:starts[g + 1]]`. Appending is amortized: no copy of the pool per
+    generation. `memo` is for the task alone, which keeps there what it has already computed of these
+    rows; rows never change, so nothing in it ever goes stale.
+    """
+
+    def __init__(self, real: Examples) -> None:
+        self._buffer = real  # not copied: whoever drew it gives it away
+        self.starts = [0, len(real)]
+        self.memo: dict[Hashable, Any] = {}
+
+    def __len__(self) -> int:
+        """Number of generations."""
+        return len(self.starts) - 1
+
+    @property
+    def examples(self) -> Examples:
+        """All rows, read-only."""
+        view = self._buffer[: self.starts[-1]]
+        view.flags.writeable = False
+        return view
+
+    def generation(self, g: int) -> Examples:
+        """The rows of generation g, read-only."""
+        return self.examples[self.starts[g] : self.starts[g + 1]]
+
+    def append(self, generation: Examples) -> None:
+        """Add the next generation."""
+        start = self.starts[-1]
+        stop = start + len(generation)
+        if stop > len(self._buffer):
+            grown = np.empty((max(stop, 2 * start), *self._buffer.shape[1:]), self._buffer.dtype)
+            grown[:start] = self._buffer[:start]
+            self._buffer = grown
+        self._buffer[start:stop] = generation
+        self.starts.append(stop)
+
+
+class Span(NamedTuple):
+    """Whole generations `first … last - 1`, every row with one weight."""
+
+    first: int
+    last: int
+    weight: float
+
+
+NO_ROWS = np.empty(0, np.int64)
+NO_WEIGHTS = np.empty(0)
+
+
+@dataclass(frozen=True, eq=False)
+class Weighted:
+    """A training set in canonical form, as a task sees it: whole generations, then single rows.
+
+    Whole generations stay whole so that a task can use what it has summed of them before, and *accumulate*
+    costs per generation what *replace* costs.
+
+    Attributes:
+        history: where the rows are.
+        spans: whole generations, in order.
+        rows: indices into `history.examples`, increasing; a row drawn twice stands twice.
+        weights: positive, one for each of `rows`.
+    """
+
+    history: History
+    spans: tuple[Span, ...] = ()
+    rows: NDArray[np.int64] = field(default_factory=lambda: NO_ROWS)
+    weights: NDArray[np.float64] = field(default_factory=lambda: NO_WEIGHTS)
+
+    @property
+    def size(self) -> int:
+        """Number of rows, with repeats."""
+        return sum(stop - start for start, stop, _ in self.ranges()) + len(self.rows)
+
+    @property
+    def mass(self) -> float:
+        """Sum of the weights of all rows."""
+        whole = sum((stop - start) * weight for start, stop, weight in self.ranges())
+        return whole + float(self.weights.sum())
+
+    @property
+    def real_share(self) -> float:
+        """Share of the mass that lies on real rows, 0 to 1."""
+        real = self.history.starts[1]
+        whole = sum(max(0, min(stop, real) - start) * weight for start, stop, weight in self.ranges())
+        return float((whole + self.weights[self.rows < real].sum()) / self.mass)
+
+    @property
+    def is_real_data(self) -> bool:
+        """Whether this is exactly generation 0, all rows alike."""
+        return len(self.rows) == 0 and [(s.first, s.last) for s in self.spans] == [(0, 1)]
+
+    def ranges(self) -> Iterator[tuple[int, int, float]]:
+        """Each span as rows `start … stop - 1` of the history, with the weight of one row."""
+        for span in self.spans:
+            yield self.history.starts[span.first], self.history.starts[span.last], span.weight
+
+    def expanded(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """All rows and their weights, listed one by one: costs what the training set is long."""
+        whole = [(np.arange(start, stop), np.full(stop - start, weight)) for start, stop, weight in self.ranges()]
+        rows = np.concatenate([r for r, _ in whole] + [self.rows])
+        return rows, np.concatenate([w for _, w in whole] + [self.weights])
+
+
+def real_data_only(history: History) -> Weighted:
+    """Generation 0, unweighted."""
+    return Weighted(history, (Span(0, 1, 1.0),))

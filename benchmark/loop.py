@@ -1,0 +1,131 @@
+"""The loop: one run is a task instance, a strategy and a seed.
+
+    generation 0 = n real examples
+    for t = 1 … T:
+        training set = what the strategy chooses of generations 0 … t-1
+        model        = fitted to it
+        test loss    = of the model on held-out real data
+        generation t = sampled from the model
+
+Iteration 1 sees real data only. There is one loop for all task-settings, and this is all of it.
+"""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from benchmark.errors import BudgetExceeded, ContractBroken
+from benchmark.history import History, Weighted, real_data_only
+from benchmark.pool import Candidates, Names, Pool
+from benchmark.rules import Meter, Rules
+from benchmark.streams import stream
+from benchmark.strategy import NEUTRAL, Context, SampleRequest, Spec, Strategy, canonical
+from benchmark.tasks import Task, refuse_unsupported
+
+Record = dict[str, Any]
+
+
+def run(task: Task, make_strategy: Callable[[], Strategy], rules: Rules, seed: int, horizon: int) -> Iterator[Record]:
+    """One record an iteration, as measured.
+
+    Args:
+        task: the instance.
+        make_strategy: a new strategy object; called at every iteration under track `blind`.
+        rules: track, budget and role, which the loop enforces.
+        seed: of all randomness.
+        horizon: T, the number of iterations.
+
+    Raises:
+        ContractBroken: the strategy's answer is not allowed; the message names the iteration.
+        Unsupported: the strategy asks for what the task-setting does not have.
+    """
+    world = task.world(stream(seed, "world"))
+    history = History(task.real_data(world, task.n, stream(seed, "real data")))
+    test = task.held_out(world, stream(seed, "test data"))
+    # The noise of fitting is one for all iterations of a seed: what differs between them is their data alone.
+    fit = partial(_fit, task, seed)
+    real_model = fit(real_data_only(history), NEUTRAL)
+    real_loss = task.test_loss(real_model, test)
+    strategy = _set_up(make_strategy, task, rules)
+    for t in range(1, horizon + 1):
+        if t > 1 and not rules.sees_generations:
+            strategy = _set_up(make_strategy, task, rules)
+        meter = Meter()
+        context = Context(t, task.n, partial(stream, seed, "strategy", t))
+        chosen = _chosen(strategy, context, history, rules, seed, meter)
+        options = strategy.fit_options(context)
+        refuse_unsupported(task, options.asks_for())
+        same = chosen.is_real_data and options == NEUTRAL
+        model = real_model if same else fit(chosen, options)
+        loss = real_loss if same else task.test_loss(model, test)
+        generation, notes = _generation(task, strategy, context, model, rules, seed, meter)
+        yield {
+            "seed": seed,
+            "t": t,
+            "test_loss": loss,
+            "real_loss": real_loss,
+            "status": "ok" if np.isfinite(loss) else "diverged",
+            **vars(meter),
+            **notes,
+            **task.diagnostics(model, generation, test, full=t == horizon or is_milestone(t)),
+            "texts": task.show(generation),
+        }
+        history.append(generation)
+
+
+def is_milestone(t: int) -> bool:
+    """Whether costly diagnostics are taken at t = 1, 2, 5, 10, 20, 50, 100, …"""
+    return t in (1, 2, 5) or (t % 10 == 0 and is_milestone(t // 10))
+
+
+def _fit(task: Task, seed: int, chosen: Weighted, options: Any) -> Any:
+    return task.fit(chosen, options, stream(seed, "fit"))
+
+
+def _set_up(make_strategy: Callable[[], Strategy], task: Task, rules: Rules) -> Strategy:
+    strategy = make_strategy()
+    strategy.setup(Spec(task.kind, task.n, task.dimension, rules))
+    return strategy
+
+
+def _chosen(
+    strategy: Strategy, context: Context, history: History, rules: Rules, seed: int, meter: Meter
+) -> Weighted:
+    pool = Pool(Names(history, seed, "pool", context.t), rules, 0, len(history))
+    try:
+        chosen = canonical(pool, strategy.training_set(context, pool))
+    except ContractBroken as error:
+        raise type(error)(f"training_set() at iteration {context.t}: {error}") from error
+    meter.training_rows, meter.real_share = chosen.size, chosen.real_share
+    _within("rows in the training set", meter.training_rows, rules.max_training_rows(context.n, context.t), context.t)
+    _within("share of real rows in the training mass", meter.real_share, rules.max_real_share(context.t), context.t)
+    return chosen
+
+
+def _generation(
+    task: Task, strategy: Strategy, context: Context, model: Any, rules: Rules, seed: int, meter: Meter
+) -> tuple[Any, dict[str, float]]:
+    """What enters the pool, and what is to be known of the sampling."""
+    request = strategy.sample_request(context)
+    refuse_unsupported(task, _asks_for(request))
+    meter.candidates = request.count or task.n
+    _within("candidates", meter.candidates, rules.max_candidates(task.n), context.t)
+    drawn = task.sample(model, meter.candidates, request, stream(seed, "sample", context.t))
+    candidates = Candidates(Names(History(drawn.examples), seed, "candidates", context.t), rules, 0, 1)
+    try:
+        kept = canonical(candidates, strategy.keep(context, candidates))
+    except ContractBroken as error:
+        raise type(error)(f"keep() at iteration {context.t}: {error}") from error
+    return (drawn.examples if kept.is_real_data else drawn.examples[kept.expanded()[0]]), drawn.diagnostics
+
+
+def _asks_for(request: SampleRequest) -> set[str]:
+    neutral = SampleRequest()
+    return {name for name, value in vars(request).items() if name != "count" and value != getattr(neutral, name)}
+
+
+def _within(what: str, found: float, most: float, t: int) -> None:
+    if found > most * (1 + 1e-9):  # a share is a quotient of sums
+        raise BudgetExceeded(f"iteration {t}: {what}: {found:g}, and the track and budget allow {most:g}.")

@@ -1,0 +1,190 @@
+"""What a strategy looks at: rows under opaque ids, in read-only views that list nothing until asked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmark.errors import ContractBroken, TrackBroken
+from benchmark.history import History
+from benchmark.rules import Rules
+from benchmark.streams import stream
+
+if TYPE_CHECKING:
+    from numpy.random import Generator
+
+Ids = NDArray[np.int64]
+
+Chunk: TypeAlias = "tuple[int, int] | NDArray[np.int64]"
+"""Whole generations `first … last - 1`, or row numbers of the history."""
+
+
+class Rows:
+    """Some rows of a view, as a multiset: `+` joins two. Numpy turns it into the ids.
+
+    Whole generations stay whole and nothing is listed before it is needed.
+    """
+
+    def __init__(self, names: Names, chunks: tuple[Chunk, ...]) -> None:
+        self.names = names
+        self.chunks = chunks
+
+    def __add__(self, other: Rows) -> Rows:
+        return Rows(self.names, self.chunks + other.chunks)
+
+    def __len__(self) -> int:
+        return sum(len(self._numbers(chunk)) for chunk in self.chunks)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        return self.names.of_row[self.numbers()].astype(dtype or np.int64)
+
+    def numbers(self) -> NDArray[np.int64]:
+        """Row numbers in the history: for the harness alone."""
+        return np.concatenate([np.asarray(self._numbers(chunk), np.int64) for chunk in self.chunks])
+
+    def _numbers(self, chunk: Chunk) -> range | NDArray[np.int64]:
+        if isinstance(chunk, tuple):
+            starts = self.names.history.starts
+            return range(starts[chunk[0]], starts[chunk[1]])
+        return chunk
+
+
+@dataclass(frozen=True, eq=False)
+class Names:
+    """The ids of all rows for one iteration: drawn anew at every iteration, so nothing can be told by them."""
+
+    history: History
+    seed: int
+    purpose: str
+    t: int
+
+    @cached_property
+    def of_row(self) -> Ids:
+        """The id of each row."""
+        return stream(self.seed, f"{self.purpose} ids", self.t).permutation(self.history.starts[-1])
+
+    @cached_property
+    def to_row(self) -> NDArray[np.int64]:
+        """The row of each id."""
+        rows = np.empty_like(self.of_row)
+        rows[self.of_row] = np.arange(len(rows))
+        return rows
+
+    @cached_property
+    def order(self) -> NDArray[np.int64]:
+        """Rows in the order in which a strategy sees them."""
+        return stream(self.seed, f"{self.purpose} order", self.t).permutation(self.history.starts[-1])
+
+
+class Pool:
+    """A read-only view of generations `first … last - 1`: all that a strategy may look at.
+
+    `all` and `sample` are lazy: they cost nothing for rows that nobody lists.
+    """
+
+    def __init__(self, names: Names, rules: Rules, first: int, last: int) -> None:
+        self.names = names
+        self._rules = rules
+        self._first = first
+        self._last = last
+
+    def __len__(self) -> int:
+        """Number of rows."""
+        return self._stop - self._start
+
+    @property
+    def _start(self) -> int:
+        return self.names.history.starts[self._first]
+
+    @property
+    def _stop(self) -> int:
+        return self.names.history.starts[self._last]
+
+    def all(self) -> Rows:
+        """Every row, once."""
+        return Rows(self.names, ((self._first, self._last),))
+
+    def sample(self, count: int, rng: Generator) -> Rows:
+        """`count` rows, uniformly without replacement."""
+        if not 0 <= count <= len(self):
+            raise ContractBroken(f"sample({count}) of a view of {len(self)} rows: ask for 0 to {len(self)}.")
+        if count == len(self):
+            return self.all()
+        return self._rows(self._start + rng.choice(len(self), count, replace=False, shuffle=False))
+
+    def rows(self, ids: Ids) -> Rows:
+        """The rows of these ids.
+
+        Raises:
+            ContractBroken: an id is not of this view.
+        """
+        if ids.ndim != 1 or (ids.size and not np.issubdtype(ids.dtype, np.integer)):
+            raise ContractBroken(f"ids of shape {ids.shape} and type {ids.dtype}: expected a 1-D array of integers.")
+        ids = ids.astype(np.int64)
+        known = (0 <= ids) & (ids < len(self.names.of_row))
+        numbers = self.names.to_row[np.where(known, ids, 0)]
+        known &= (self._start <= numbers) & (numbers < self._stop)
+        if not known.all():
+            raise ContractBroken(f"id {ids[~known][0]} is not of this view ({len(self)} rows): return ids from `ids`.")
+        return self._rows(numbers)
+
+    def _rows(self, numbers: NDArray[np.int64]) -> Rows:
+        return Rows(self.names, (numbers,))
+
+    @property
+    def ids(self) -> Ids:
+        """The ids of all rows, int64, in the order in which every other array of this view comes."""
+        return self.names.of_row[self._order]
+
+    @cached_property
+    def _order(self) -> NDArray[np.int64]:
+        order = self.names.order
+        return order[(self._start <= order) & (order < self._stop)]
+
+    def generation(self) -> NDArray[np.int64]:
+        """The generation of each row; 0 is real."""
+        self._needs_generations("generation")
+        return np.searchsorted(self.names.history.starts, self._order, side="right") - 1
+
+    def is_real(self) -> NDArray[np.bool_]:
+        """Whether each row is real."""
+        self._needs_generations("is_real")
+        return self._order < self.names.history.starts[1]
+
+    def real(self) -> Pool:
+        """The view of generation 0 alone."""
+        return self.generations(0, 1)
+
+    def latest(self) -> Pool:
+        """The view of the newest generation alone: at iteration 1 that is the real data."""
+        return self.generations(self._last - 1, self._last)
+
+    def generations(self, first: int, last: int) -> Pool:
+        """The view of generations `first … last - 1` alone."""
+        self._needs_generations("generations")
+        if not self._first <= first < last <= self._last:
+            raise ContractBroken(
+                f"generations({first}, {last}) of a view of generations {self._first} … {self._last - 1}."
+            )
+        return Pool(self.names, self._rules, first, last)
+
+    def _needs_generations(self, asked: str) -> None:
+        if not self._rules.sees_generations:
+            raise TrackBroken(
+                f"{asked}() tells rows apart by age, which track 'blind' withholds: "
+                "declare track 'labelled' in card.yaml, or do without."
+            )
+
+
+class Candidates(Pool):
+    """What the model of this iteration has just sampled."""
+
+    def first(self, count: int) -> Rows:
+        """The `count` that were drawn first; being exchangeable, any others would do as well."""
+        if not 0 <= count <= len(self):
+            raise ContractBroken(f"first({count}) of {len(self)} candidates: ask for 0 to {len(self)}.")
+        return self.all() if count == len(self) else self._rows(np.arange(count))

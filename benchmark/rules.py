@@ -1,0 +1,74 @@
+"""What an entry may use: its track, its budget, and the meter that counts what it did use.
+
+A track says which information a strategy may use, a budget how much work; together they are the division
+in which an entry is ranked. The harness enforces both. The card only declares.
+"""
+
+import math
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Track(StrEnum):
+    """What a strategy may know of a row."""
+
+    BLIND = "blind"  # neither which rows are real nor how old they are, as on the web
+    LABELLED = "labelled"  # generation of every row; real rows at most half of the training mass
+    ASSISTED = "assisted"  # no cap on real mass, and whatever the harness sells
+
+
+class Budget(StrEnum):
+    """How many rows a strategy may train on at iteration t, with repeats."""
+
+    FIXED = "fixed"  # n
+    GROWING = "growing"  # n·⌈t^1.5⌉
+
+
+class Role(StrEnum):
+    """Whether an entry competes."""
+
+    ENTRY = "entry"
+    REFERENCE = "reference"  # drawn in every division, never ranked, and free of the cap on real mass
+
+
+REAL_MASS_CAP = 0.5
+CANDIDATES_PER_ROW = 4
+
+
+@dataclass(frozen=True)
+class Rules:
+    """Track, budget and role of one entry, as limits."""
+
+    track: Track = Track.BLIND
+    budget: Budget = Budget.FIXED
+    role: Role = Role.ENTRY
+
+    @property
+    def sees_generations(self) -> bool:
+        """Whether a strategy may tell real from synthetic, and old from new."""
+        return self.track is not Track.BLIND
+
+    def max_training_rows(self, n: int, t: int) -> int:
+        """Most rows that a training set may have at iteration t, with repeats."""
+        return n * math.ceil(t**1.5) if self.budget is Budget.GROWING else n
+
+    def max_candidates(self, n: int) -> int:
+        """Most examples that the model may be asked for."""
+        return CANDIDATES_PER_ROW * n
+
+    def max_real_share(self, t: int) -> float:
+        """Largest share of the training mass that real rows may have at iteration t."""
+        capped = self.track is Track.LABELLED and self.role is Role.ENTRY and t > 1
+        return REAL_MASS_CAP if capped else 1.0
+
+
+@dataclass
+class Meter:
+    """What one iteration used. Every field is a column of the records."""
+
+    training_rows: int = 0
+    real_share: float = 0.0
+    candidates: int = 0
+    log_likelihood_rows: int = 0
+    fresh_real_rows: int = 0
+    verifier_rows: int = 0

@@ -1,0 +1,227 @@
+"""What a strategy is: the closed action space, and nothing else.
+
+A strategy decides which rows train the next model and with which weights, how the model is sampled, and a few
+dimensionless knobs. The harness owns data, fitting, sampling and evaluation; rows are opaque ids that it draws.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmark.errors import ContractBroken
+from benchmark.history import Span, Weighted
+from benchmark.pool import Candidates, Ids, Pool, Rows
+from benchmark.rules import Rules
+
+if TYPE_CHECKING:
+    from numpy.random import Generator
+
+Weights = float | NDArray[np.float64]
+
+
+def _require(holds: bool, name: str, found: object, expected: str) -> None:
+    if not holds:
+        raise ContractBroken(f"{name} is {found!r}: expected {expected}.")
+
+
+class TrainingSet:
+    """Rows, and the weight of each: `+` joins two.
+
+    Args:
+        rows: what `pool.all()` or `pool.sample()` gave, or an array of ids; an id may stand twice.
+        weights: one number for all, or one for each row; finite, not negative, not all zero. Only their
+            proportions matter.
+    """
+
+    def __init__(self, rows: Rows | Ids, weights: Weights = 1.0) -> None:
+        self.parts: tuple[tuple[Rows | Ids, Weights], ...] = ((rows, weights),)
+
+    def __add__(self, other: TrainingSet) -> TrainingSet:
+        both = TrainingSet.__new__(TrainingSet)
+        both.parts = self.parts + other.parts
+        return both
+
+
+@dataclass(frozen=True)
+class SampleRequest:
+    """How the model is sampled.
+
+    Attributes:
+        count: candidates to draw; None for n.
+        temperature: τ > 0. Gaussian: Σ → τΣ. KDE: h² → τh². Text: softmax temperature.
+        top_p: keep the likeliest share p of the model's mass (text: of the next token's).
+        preserve_variance: KDE only: shrink samples so that the kernel adds no variance.
+    """
+
+    count: int | None = None
+    temperature: float = 1.0
+    top_p: float = 1.0
+    preserve_variance: bool = False
+
+    def __post_init__(self) -> None:
+        _require(self.count is None or self.count >= 1, "SampleRequest.count", self.count, "None or at least 1")
+        _require(0 < self.temperature < np.inf, "SampleRequest.temperature", self.temperature, "a number above 0")
+        _require(0 < self.top_p <= 1, "SampleRequest.top_p", self.top_p, "a share above 0, at most 1")
+
+
+@dataclass(frozen=True)
+class FitOptions:
+    """How the next model is fitted; the defaults are neutral.
+
+    Attributes:
+        ddof: Gaussian: the covariance divides by n - ddof.
+        bandwidth_rule: KDE: how the bandwidth follows from the number of rows; None for the instance's.
+        bandwidth_factor: KDE: multiplies the bandwidth.
+        ridge: Gaussian: adds ridge·(tr Σ / d)·I to Σ. Text: weight decay of the optimizer.
+        token_loss_clip: text: mask tokens that the model already gives more than this probability.
+        blend: ("previous" or "first", weight): average with that model.
+        negative: (training set, weight): move away from a model also trained on those rows.
+    """
+
+    ddof: float = 0.0
+    bandwidth_rule: Literal["scott", "silverman"] | None = None
+    bandwidth_factor: float = 1.0
+    ridge: float = 0.0
+    token_loss_clip: float | None = None
+    blend: tuple[Literal["previous", "first"], float] | None = None
+    negative: tuple[TrainingSet, float] | None = None
+
+    def __post_init__(self) -> None:
+        _require(self.bandwidth_rule in (None, "scott", "silverman"), "FitOptions.bandwidth_rule", self.bandwidth_rule,
+                 "'scott', 'silverman' or None")  # fmt: skip
+        _require(0 < self.bandwidth_factor < np.inf, "FitOptions.bandwidth_factor", self.bandwidth_factor,
+                 "a number above 0")  # fmt: skip
+        _require(0 <= self.ridge < np.inf, "FitOptions.ridge", self.ridge, "a number of at least 0")
+
+    def asks_for(self) -> set[str]:
+        """Names of the knobs that are not neutral."""
+        return {name for name, value in vars(self).items() if value != getattr(NEUTRAL, name)}
+
+
+@dataclass(frozen=True)
+class Spec:
+    """What a strategy learns before the run: no task name, no horizon, nothing of the test set.
+
+    Attributes:
+        kind: "vectors" or "text".
+        n: rows of generation 0, and of every generation unless the strategy asks for more.
+        dimension: number of features; None for text.
+        rules: track and budget.
+    """
+
+    kind: Literal["vectors", "text"]
+    n: int
+    dimension: int | None
+    rules: Rules
+
+
+@dataclass(frozen=True)
+class Context:
+    """Where the run stands.
+
+    Attributes:
+        t: the model-fitting iteration, from 1.
+        n: rows of generation 0.
+        rng: a random stream of the strategy's own, new at every iteration.
+    """
+
+    t: int
+    n: int
+    draw_rng: Callable[[], Generator]
+
+    @cached_property
+    def rng(self) -> Generator:  # drawn when asked for: most strategies never do
+        return self.draw_rng()
+
+
+class Strategy:
+    """A data strategy. Hyperparameters of the card arrive as arguments of `__init__`.
+
+    Under track `blind` every iteration gets a new object, so nothing is remembered from one to the next.
+    """
+
+    def setup(self, spec: Spec) -> None:
+        """Called once, before anything else."""
+
+    def training_set(self, context: Context, pool: Pool) -> TrainingSet | Rows | Ids:
+        """Which rows of the pool train the next model, with which weights: the one method that is required."""
+        raise NotImplementedError(f"{type(self).__name__} must define training_set(context, pool)")
+
+    def sample_request(self, context: Context) -> SampleRequest:
+        """How the model is sampled."""
+        return SampleRequest()
+
+    def keep(self, context: Context, candidates: Candidates) -> Rows | Ids:
+        """Which candidates enter the pool: the first n."""
+        return candidates.first(min(context.n, len(candidates)))
+
+    def fit_options(self, context: Context) -> FitOptions:
+        """How the next model is fitted."""
+        return NEUTRAL
+
+
+NEUTRAL = FitOptions()
+
+
+def canonical(pool: Pool, answer: TrainingSet | Rows | Ids) -> Weighted:
+    """A strategy's answer, checked and in canonical order.
+
+    Raises:
+        ContractBroken: no rows, unknown ids, rows of another view, or weights that are negative, not
+            finite, all zero, or not as many as the rows.
+    """
+    parts = answer.parts if isinstance(answer, TrainingSet) else ((answer, 1.0),)
+    spans: list[Span] = []
+    numbers: list[NDArray[np.int64]] = []
+    weights: list[NDArray[np.float64]] = []
+    for rows, weight in parts:
+        rows = _named(pool, rows)
+        weight = _checked(weight, len(rows))
+        if isinstance(weight, float):
+            spans += [Span(*chunk, weight) for chunk in rows.chunks if isinstance(chunk, tuple) and weight > 0]
+            single = [chunk for chunk in rows.chunks if not isinstance(chunk, tuple)]
+        else:
+            single = [rows.numbers()]
+        listed = np.concatenate(single) if single else np.empty(0, np.int64)
+        numbers.append(listed)
+        weights.append(np.broadcast_to(weight, len(listed)))
+    chosen = _in_order(pool, spans, np.concatenate(numbers), np.concatenate(weights))
+    if not chosen.mass > 0:
+        raise ContractBroken(f"{chosen.size} rows of weight above 0 (pool: {len(pool)} rows): a model needs at least 1.")
+    return chosen
+
+
+def _in_order(
+    pool: Pool, spans: list[Span], rows: NDArray[np.int64], weights: NDArray[np.float64]
+) -> Weighted:
+    used = weights > 0
+    if not used.all():
+        rows, weights = rows[used], weights[used]
+    order = np.lexsort((weights, rows))
+    return Weighted(pool.names.history, tuple(sorted(spans)), rows[order], weights[order])
+
+
+def _named(pool: Pool, rows: Rows | Ids) -> Rows:
+    if isinstance(rows, Rows):
+        if rows.names is not pool.names:
+            raise ContractBroken("rows of another view: return rows of the view that this call was given.")
+        return rows
+    return pool.rows(np.asarray(rows))
+
+
+def _checked(weights: Weights, count: int) -> Weights:
+    array = np.asarray(weights, float)
+    if not np.isfinite(array).all() or (array < 0).any():
+        raise ContractBroken("a weight is negative or not finite: weights must be finite numbers of at least 0.")
+    if array.ndim == 0:
+        return float(array)
+    if array.shape != (count,):
+        raise ContractBroken(f"weights of shape {array.shape} for {count} rows: give one number, or one for each row.")
+    return array
+

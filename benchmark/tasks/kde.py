@@ -1,0 +1,298 @@
+"""Kernel density estimation on four synthetic data sets, with a Gaussian kernel.
+
+Source: Kazdan et al., Collapse or Thrive? (ICML 2025), section 3. Data sets: scikit-learn's, with the paper's noise.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmark.history import Examples, History, Weighted
+from benchmark.tasks import Sampled
+
+if TYPE_CHECKING:
+    from numpy.random import Generator
+
+    from benchmark.strategy import FitOptions, SampleRequest
+
+Vector = NDArray[np.float64]
+Rule = Literal["scott", "silverman"]
+
+HELD_OUT = 500
+ROWS_AT_ONCE = 4096
+"""Kernel values are computed for this many rows at a time, so that memory does not grow with the pool."""
+PLAIN_SUM_IS_EXACT = 1e-280
+"""A sum of kernels above this lost nothing to underflow (doubles are normal down to 2e-308)."""
+NEIGHBOURS = 5
+
+
+@dataclass(frozen=True, eq=False)
+class KernelDensity:
+    """The mixture of N(x, bandwidth²·I) over the rows x of a training set, with their weights."""
+
+    training_set: Weighted
+    bandwidth: float
+
+
+@dataclass(frozen=True)
+class KDE:
+    """An instance: data set, bandwidth (a number, or a rule for the number of rows), n examples a generation."""
+
+    kind: ClassVar[Literal["vectors", "text"]] = "vectors"
+    unit: ClassVar[str] = "nats per example"
+    knobs: ClassVar[frozenset[str]] = frozenset(
+        {"bandwidth_rule", "bandwidth_factor", "temperature", "preserve_variance"}
+    )
+    seeds_per_cell: ClassVar[int] = 10
+    pins: ClassVar[tuple[str, ...]] = ()
+
+    data: Literal["blobs", "circles", "moons", "swiss_roll"]
+    bandwidth: float | Rule
+    n: int
+    blobs_share_centres: bool = True
+    """False as published: held-out blobs then come from other centres than the training blobs."""
+
+    @property
+    def name(self) -> str:
+        published = "" if self.blobs_share_centres else " as published"
+        return f"{self.data} h={self.bandwidth} n={self.n}{published}"
+
+    @property
+    def dimension(self) -> int:
+        return 3 if self.data == "swiss_roll" else 2
+
+    def world(self, rng: "Generator") -> Examples:
+        """Two sets of three cluster centres, shape (2, 3, 2), uniform in [-10, 10]²: only blobs use them."""
+        return rng.uniform(-10, 10, (2, 3, 2))
+
+    def real_data(self, world: Examples, count: int, rng: "Generator") -> Examples:
+        """Shape (count, dimension)."""
+        return DATA_SETS[self.data](world[0], count, rng)
+
+    def held_out(self, world: Examples, rng: "Generator") -> Examples:
+        """500 points, shape (500, dimension)."""
+        return DATA_SETS[self.data](world[0 if self.blobs_share_centres else 1], HELD_OUT, rng)
+
+    def fit(self, training_set: Weighted, options: "FitOptions", rng: "Generator") -> KernelDensity:
+        rule = options.bandwidth_rule or self.bandwidth
+        bandwidth = rule if isinstance(rule, (int, float)) else RULES[rule](training_set, self.dimension)
+        return KernelDensity(training_set, options.bandwidth_factor * bandwidth)
+
+    def test_loss(self, model: KernelDensity, test: Examples) -> float:
+        """Mean of -log p(x) over the test points, in nats per example."""
+        log_normalizer = np.log(model.training_set.mass) + self.dimension * np.log(np.sqrt(2 * np.pi) * model.bandwidth)
+        return float(log_normalizer - _log_kernel_sums(model, test).mean())
+
+    def sample(self, model: KernelDensity, count: int, request: "SampleRequest", rng: "Generator") -> Sampled:
+        """Rows of the training set plus N(0, τh²I); shape (count, dimension)."""
+        rows = _draw_rows(model.training_set, count, rng)
+        noise = rng.standard_normal((count, self.dimension))
+        noise *= np.sqrt(request.temperature) * model.bandwidth
+        examples = model.training_set.history.examples[rows] + noise
+        if request.preserve_variance:
+            examples = _shrunk(examples, model, request.temperature)
+        return Sampled(examples, {})
+
+    def diagnostics(
+        self, model: KernelDensity, generation: Examples, test: Examples, *, full: bool
+    ) -> dict[str, float]:
+        """Bandwidth and covariance trace of the generation; with `full` entropy, precision and recall too."""
+        cheap = {"bandwidth": model.bandwidth, "covariance_trace": float(generation.var(axis=0).sum())}
+        return cheap | (_neighbour_diagnostics(generation, test) if full else {})
+
+    def show(self, generation: Examples) -> list[str]:
+        return []
+
+
+def _random_state(rng: "Generator") -> np.random.RandomState:
+    """scikit-learn draws from NumPy's older generator."""
+    return np.random.RandomState(rng.integers(2**32))
+
+
+def _blobs(centres: Examples, count: int, rng: "Generator") -> Examples:
+    from sklearn.datasets import make_blobs
+
+    points: Examples = make_blobs(count, centers=centres, cluster_std=1.0, random_state=_random_state(rng))[0]
+    return points
+
+
+def _circles(centres: Examples, count: int, rng: "Generator") -> Examples:
+    from sklearn.datasets import make_circles
+
+    points: Examples = make_circles(count, noise=0.05, factor=0.8, random_state=_random_state(rng))[0]
+    return points
+
+
+def _moons(centres: Examples, count: int, rng: "Generator") -> Examples:
+    from sklearn.datasets import make_moons
+
+    points: Examples = make_moons(count, noise=0.05, random_state=_random_state(rng))[0]
+    return points
+
+
+def _swiss_roll(centres: Examples, count: int, rng: "Generator") -> Examples:
+    from sklearn.datasets import make_swiss_roll
+
+    points: Examples = make_swiss_roll(count, noise=0.05, random_state=_random_state(rng))[0]
+    return points
+
+
+DATA_SETS: dict[str, Callable[[Examples, int, "Generator"], Examples]] = {
+    "blobs": _blobs,
+    "circles": _circles,
+    "moons": _moons,
+    "swiss_roll": _swiss_roll,
+}
+
+
+def _effective_size(training_set: Weighted) -> float:
+    """(Σw)² / Σw², which is the number of rows where all weigh the same (Kish 1965)."""
+    squares = sum((stop - start) * weight**2 for start, stop, weight in training_set.ranges())
+    return float(training_set.mass**2 / (squares + training_set.weights @ training_set.weights))
+
+
+def _scott(training_set: Weighted, d: int) -> float:
+    """N^(-1/(d+4)), unscaled by spread, as scikit-learn has it."""
+    return float(_effective_size(training_set) ** (-1 / (d + 4)))
+
+
+def _silverman(training_set: Weighted, d: int) -> float:
+    """(N(d+2)/4)^(-1/(d+4)), unscaled by spread, as scikit-learn has it."""
+    return float((_effective_size(training_set) * (d + 2) / 4) ** (-1 / (d + 4)))
+
+
+RULES: dict[str, Callable[[Weighted, int], float]] = {"scott": _scott, "silverman": _silverman}
+
+
+def _log_kernel_sums(model: KernelDensity, test: Examples) -> Vector:
+    """log Σ_i w_i exp(-‖x - x_i‖² / 2h²) at each test point x, over the rows x_i of the training set."""
+    chosen = model.training_set
+    total = np.full(len(test), -np.inf)
+    for first, last, weight in chosen.spans:
+        if first == 0:
+            sums = _sums_up_to(chosen.history, last, model.bandwidth, test)
+        else:
+            start, stop = chosen.history.starts[first], chosen.history.starts[last]
+            sums = _sums_of(chosen.history.examples[start:stop], None, model.bandwidth, test)
+        total = np.logaddexp(total, sums + np.log(weight))
+    if len(chosen.rows):
+        sums = _sums_of(chosen.history.examples[chosen.rows], chosen.weights, model.bandwidth, test)
+        total = np.logaddexp(total, sums)
+    return total
+
+
+def _sums_up_to(history: History, last: int, bandwidth: float, test: Examples) -> Vector:
+    """Over generations 0 … last-1: last time's sums, and those of what has come since.
+
+    A bandwidth that changes with the pool finds nothing to build on and pays for the whole pool.
+    """
+    known: dict[float, tuple[int, Vector]] = history.memo.setdefault("log kernel sums", {})
+    done, sums = known.get(bandwidth, (0, np.full(len(test), -np.inf)))
+    if done > last:
+        done, sums = 0, np.full(len(test), -np.inf)
+    if done < last:
+        new = history.examples[history.starts[done] : history.starts[last]]
+        sums = np.logaddexp(sums, _sums_of(new, None, bandwidth, test))
+        known[bandwidth] = (last, sums)
+    return sums
+
+
+def _sums_of(examples: Examples, weights: Vector | None, bandwidth: float, test: Examples) -> Vector:
+    total = np.full(len(test), -np.inf)
+    for start in range(0, len(examples), ROWS_AT_ONCE):
+        some = slice(start, start + ROWS_AT_ONCE)
+        block = _block_sums(examples[some], None if weights is None else weights[some], bandwidth, test)
+        total = np.logaddexp(total, block)
+    return total
+
+
+def _block_sums(examples: Examples, weights: Vector | None, bandwidth: float, test: Examples) -> Vector:
+    """Plain sums where doubles can hold them, shifted by the largest exponent where they underflow."""
+    left, right = _halves(examples, bandwidth, test)
+    kernels = left @ right
+    np.exp(kernels, out=kernels)
+    sums = kernels.sum(axis=1) if weights is None else kernels @ weights
+    far = sums < PLAIN_SUM_IS_EXACT
+    if not far.any():
+        return np.log(sums)
+    exponents = left[far] @ right
+    largest = exponents.max(axis=1)
+    kernels = np.exp(exponents - largest[:, None])
+    with np.errstate(divide="ignore"):
+        log_sums = np.log(sums)
+    log_sums[far] = largest + np.log(kernels.sum(axis=1) if weights is None else kernels @ weights)
+    return log_sums
+
+
+def _halves(examples: Examples, bandwidth: float, test: Examples) -> tuple[Examples, Examples]:
+    """Matrices (m, d+2) and (d+2, n) whose product is -‖x - x_i‖² / 2h²: one matrix product, then one exp.
+
+    Lengths are taken from the middle of the test points, so that cancellation stays small beside h².
+    """
+    middle = test.mean(axis=0)
+    x = (test - middle) / bandwidth
+    y = (examples - middle) / bandwidth
+    left = np.column_stack([x, -0.5 * np.einsum("ij,ij->i", x, x), np.ones(len(x))])
+    right = np.vstack([y.T, np.ones(len(y)), -0.5 * np.einsum("ij,ij->i", y, y)])
+    return left, right
+
+
+def _draw_rows(training_set: Weighted, count: int, rng: "Generator") -> NDArray[np.int64]:
+    """Rows with probability proportional to their weights, without listing the pool."""
+    target = rng.random(count) * training_set.mass
+    rows = np.empty(count, np.int64)
+    done = 0.0
+    for start, stop, weight in training_set.ranges():
+        inside = target >= done
+        rows[inside] = np.minimum(start + ((target[inside] - done) / weight).astype(np.int64), stop - 1)
+        done += (stop - start) * weight
+    if len(training_set.rows):
+        inside = target >= done
+        place = np.searchsorted(np.cumsum(training_set.weights), target[inside] - done, side="right")
+        rows[inside] = training_set.rows[np.minimum(place, len(training_set.rows) - 1)]
+    return rows
+
+
+def _shrunk(examples: Examples, model: KernelDensity, temperature: float) -> Examples:
+    """Shrink towards the mean, per coordinate, by √(s² / (s² + τh²)), s² the training set's variance.
+
+    Source: Silverman and Young, The bootstrap: to smooth or not to smooth? (1987), section 2.
+    """
+    rows, weights = model.training_set.expanded()
+    data = model.training_set.history.examples[rows]
+    mean = np.average(data, axis=0, weights=weights)
+    variance = np.average((data - mean) ** 2, axis=0, weights=weights)
+    shrunk: Examples = mean + (examples - mean) * np.sqrt(variance / (variance + temperature * model.bandwidth**2))
+    return shrunk
+
+
+def _neighbour_diagnostics(generation: Examples, test: Examples) -> dict[str, float]:
+    """Entropy of the generation, and its precision and recall against the test points, by nearest neighbours.
+
+    Source: Kozachenko and Leonenko (1987) for the entropy, first neighbour; Kynkäänniemi et al., Improved precision and
+    recall metric for assessing generative models (2019), eqs. 1-3, five neighbours.
+    """
+    from scipy.spatial import cKDTree
+    from scipy.special import digamma, gammaln
+
+    n, d = generation.shape
+    k = min(NEIGHBOURS, n - 1)
+    own = cKDTree(generation).query(generation, k + 1)[0]  # the first neighbour of a point is itself
+    radius_of_test = cKDTree(test).query(test, NEIGHBOURS + 1)[0][:, -1]
+    log_ball = d / 2 * np.log(np.pi) - gammaln(d / 2 + 1)
+    nearest = np.maximum(own[:, 1], np.finfo(float).tiny)
+    return {
+        "entropy": float(digamma(n) - digamma(1) + log_ball + d * np.log(nearest).mean()),
+        "precision": _covered(generation, test, radius_of_test),
+        "recall": _covered(test, generation, own[:, -1]),
+    }
+
+
+def _covered(points: Examples, centres: Examples, radius: Vector) -> float:
+    """Share of the points that lie within the radius of some centre."""
+    from scipy.spatial.distance import cdist
+
+    return float((cdist(points, centres) <= radius).any(axis=1).mean())
