@@ -22,7 +22,7 @@ from benchmark.pool import Candidates, Names, Pool
 from benchmark.rules import Meter, Rules
 from benchmark.streams import stream
 from benchmark.strategy import NEUTRAL, Context, SampleRequest, Spec, Strategy, canonical
-from benchmark.tasks import Task, refuse_unsupported
+from benchmark.task import Task, refuse_unsupported
 
 Record = dict[str, Any]
 

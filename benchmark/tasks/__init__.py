@@ -1,15 +1,8 @@
-"""The task-settings: what each must be able to do, and where it is."""
+"""The task-settings, one a file. To add one: write the file, and name it here."""
 
 import importlib
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Protocol
 
-from benchmark.errors import Unsupported
-from benchmark.history import Examples, Weighted
-
-if TYPE_CHECKING:
-    from numpy.random import Generator
-
-    from benchmark.strategy import FitOptions, SampleRequest
+from benchmark.task import Task
 
 TASKS = {
     "gaussian": "Gaussian",
@@ -19,80 +12,8 @@ TASKS = {
 """Name of each task-setting, which is its module in this package, and the class there."""
 
 
-class Sampled(NamedTuple):
-    """What a model drew, and what is to be known of the drawing (a rejection rate, say)."""
-
-    examples: Examples
-    diagnostics: dict[str, float]
-
-
-class Task(Protocol):
-    """An instance of a task-setting: where real data come from, and how a model is fitted to them.
-
-    A task knows nothing of generations in time or of strategies; `benchmark.loop` brings those. Every
-    instance is a frozen dataclass whose fields are its numbers in params.yaml. A model is whatever `fit`
-    returns. Every test loss is a mean negative log-likelihood of held-out real data, in nats per example
-    (text: per token).
-    """
-
-    kind: ClassVar[Literal["vectors", "text"]]
-    unit: ClassVar[str]
-    """Of the test loss."""
-    knobs: ClassVar[frozenset[str]]
-    """Names of the fit options and sample requests that this task-setting honours."""
-    seeds_per_cell: ClassVar[int]
-    """How many seeds make one unit of work."""
-    pins: ClassVar[tuple[str, ...]]
-    """Names in `pins` of params.yaml whose files this task-setting reads."""
-
-    n: int
-
-    @property
-    def name(self) -> str:
-        """The instance's name on the board, such as "d=10 n=100"."""
-
-    @property
-    def dimension(self) -> int | None:
-        """Number of features; None for text."""
-
-    def world(self, rng: "Generator") -> Any:
-        """What is fixed behind a run's real data: cluster centres, a shuffled corpus; None where nothing is."""
-
-    def real_data(self, world: Any, count: int, rng: "Generator") -> Examples:
-        """`count` real examples."""
-
-    def held_out(self, world: Any, rng: "Generator") -> Any:
-        """The real test data: no strategy can reach them."""
-
-    def fit(self, training_set: Weighted, options: "FitOptions", rng: "Generator") -> Any:
-        """The model of maximum weighted likelihood."""
-
-    def test_loss(self, model: Any, test: Any) -> float:
-        """Mean negative log-likelihood of the test data, in nats; +inf where the model has collapsed for good."""
-
-    def sample(self, model: Any, count: int, request: "SampleRequest", rng: "Generator") -> Sampled:
-        """`count` synthetic examples."""
-
-    def diagnostics(self, model: Any, generation: Examples, test: Any, *, full: bool) -> dict[str, float]:
-        """What else describes model and generation; without `full` only what costs next to nothing."""
-
-    def show(self, generation: Examples) -> list[str]:
-        """A few examples as text, for people to read; empty where there is no text."""
-
-
 def task_class(name: str) -> type[Task]:
     """The class of a task-setting; imports its module."""
     module = importlib.import_module(f"benchmark.tasks.{name}")
     found: type[Task] = getattr(module, TASKS[name])
     return found
-
-
-def refuse_unsupported(task: Task, asked: set[str]) -> None:
-    """Refuse knobs that a task-setting does not have.
-
-    Raises:
-        Unsupported: names the knobs.
-    """
-    missing = sorted(asked - task.knobs)
-    if missing:
-        raise Unsupported(f"{type(task).__name__} has no {', '.join(missing)} (it has: {', '.join(sorted(task.knobs))}).")

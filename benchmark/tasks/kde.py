@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.history import Examples, History, Weighted
-from benchmark.tasks import Sampled
+from benchmark.task import Sampled
 
 if TYPE_CHECKING:
     from numpy.random import Generator

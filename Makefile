@@ -1,0 +1,47 @@
+# Two commands do everything: `make repro` and `make test`. Both first install what they need into .venv.
+
+PYTHON ?= python3
+PROFILE ?= standard
+BIN := .venv/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export HF_HUB_OFFLINE := 1
+
+.PHONY: help setup repro quick test lint lock clean
+
+help:
+	@echo "make repro [PROFILE=smoke|quick|standard|paper]   run the benchmark through DVC: scores, leaderboard, figures"
+	@echo "make quick   a first look in two minutes, written to results/quick/board"
+	@echo "make test    lint, types and tests"
+
+setup: .venv/installed
+
+.venv/installed: requirements.lock pyproject.toml
+	@command -v $(PYTHON) > /dev/null || { echo "make: $(PYTHON) not found. Install Python 3.11 or newer, or: make PYTHON=/path/to/python"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "make: $$($(PYTHON) --version) is too old. Thrive needs Python 3.11 or newer: make PYTHON=/path/to/python"; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' || { echo "make: this Python has no venv. On Debian and Ubuntu: apt install python3-venv"; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --requirement requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+repro: setup
+	sed -i.bak 's/^profile: .*/profile: $(PROFILE)/' params.yaml && rm params.yaml.bak
+	dvc repro
+
+quick: setup
+	thrive run --profile quick
+	thrive score --profile quick --to results/quick/board
+	thrive board --at results/quick/board
+	thrive figures --at results/quick/board --to results/quick/board/figures
+
+test: setup
+	ruff check . && ruff format --check .
+	mypy
+	python -m pytest
+
+# Exact versions of all that is installed, for `make setup`.
+lock: setup
+	pip freeze --exclude-editable | sed 's/+cpu//' > requirements.lock
+
+clean:
+	rm -rf .venv cells results

@@ -1,0 +1,178 @@
+"""The command line: each command parses, calls the library and prints."""
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from benchmark.errors import ThriveError
+
+OPTIONAL_PROFILE = click.option("--profile", help="Profile of params.yaml; without it, the one that params.yaml names.")
+
+
+class Thrive(click.Group):
+    """Prints errors that a user can mend without a traceback."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except ThriveError as error:
+            raise click.ClickException(str(error)) from error
+
+
+@click.group(cls=Thrive, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="thrive-bench")
+def main() -> None:
+    """Thrive: the reference benchmark for model-collapse mitigation."""
+
+
+def root() -> Path:
+    """The clone: the nearest folder upwards that has a params.yaml.
+
+    Raises:
+        ThriveError: there is none.
+    """
+    for folder in (Path.cwd(), *Path.cwd().parents):
+        if (folder / "params.yaml").is_file():
+            return folder
+    raise ThriveError(f"{Path.cwd()}: no params.yaml here or above. Run thrive inside a clone of Thrive.")
+
+
+@main.command("list")
+def list_command() -> None:
+    """List the entries, and the profiles with what they run."""
+    from benchmark import entries, params
+
+    for entry in entries.find(root()).values():
+        card = entry.card
+        role = " (reference line)" if card.role == "reference" else ""
+        click.echo(f"{entry.id:24} {card.track}, {card.budget}{role}: {card.description}")
+    known = params.load(root())
+    for name, profile in known.profiles.items():
+        chosen = " (chosen by params.yaml)" if name == known.profile else ""
+        click.echo(f"profile {name}{chosen}: {profile.about}")
+
+
+@main.command()
+@OPTIONAL_PROFILE
+@click.option("-t", "--task", "tasks", multiple=True, help="Task-setting; without it, all of the profile.")
+@click.option("-s", "--entry", "ids", multiple=True, help="Entry: the profile's, and this one too. Repeatable.")
+@click.option("--only", is_flag=True, help="Run the entries of -s alone; results of the profile stay as they are.")
+@click.option("--seeds", help="Run these seeds instead of the profile's: 0:10.")
+@click.option("-j", "--jobs", type=int, help="Processes; without it, one for each core.")
+@click.option("--dry-run", is_flag=True, help="List the cells, finished or to do, with an estimate, and stop.")
+def run(
+    profile: str | None, tasks: tuple[str, ...], ids: tuple[str, ...], only: bool, seeds: str | None, jobs: int | None,
+    dry_run: bool,
+) -> None:  # fmt: skip
+    """Run a profile: compute the cells that are not finished, and write its results.
+
+    Interrupted, it goes on where it stopped.
+    """
+    from benchmark import entries, results, sweep
+    from benchmark.params import load
+    from benchmark.records import Store
+
+    home = root()
+    params = load(home)
+    profile = profile or params.profile
+    known = entries.find(home)
+    chosen = entries.named(known, ids if only else sweep.entry_ids(params, profile, known, ids))
+    wanted = sweep.task_settings(params, profile, tasks)
+    cells = {t: sweep.cells(home, params, profile, t, chosen, _range(seeds)) for t in wanted}
+    store = Store(home / "cells")
+    plan = sweep.plan(store, [cell for part in cells.values() for cell in part])
+    jobs = jobs or os.cpu_count() or 1
+    click.echo(
+        f"profile {profile}: {len(plan.done)} cells finished, {len(plan.to_do)} to do, "
+        f"about {plan.seconds / jobs:.0f} s on {jobs} processes.",
+        err=True,
+    )
+    if dry_run:
+        for cell in plan.to_do:
+            click.echo(f"to do     {cell.seconds:7.1f} s  {cell}")
+        for cell in plan.done:
+            click.echo(f"finished  {0:7.1f} s  {cell}")
+        return
+    failures = sweep.compute(home, store, plan.to_do, jobs) if plan.to_do else []
+    if not (only or seeds):
+        for task, part in cells.items():
+            results.gather(store, part, profile).write(home / "results" / profile / task)
+    if failures:
+        for failure in failures:
+            click.echo(f"\n{failure.cell}\n  {failure.error}\n{failure.details}", err=True)
+        sys.exit(f"{len(failures)} of {len(plan.to_do)} cells failed; the others are kept.")
+
+
+def _range(seeds: str | None) -> range | None:
+    if seeds is None:
+        return None
+    first, colon, last = seeds.partition(":")
+    if not (colon and first.isdigit() and last.isdigit() and int(first) < int(last)):
+        raise click.BadParameter(f"found '{seeds}', expected FIRST:END, such as 0:10.", param_hint="--seeds")
+    return range(int(first), int(last))
+
+
+@main.command()
+@OPTIONAL_PROFILE
+@click.option("--to", "folder", type=click.Path(path_type=Path), default=Path("leaderboard"), show_default=True)
+def score(profile: str | None, folder: Path) -> None:
+    """Gather a profile's results of all task-settings into one folder, which board and figures are made from."""
+    from benchmark import results
+    from benchmark.params import load
+    from benchmark.sweep import task_settings
+
+    home = root()
+    params = load(home)
+    profile = profile or params.profile
+    parts = [results.read(home / "results" / profile / task) for task in task_settings(params, profile, ())]
+    results.merged(parts).write(home / folder)
+
+
+@main.command()
+@click.option("--at", "folder", type=click.Path(path_type=Path), default=Path("leaderboard"), show_default=True,
+              help="Folder with scores.")  # fmt: skip
+def board(folder: Path) -> None:
+    """Build the leaderboard from the scores in a folder, there."""
+    from benchmark import entries, results
+    from leaderboard.build import build
+    from leaderboard.write import table, write
+
+    home = root()
+    found = results.read(home / folder)
+    cards = {entry.id: entry.card for entry in entries.find(home).values()}
+    made = build(found, cards)
+    texts = {e: t for about in found.about["tasks"].values() for e, t in about["texts"].items()}
+    for division in made.divisions:
+        click.echo(f"{division.track}, {division.budget} budget\n{table(made, division.rows + made.references)}")
+    for path in write(made, texts, home / folder):
+        click.echo(path.relative_to(home), err=True)
+
+
+@main.command()
+@click.option("--at", "folder", type=click.Path(path_type=Path), default=Path("leaderboard"), show_default=True,
+              help="Folder with scores.")  # fmt: skip
+@click.option("--to", "target", type=click.Path(path_type=Path), default=Path("paper/figures"), show_default=True)
+@click.option("--only", "names", multiple=True, help="Figure, such as fig2. Repeatable.")
+def figures(folder: Path, target: Path, names: tuple[str, ...]) -> None:
+    """Draw the paper's figures from the scores in a folder."""
+    from benchmark import results
+    from paper.figures import draw
+
+    home = root()
+    for path in draw(results.read(home / folder), home / target, names):
+        click.echo(path.relative_to(home), err=True)
+
+
+@main.command()
+def fetch() -> None:
+    """Check every pinned data set and checkpoint against its sha256."""
+    from benchmark import pins
+    from benchmark.params import load
+
+    home = root()
+    params = load(home)
+    pins.verify(home, params, params.pins)
+    for name, pin in params.pins.items():
+        click.echo(f"{name}: {len(pin.files)} files in {pin.folder} are as pinned.")

@@ -1,0 +1,71 @@
+"""What can change a number, as a hash: syntax trees rather than text, so that prose about code changes nothing."""
+
+import ast
+import hashlib
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+PACKAGE = Path(__file__).parent
+
+
+def digest(*parts: object) -> str:
+    """sha256 of the parts, as 64 hex digits."""
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def digest_of_file(path: Path) -> str:
+    """sha256 of the bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def digest_of_code(path: Path) -> str:
+    """Of a Python file's syntax tree, without comments, layout and docstrings."""
+    tree = ast.parse(path.read_text(encoding="utf-8"), str(path))
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list):
+            node.body = [line for line in body if not _is_string(line)]  # type: ignore[attr-defined]
+    return digest(ast.dump(tree))
+
+
+def _is_string(line: ast.AST) -> bool:
+    """A string standing alone: a docstring, of a function or an attribute."""
+    return isinstance(line, ast.Expr) and isinstance(line.value, ast.Constant) and isinstance(line.value.value, str)
+
+
+def digest_of_folder(folder: Path, ignore: set[str], extra: Iterable[Any] = ()) -> str:
+    """Of all files under a folder: code by its syntax tree, the rest by its bytes."""
+    files = sorted(p for p in folder.rglob("*") if p.is_file() and p.name not in ignore and "__pycache__" not in p.parts)
+    code = [
+        (str(p.relative_to(folder)), digest_of_code(p) if p.suffix == ".py" else digest_of_file(p)) for p in files
+    ]
+    return digest(code, list(extra))
+
+
+def digest_of_modules(*names: str) -> str:
+    """Of modules of this package and of all that they import from it.
+
+    Following the imports, rather than keeping a list, is what makes the hash complete.
+    """
+    found: set[Path] = set()
+    waiting = [_path(name) for name in names]
+    while waiting:
+        path = waiting.pop()
+        if path not in found:
+            found.add(path)
+            waiting += _imported(path)
+    return digest([(str(p.relative_to(PACKAGE)), digest_of_code(p)) for p in sorted(found)])
+
+
+def _path(name: str) -> Path:
+    base = PACKAGE.parent.joinpath(*name.split("."))
+    return base / "__init__.py" if base.is_dir() else base.with_suffix(".py")
+
+
+def _imported(path: Path) -> list[Path]:
+    tree = ast.parse(path.read_text(encoding="utf-8"), str(path))
+    names = [n.module for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) and n.module]
+    return [_path(name) for name in names if name.startswith("benchmark.")]

@@ -1,0 +1,128 @@
+"""Records and cells: what was measured, written once and never edited.
+
+A cell is an instance × an entry × a block of seeds: the unit of work and of resuming. Its key is a hash of all that can
+change its numbers and of nothing else. It is one Parquet file with its own provenance, named by its key and by the
+checksum of its bytes.
+"""
+
+import hashlib
+import io
+import json
+import os
+import sys
+import tempfile
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from benchmark.digest import digest, digest_of_modules
+from benchmark.entries import Entry
+from benchmark.params import Instance
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Cell:
+    """The work of one worker at a time."""
+
+    instance: Instance
+    entry: Entry
+    seeds: range
+    pinned: str  # digest of the pins that the task-setting reads
+
+    @cached_property
+    def key(self) -> str:
+        """32 hex digits."""
+        instance = self.instance
+        return digest(
+            SCHEMA_VERSION,
+            _code_digest(instance.task_setting),
+            self.entry.digest,
+            instance.task_setting,
+            asdict(instance.task),  # type: ignore[call-overload]
+            instance.horizon,
+            list(self.seeds),
+            self.pinned,
+        )[:32]
+
+    @property
+    def seconds(self) -> float:
+        """Estimated, on one core."""
+        return self.instance.seconds * len(self.seeds)
+
+    def __str__(self) -> str:
+        seeds = f"{self.seeds.start}:{self.seeds.stop}"
+        return f"{self.instance.task_setting} {self.instance.name} · {self.entry.id} · seeds {seeds}"
+
+
+_DIGESTS: dict[str, str] = {}
+
+
+def _code_digest(task_setting: str) -> str:
+    if task_setting not in _DIGESTS:
+        _DIGESTS[task_setting] = digest_of_modules("benchmark.loop", f"benchmark.tasks.{task_setting}")
+    return _DIGESTS[task_setting]
+
+
+class Store:
+    """A folder of finished cells. Writing is atomic: a cell is there whole, or not at all."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        self._files = {path.name.split(".")[0]: path for path in folder.glob("*.*.parquet")}
+
+    def read(self, cell: Cell) -> pa.Table | None:
+        """The records of a cell; None where it is not finished, or no longer what was written."""
+        path = self._files.get(cell.key)
+        if path is None:
+            return None
+        content = path.read_bytes()
+        if _checksum(content) != path.name.split(".")[1]:
+            print(f"{path}: truncated or edited since it was written; computing it again.", file=sys.stderr)
+            path.unlink()
+            del self._files[cell.key]
+            return None
+        return pq.read_table(io.BytesIO(content))
+
+    def write(self, cell: Cell, records: list[dict[str, Any]], provenance: dict[str, Any]) -> None:
+        """Keep a finished cell."""
+        table = pa.Table.from_pylist(records).replace_schema_metadata(
+            {"thrive": json.dumps(provenance, sort_keys=True)}
+        )
+        buffer = io.BytesIO()
+        pq.write_table(table, buffer, compression="zstd")
+        content = buffer.getvalue()
+        path = self.folder / f"{cell.key}.{_checksum(content)}.parquet"
+        write_atomically(path, content)
+        self._files[cell.key] = path
+
+
+def provenance_of(table: pa.Table) -> dict[str, Any]:
+    """Commit, versions, platform, threads and seconds of a cell."""
+    found: dict[str, Any] = json.loads(table.schema.metadata[b"thrive"])
+    return found
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file so that whoever reads it, even after a crash, finds all of it or none."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".writing-", delete=False) as file:
+        try:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+            os.chmod(file.name, 0o644)
+            os.replace(file.name, path)
+        except BaseException:
+            os.unlink(file.name)
+            raise
+
+
+def _checksum(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:16]

@@ -1,0 +1,109 @@
+"""What the board and the figures are made from: scores per seed and curves per iteration, gathered from cells.
+
+A folder of results holds `scores.parquet`, `curves.parquet` (see `benchmark.scoring` for their columns) and `about.json`: profile,
+instances, who refused what, and a few samples of text. Nothing in it depends on when or where it was computed.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from benchmark import scoring
+from benchmark.errors import ThriveError
+from benchmark.params import Instance
+from benchmark.records import Cell, Store, provenance_of
+
+
+@dataclass(frozen=True)
+class Results:
+    """Scores, curves, and what they are of."""
+
+    scores: pd.DataFrame
+    curves: pd.DataFrame
+    about: dict[str, Any] = field(default_factory=dict)
+
+    def write(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.scores.to_parquet(folder / "scores.parquet", compression="zstd", index=False)
+        self.curves.to_parquet(folder / "curves.parquet", compression="zstd", index=False)
+        text = json.dumps(self.about, indent=1, sort_keys=True, ensure_ascii=False)
+        (folder / "about.json").write_text(text + "\n", encoding="utf-8")
+
+
+def read(folder: Path) -> Results:
+    """Results of one folder.
+
+    Raises:
+        ThriveError: there are none; the message names the command that makes them.
+    """
+    if not (folder / "about.json").is_file():
+        raise ThriveError(f"{folder}: no results there. Make them: thrive run, then thrive score.")
+    about = json.loads((folder / "about.json").read_text(encoding="utf-8"))
+    return Results(pd.read_parquet(folder / "scores.parquet"), pd.read_parquet(folder / "curves.parquet"), about)
+
+
+def gather(store: Store, cells: Sequence[Cell], profile: str) -> Results:
+    """Results of one task-setting, from the finished ones among these cells."""
+    frames: list[pd.DataFrame] = []
+    refused: dict[str, str] = {}
+    for cell in cells:
+        table = store.read(cell)
+        if table is None:
+            continue
+        if table.num_rows == 0:
+            refused[cell.entry.id] = provenance_of(table)["refused"]
+            continue
+        frame = table.to_pandas()
+        frame.insert(0, "entry", cell.entry.id)
+        frame.insert(0, "instance", cell.instance.name)
+        frame.insert(0, "task", cell.instance.task_setting)
+        frames.append(frame)
+    if not frames:
+        raise ThriveError(f"profile '{profile}': no cell is finished. Run: thrive run --profile {profile}")
+    records = pd.concat(frames, ignore_index=True)
+    about = {"profile": profile, "tasks": {cells[0].instance.task_setting: _about(cells, refused, records)}}
+    return Results(scoring.per_seed(records), scoring.curves(records), about)
+
+
+def _about(cells: Sequence[Cell], refused: dict[str, str], records: pd.DataFrame) -> dict[str, Any]:
+    instances: dict[str, Instance] = {cell.instance.name: cell.instance for cell in cells}
+    seeds = sorted({seed for cell in cells for seed in cell.seeds})
+    return {
+        "unit": cells[0].instance.task.unit,
+        "horizon": cells[0].instance.horizon,
+        "seeds": seeds,
+        "instances": [
+            {"name": name, "ranked": instance.ranked, "numbers": vars(instance.task)}
+            for name, instance in instances.items()
+        ],
+        "entries": sorted({cell.entry.id for cell in cells}),
+        "refused": refused,
+        "texts": _texts(records),
+    }
+
+
+def _texts(records: pd.DataFrame) -> dict[str, dict[str, list[str]]]:
+    """Samples by entry and iteration, of the first seed; empty where examples are not text."""
+    first = records[records["seed"] == records["seed"].min()]
+    texts: dict[str, dict[str, list[str]]] = {}
+    for entry, t, found in zip(first["entry"], first["t"], first["texts"], strict=True):
+        if len(found):
+            texts.setdefault(entry, {})[str(t)] = list(found)
+    return texts
+
+
+def merged(parts: Iterable[Results]) -> Results:
+    """Results of several task-settings of one profile, in one."""
+    parts = list(parts)
+    return Results(
+        pd.concat([part.scores for part in parts], ignore_index=True),
+        pd.concat([part.curves for part in parts], ignore_index=True),
+        {
+            "profile": parts[0].about["profile"],
+            "tasks": {name: about for part in parts for name, about in part.about["tasks"].items()},
+        },
+    )

@@ -1,0 +1,192 @@
+"""Scores, from records: what a run came to, what that is worth beside replace, and how sure it is.
+
+Every loss is a negative log-likelihood of real data in nats (text: per token). Losses of collapsing runs are heavy-tailed and the
+excess may be negative, so neither logarithms nor ratios of it are defined; scores are asinh(excess / s).
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+METRICS_VERSION = 1
+CONFIDENCE = 0.95
+RESAMPLES = 1000
+QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+NOT_QUANTITIES = {"task", "instance", "entry", "seed", "t", "status", "texts", "real_loss"}
+REFERENCE = "replace"
+
+Vector = NDArray[np.float64]
+
+
+def per_seed(records: pd.DataFrame) -> pd.DataFrame:
+    """One row a run (task, instance, entry, seed), from one row an iteration.
+
+    Columns: final (test loss at T), slope and late_slope (ordinary least squares over iterations 1 … T and over the last half;
+    nats per iteration), real_loss, first and second (test loss at t = 1 and 2), diverged_at (NaN where never), horizon, and the
+    sums of the meters over iterations.
+    """
+    keys = ["task", "instance", "entry", "seed"]
+    rows = [dict(zip(keys, key, strict=True)) | _of_run(run) for key, run in records.groupby(keys, sort=True)]
+    return pd.DataFrame(rows)
+
+
+def _of_run(run: pd.DataFrame) -> dict[str, Any]:
+    run = run.sort_values("t")
+    t, loss = run["t"].to_numpy(float), run["test_loss"].to_numpy(float)
+    late = t > t[-1] / 2
+    diverged = t[~np.isfinite(loss)]
+    return {
+        "final": loss[-1],
+        "slope": ols_slope(t, loss),
+        "late_slope": ols_slope(t[late], loss[late]),
+        "real_loss": run["real_loss"].iloc[0],
+        "first": loss[0],
+        "second": loss[1],
+        "diverged_at": diverged[0] if len(diverged) else np.nan,
+        "horizon": int(t[-1]),
+        **{name: run[name].sum() for name in ("training_rows", "candidates", "fresh_real_rows", "verifier_rows")},
+    }
+
+
+def ols_slope(t: Vector, loss: Vector) -> float:
+    """Slope of the least-squares line, in nats per iteration; +inf where a loss is not finite, NaN for one point."""
+    if len(t) < 2:
+        return float("nan")
+    if not np.isfinite(loss).all():
+        return float("inf")
+    centred = t - t.mean()
+    return float(centred @ loss / (centred @ centred))
+
+
+def one_generation_of_damage(runs: pd.DataFrame) -> float:
+    """s of one instance: the mean over seeds of replace's test loss at t=2 minus that at t=1; NaN where replace was not run."""
+    replace = runs[runs["entry"] == REFERENCE]
+    with np.errstate(invalid="ignore"):
+        return float((replace["second"] - replace["first"]).mean())
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A mean over seeds with its t interval."""
+
+    centre: float
+    low: float
+    high: float
+    seeds: float  # effective, where it is pooled: degrees of freedom + 1
+
+    @property
+    def variance(self) -> float:
+        """Of the centre."""
+        from scipy.stats import t
+
+        return float(((self.high - self.low) / 2 / t.ppf((1 + CONFIDENCE) / 2, self.seeds - 1)) ** 2)
+
+
+def t_interval(values: Vector) -> Interval:
+    """Mean of independent values, with the t interval of 95 %; without ends for one value; +inf where one is."""
+    from scipy.stats import t
+
+    values = np.asarray(values, float)
+    if np.isposinf(values).any():
+        return Interval(np.inf, np.inf, np.inf, len(values))
+    centre = float(values.mean())
+    if len(values) < 2:
+        return Interval(centre, np.nan, np.nan, len(values))
+    half = t.ppf((1 + CONFIDENCE) / 2, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))
+    return Interval(centre, centre - float(half), centre + float(half), len(values))
+
+
+def pooled(intervals: list[Interval]) -> Interval:
+    """The plain mean of independent means, its degrees of freedom after Welch (1947) and Satterthwaite (1946)."""
+    from scipy.stats import t
+
+    centre = float(np.mean([i.centre for i in intervals]))
+    if not np.isfinite(centre) or any(np.isnan(i.low) for i in intervals):
+        end = centre if np.isinf(centre) else np.nan
+        return Interval(centre, end, end, min(i.seeds for i in intervals))
+    variances = np.array([i.variance for i in intervals])
+    if variances.sum() == 0:
+        return Interval(centre, centre, centre, min(i.seeds for i in intervals))
+    freedom = variances.sum() ** 2 / sum(v**2 / (i.seeds - 1) for v, i in zip(variances, intervals, strict=True))
+    half = float(t.ppf((1 + CONFIDENCE) / 2, freedom) * np.sqrt(variances.sum()) / len(intervals))
+    return Interval(centre, centre - half, centre + half, freedom + 1)
+
+
+def scored(runs: pd.DataFrame, scale: float) -> pd.DataFrame:
+    """The runs of one instance with their scores.
+
+    score = asinh(excess / s), slope_score = asinh(slope·T / s), excess = final - real_loss. 0 is as good as training on the real
+    data alone. A loss that is not finite scores +inf.
+
+    Args:
+        scale: s, one generation of damage, positive and finite.
+    """
+    excess = runs["final"] - runs["real_loss"]
+    return runs.assign(
+        excess=excess,
+        score=np.arcsinh(excess / scale),
+        slope_score=np.arcsinh(runs["slope"] * runs["horizon"] / scale),
+        late_slope_score=np.arcsinh(runs["late_slope"] * runs["horizon"] / scale),
+    )
+
+
+def curves(records: pd.DataFrame) -> pd.DataFrame:
+    """One row per (task, instance, entry, quantity, t): the mean over seeds with a bootstrap band, quantiles, and the first seed.
+
+    The band is the percentile bootstrap of the mean, 95 %, 1,000 resamples, as the paper's figures have it: for drawing,
+    never for ranking.
+    """
+    quantities = [c for c in records.columns if c not in NOT_QUANTITIES and pd.api.types.is_numeric_dtype(records[c])]
+    parts = []
+    for (task, instance, entry), runs in records.groupby(["task", "instance", "entry"], sort=True):
+        for quantity in quantities:
+            table = runs.pivot(index="seed", columns="t", values=quantity).dropna(axis=1)
+            if table.size:
+                part = _curve(table)
+                part.insert(0, "quantity", quantity)
+                part.insert(0, "entry", entry)
+                part.insert(0, "instance", instance)
+                part.insert(0, "task", task)
+                parts.append(part)
+    return pd.concat(parts, ignore_index=True)
+
+
+def _curve(table: pd.DataFrame) -> pd.DataFrame:
+    """Of a table seeds × t."""
+    values = table.to_numpy(float)
+    low, high = bootstrap_band(values)
+    with np.errstate(invalid="ignore"):
+        quantiles = np.quantile(values, QUANTILES, axis=0, method="lower")
+    return pd.DataFrame(
+        {
+            "t": table.columns.to_numpy(),
+            "seeds": len(values),
+            "mean": values.mean(axis=0),
+            "sd": _finite_sd(values),
+            "low": low,
+            "high": high,
+            **{f"q{round(100 * q):02d}": row for q, row in zip(QUANTILES, quantiles, strict=True)},
+            "first_seed": values[0],
+        }
+    )
+
+
+def _finite_sd(values: Vector) -> Vector:
+    if len(values) < 2:
+        return np.full(values.shape[1], np.nan)
+    with np.errstate(invalid="ignore"):
+        spread: Vector = values.std(axis=0, ddof=1)
+    return spread
+
+
+def bootstrap_band(values: Vector) -> tuple[Vector, Vector]:
+    """Ends of the band of the mean over axis 0; NaN where a value is not finite."""
+    n = len(values)
+    counts = np.random.default_rng(0).multinomial(n, np.full(n, 1 / n), size=RESAMPLES)
+    with np.errstate(invalid="ignore", over="ignore"):
+        means = counts @ values / n
+        low, high = np.quantile(means, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2], axis=0)
+    return low, high

@@ -1,0 +1,70 @@
+"""Reading a YAML file into a checked, frozen object: unknown keys are refused, and the nearest name is told."""
+
+import difflib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from benchmark.errors import ThriveError
+
+T = TypeVar("T", bound=BaseModel)
+
+
+class Settings(BaseModel):
+    """A part of a YAML file. Every key is declared; none is ignored."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=False)
+
+
+def read(path: Path, kind: type[T], error: type[ThriveError]) -> T:
+    """The object that a YAML file describes.
+
+    Raises:
+        error: the file lacks, is not YAML, or does not fit; the message names file, key, found and expected.
+    """
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise error(f"{path}: no such file.") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as problem:
+        raise error(f"{path}: not valid YAML: {problem}") from problem
+    if not isinstance(content, dict):
+        raise error(f"{path}: found {type(content).__name__}, expected keys and values.")
+    return check(content, kind, str(path), error)
+
+
+def check(content: dict[str, Any], kind: type[T], where: str, error: type[ThriveError]) -> T:
+    """The checked object, or `error` with one line for each fault."""
+    try:
+        return kind.model_validate(content)
+    except ValidationError as problem:
+        raise error("\n".join(_line(where, kind, dict(fault)) for fault in problem.errors())) from None
+
+
+def _line(where: str, kind: type[BaseModel], fault: dict[str, Any]) -> str:
+    key = ".".join(str(part) for part in fault["loc"])
+    if fault["type"] == "extra_forbidden":
+        return f"{where}: unknown key '{key}'.{nearest(str(fault['loc'][-1]), _keys(kind))}"
+    if fault["type"] == "missing":
+        return f"{where}: key '{key}' is missing."
+    return f"{where}: {key}: found {fault['input']!r}. {fault['msg']}."
+
+
+def _keys(kind: type[BaseModel]) -> set[str]:
+    """Names of the fields of a model and of the models in it."""
+    found = set(kind.model_fields)
+    for field in kind.model_fields.values():
+        for part in (field.annotation, *getattr(field.annotation, "__args__", ())):
+            if isinstance(part, type) and issubclass(part, BaseModel):
+                found |= _keys(part)
+    return found
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """ " Did you mean 'x'?", or what is known where nothing is near."""
+    known = sorted(known)
+    close = difflib.get_close_matches(name, known, 1)
+    return f" Did you mean '{close[0]}'?" if close else f" Known: {', '.join(known)}."

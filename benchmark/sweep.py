@@ -1,0 +1,185 @@
+"""The sweep: the cells of a profile, those that are not finished yet in parallel, and what failed."""
+
+import importlib.metadata
+import os
+import platform
+import subprocess
+import sys
+import time
+import traceback
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from benchmark import pins
+from benchmark.digest import digest, digest_of_file
+from benchmark.entries import Entry
+from benchmark.errors import BadParams, ThriveError, Unsupported
+from benchmark.loop import run
+from benchmark.params import Params, instances
+from benchmark.params import profile as profile_named
+from benchmark.records import Cell, Store
+from benchmark.settings import nearest
+
+VERSIONS_OF = ("numpy", "scipy", "scikit-learn", "pyarrow", "torch", "transformers", "tokenizers")
+
+
+class Failure(NamedTuple):
+    """A cell that could not be computed, and why."""
+
+    cell: Cell
+    error: str
+    details: str  # a traceback, where the error is not one that a user is told how to mend
+
+
+class Finished(NamedTuple):
+    """A computed cell."""
+
+    cell: Cell
+    records: list[dict[str, Any]]
+    took: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The cells of a sweep: finished ones and those to compute."""
+
+    done: list[Cell]
+    to_do: list[Cell]
+
+    @property
+    def seconds(self) -> float:
+        """Estimated, on one core."""
+        return sum(cell.seconds for cell in self.to_do)
+
+
+def cells(
+    root: Path, params: Params, profile: str, task_setting: str, entries: Sequence[Entry], seeds: range | None = None
+) -> list[Cell]:
+    """All cells of a task-setting in a profile, after checking the pins of what they read.
+
+    Args:
+        seeds: run these instead of the profile's.
+    """
+    found = []
+    for instance in instances(params, profile, task_setting):
+        pins.verify(root, params, instance.task.pins)
+        pinned = digest([params.pins[name].files for name in instance.task.pins])
+        wanted = range(instance.seeds) if seeds is None else seeds
+        step = instance.task.seeds_per_cell
+        blocks = [wanted[i : i + step] for i in range(0, len(wanted), step)]
+        found += [Cell(instance, entry, block, pinned) for entry in entries for block in blocks]
+    return found
+
+
+def plan(store: Store, wanted: Iterable[Cell]) -> Plan:
+    """Which cells are finished, and which are to be computed, the longest first."""
+    done: list[Cell] = []
+    to_do: list[Cell] = []
+    for cell in wanted:
+        (to_do if store.read(cell) is None else done).append(cell)
+    return Plan(done, sorted(to_do, key=lambda cell: -cell.seconds))
+
+
+def compute(root: Path, store: Store, to_do: Sequence[Cell], jobs: int) -> list[Failure]:
+    """Compute cells in parallel, one thread each, and keep each as it is finished.
+
+    A failed cell stops no other. Interrupted, it has lost only the cells that were being computed.
+    """
+    from joblib import Parallel, delayed, parallel_config
+    from tqdm import tqdm
+
+    common = provenance(root)
+    failures: list[Failure] = []
+    with (
+        parallel_config("loky", n_jobs=min(jobs, len(to_do)), inner_max_num_threads=1),
+        tqdm(total=sum(cell.seconds for cell in to_do), unit="s", file=sys.stderr, mininterval=1,
+             bar_format="{l_bar}{bar}| {n:.0f}/{total:.0f} s of estimated work, {elapsed} gone, {remaining} left {postfix}",
+             ) as progress,
+    ):  # fmt: skip
+        outcomes = Parallel(return_as="generator_unordered")(delayed(_compute)(cell) for cell in to_do)
+        for outcome in outcomes:
+            if isinstance(outcome, Failure):
+                failures.append(outcome)
+                progress.write(f"failed: {outcome.cell}: {outcome.error}", file=sys.stderr)
+            else:
+                store.write(outcome.cell, outcome.records, {**common, **outcome.took})
+            progress.set_postfix_str(str(outcome.cell), refresh=False)
+            progress.update(outcome.cell.seconds)
+    return failures
+
+
+def _compute(cell: Cell) -> Finished | Failure:
+    """In a worker: the cell's records, and what they took."""
+    wall, cpu = time.perf_counter(), time.process_time()
+    refused = None
+    try:
+        records = [record for seed in cell.seeds for record in _run(cell, seed)]
+    except Unsupported as reason:  # no fault: the board shows a dash with the reason
+        records, refused = [], str(reason)
+    except ThriveError as error:
+        return Failure(cell, f"{type(error).__name__}: {error}", "")
+    except Exception as error:  # a stranger's code may raise anything; the other cells go on
+        return Failure(cell, f"{type(error).__name__}: {error}", traceback.format_exc())
+    took = {
+        "cell": str(cell),
+        "refused": refused,
+        "wall_seconds": round(time.perf_counter() - wall, 3),
+        "cpu_seconds": round(time.process_time() - cpu, 3),
+    }
+    return Finished(cell, records, took)
+
+
+def _run(cell: Cell, seed: int) -> Iterable[dict[str, Any]]:
+    instance = cell.instance
+    return run(instance.task, cell.entry.make, cell.entry.rules, seed, instance.horizon)
+
+
+def provenance(root: Path) -> dict[str, Any]:
+    """What it takes to run it again: commit, versions, lock, platform."""
+    lock = root / "requirements.lock"
+    return {
+        "commit": _git(root, "rev-parse", "HEAD"),
+        "dirty": bool(_git(root, "status", "--porcelain", "--untracked-files=no")),
+        "versions": {name: _version(name) for name in VERSIONS_OF},
+        "lock": digest_of_file(lock) if lock.is_file() else None,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "threads": 1,
+        "dtype": "float64 (language model: float32)",
+    }
+
+
+def _version(name: str) -> str | None:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _git(root: Path, *words: str) -> str | None:
+    try:
+        return subprocess.run(["git", *words], cwd=root, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def entry_ids(params: Params, profile: str, known: Iterable[str], also: Sequence[str]) -> list[str]:
+    """Ids of the entries that a profile runs (all, unless it names them), and those that are asked for beside them."""
+    listed = params.profiles[profile].entries
+    ids = list(known) if listed is None else listed
+    return ids + [id for id in also if id not in ids]
+
+
+def task_settings(params: Params, profile: str, asked: Sequence[str]) -> list[str]:
+    """The task-settings of a profile, or those that are asked for.
+
+    Raises:
+        BadParams: there is no such task-setting in the profile.
+    """
+    suites = profile_named(params, profile).suites
+    for task in asked:
+        if task not in suites:
+            raise BadParams(f"profile '{profile}' has no task-setting '{task}'.{nearest(task, suites)}")
+    return list(asked or suites)

@@ -1,0 +1,1 @@
+"""The paper's figures, drawn from the scores: one file a figure."""
