@@ -91,14 +91,15 @@ class Weighted:
     def mass(self) -> float:
         """Sum of the weights of all rows."""
         whole = sum((stop - start) * weight for start, stop, weight in self.ranges())
-        return whole + float(self.weights.sum())
+        return whole + float(self.weights.sum()) if len(self.rows) else whole
 
     @property
     def real_share(self) -> float:
         """Share of the mass that lies on real rows, 0 to 1."""
         real = self.history.starts[1]
         whole = sum(max(0, min(stop, real) - start) * weight for start, stop, weight in self.ranges())
-        return float((whole + self.weights[self.rows < real].sum()) / self.mass)
+        single = float(self.weights[: np.searchsorted(self.rows, real)].sum()) if len(self.rows) else 0.0
+        return (whole + single) / self.mass
 
     @property
     def is_real_data(self) -> bool:

@@ -21,7 +21,7 @@ from benchmark.history import History, Weighted, real_data_only
 from benchmark.pool import Candidates, Names, Pool
 from benchmark.rules import Meter, Rules
 from benchmark.streams import stream
-from benchmark.strategy import NEUTRAL, Context, SampleRequest, Spec, Strategy, canonical
+from benchmark.strategy import NEUTRAL, Context, Spec, Strategy, canonical
 from benchmark.task import Task, refuse_unsupported
 
 Record = dict[str, Any]
@@ -45,8 +45,8 @@ def run(task: Task, make_strategy: Callable[[], Strategy], rules: Rules, seed: i
     history = History(task.real_data(world, task.n, stream(seed, "real data")))
     test = task.held_out(world, stream(seed, "test data"))
     # The noise of fitting is one for all iterations of a seed: what differs between them is their data alone.
-    fit = partial(_fit, task, seed)
-    real_model = fit(real_data_only(history), NEUTRAL)
+    fit_rng = partial(stream, seed, "fit")
+    real_model = task.fit(real_data_only(history), NEUTRAL, fit_rng)
     real_loss = task.test_loss(real_model, test)
     strategy = _set_up(make_strategy, task, rules)
     for t in range(1, horizon + 1):
@@ -58,7 +58,7 @@ def run(task: Task, make_strategy: Callable[[], Strategy], rules: Rules, seed: i
         options = strategy.fit_options(context)
         refuse_unsupported(task, options.asks_for())
         same = chosen.is_real_data and options == NEUTRAL
-        model = real_model if same else fit(chosen, options)
+        model = real_model if same else task.fit(chosen, options, fit_rng)
         loss = real_loss if same else task.test_loss(model, test)
         generation, notes = _generation(task, strategy, context, model, rules, seed, meter)
         yield {
@@ -78,10 +78,6 @@ def run(task: Task, make_strategy: Callable[[], Strategy], rules: Rules, seed: i
 def is_milestone(t: int) -> bool:
     """Whether costly diagnostics are taken at t = 1, 2, 5, 10, 20, 50, 100, …"""
     return t in (1, 2, 5) or (t % 10 == 0 and is_milestone(t // 10))
-
-
-def _fit(task: Task, seed: int, chosen: Weighted, options: Any) -> Any:
-    return task.fit(chosen, options, stream(seed, "fit"))
 
 
 def _set_up(make_strategy: Callable[[], Strategy], task: Task, rules: Rules) -> Strategy:
@@ -109,7 +105,7 @@ def _generation(
 ) -> tuple[Any, dict[str, float]]:
     """What enters the pool, and what is to be known of the sampling."""
     request = strategy.sample_request(context)
-    refuse_unsupported(task, _asks_for(request))
+    refuse_unsupported(task, request.asks_for())
     meter.candidates = request.count or task.n
     _within("candidates", meter.candidates, rules.max_candidates(task.n), context.t)
     drawn = task.sample(model, meter.candidates, request, stream(seed, "sample", context.t))
@@ -119,11 +115,6 @@ def _generation(
     except ContractBroken as error:
         raise type(error)(f"keep() at iteration {context.t}: {error}") from error
     return (drawn.examples if kept.is_real_data else drawn.examples[kept.expanded()[0]]), drawn.diagnostics
-
-
-def _asks_for(request: SampleRequest) -> set[str]:
-    neutral = SampleRequest()
-    return {name for name, value in vars(request).items() if name != "count" and value != getattr(neutral, name)}
 
 
 def _within(what: str, found: float, most: float, t: int) -> None:

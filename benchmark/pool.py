@@ -42,6 +42,12 @@ class Rows:
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         return self.names.of_row[self.numbers()].astype(dtype or np.int64)
 
+    @property
+    def whole(self) -> tuple[int, int] | None:
+        """The generations, where these rows are nothing but whole generations in one piece."""
+        chunk = self.chunks[0] if len(self.chunks) == 1 else None
+        return chunk if isinstance(chunk, tuple) else None
+
     def numbers(self) -> NDArray[np.int64]:
         """Row numbers in the history: for the harness alone."""
         return np.concatenate([np.asarray(self._numbers(chunk), np.int64) for chunk in self.chunks])

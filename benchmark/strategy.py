@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.errors import ContractBroken
-from benchmark.history import Span, Weighted
+from benchmark.history import NO_ROWS, NO_WEIGHTS, Span, Weighted
 from benchmark.pool import Candidates, Ids, Pool, Rows
 from benchmark.rules import Rules
 
@@ -23,6 +23,12 @@ if TYPE_CHECKING:
     from numpy.random import Generator
 
 Weights = float | NDArray[np.float64]
+
+
+def _differing(given: object, neutral: object) -> set[str]:
+    if given is neutral:
+        return set()
+    return {name for name, value in vars(given).items() if value != getattr(neutral, name)}
 
 
 def _require(holds: bool, name: str, found: object, expected: str) -> None:
@@ -70,6 +76,11 @@ class SampleRequest:
         _require(0 < self.top_p <= 1, "SampleRequest.top_p", self.top_p, "a share above 0, at most 1")
 
 
+    def asks_for(self) -> set[str]:
+        """Names of the knobs that are not neutral; the count is no knob."""
+        return _differing(self, NEUTRAL_REQUEST) - {"count"}
+
+
 @dataclass(frozen=True)
 class FitOptions:
     """How the next model is fitted; the defaults are neutral.
@@ -101,7 +112,7 @@ class FitOptions:
 
     def asks_for(self) -> set[str]:
         """Names of the knobs that are not neutral."""
-        return {name for name, value in vars(self).items() if value != getattr(NEUTRAL, name)}
+        return _differing(self, NEUTRAL)
 
 
 @dataclass(frozen=True)
@@ -155,7 +166,7 @@ class Strategy:
 
     def sample_request(self, context: Context) -> SampleRequest:
         """How the model is sampled."""
-        return SampleRequest()
+        return NEUTRAL_REQUEST
 
     def keep(self, context: Context, candidates: Candidates) -> Rows | Ids:
         """Which candidates enter the pool: the first n."""
@@ -167,6 +178,7 @@ class Strategy:
 
 
 NEUTRAL = FitOptions()
+NEUTRAL_REQUEST = SampleRequest()
 
 
 def canonical(pool: Pool, answer: TrainingSet | Rows | Ids) -> Weighted:
@@ -176,35 +188,36 @@ def canonical(pool: Pool, answer: TrainingSet | Rows | Ids) -> Weighted:
         ContractBroken: no rows, unknown ids, rows of another view, or weights that are negative, not
             finite, all zero, or not as many as the rows.
     """
+    if isinstance(answer, Rows) and answer.names is pool.names and answer.whole is not None:  # for its speed
+        return Weighted(pool.names.history, (Span(*answer.whole, 1.0),))
     parts = answer.parts if isinstance(answer, TrainingSet) else ((answer, 1.0),)
     spans: list[Span] = []
-    numbers: list[NDArray[np.int64]] = []
-    weights: list[NDArray[np.float64]] = []
+    single: list[tuple[NDArray[np.int64], Weights]] = []
     for rows, weight in parts:
         rows = _named(pool, rows)
-        weight = _checked(weight, len(rows))
+        weight = _checked(weight, rows)
         if isinstance(weight, float):
             spans += [Span(*chunk, weight) for chunk in rows.chunks if isinstance(chunk, tuple) and weight > 0]
-            single = [chunk for chunk in rows.chunks if not isinstance(chunk, tuple)]
+            single += [(chunk, weight) for chunk in rows.chunks if not isinstance(chunk, tuple)]
         else:
-            single = [rows.numbers()]
-        listed = np.concatenate(single) if single else np.empty(0, np.int64)
-        numbers.append(listed)
-        weights.append(np.broadcast_to(weight, len(listed)))
-    chosen = _in_order(pool, spans, np.concatenate(numbers), np.concatenate(weights))
+            single.append((rows.numbers(), weight))
+    chosen = Weighted(pool.names.history, tuple(sorted(spans)), *_in_order(single))
     if not chosen.mass > 0:
-        raise ContractBroken(f"{chosen.size} rows of weight above 0 (pool: {len(pool)} rows): a model needs at least 1.")
+        raise ContractBroken(f"no row of weight above 0 (pool: {len(pool)} rows): a model needs at least 1.")
     return chosen
 
 
-def _in_order(
-    pool: Pool, spans: list[Span], rows: NDArray[np.int64], weights: NDArray[np.float64]
-) -> Weighted:
-    used = weights > 0
-    if not used.all():
-        rows, weights = rows[used], weights[used]
+def _in_order(single: list[tuple[NDArray[np.int64], Weights]]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Single rows, increasing, and their weights; those of weight 0 left out."""
+    if not single:
+        return NO_ROWS, NO_WEIGHTS
+    rows = np.concatenate([rows for rows, _ in single])
+    if all(isinstance(weight, float) and weight == 1 for _, weight in single):  # the common case, for its speed
+        return np.sort(rows), np.ones(len(rows))
+    weights = np.concatenate([np.broadcast_to(weight, len(rows)) for rows, weight in single])
     order = np.lexsort((weights, rows))
-    return Weighted(pool.names.history, tuple(sorted(spans)), rows[order], weights[order])
+    order = order[weights[order] > 0]
+    return rows[order], weights[order]
 
 
 def _named(pool: Pool, rows: Rows | Ids) -> Rows:
@@ -215,13 +228,12 @@ def _named(pool: Pool, rows: Rows | Ids) -> Rows:
     return pool.rows(np.asarray(rows))
 
 
-def _checked(weights: Weights, count: int) -> Weights:
+def _checked(weights: Weights, rows: Rows) -> Weights:
     array = np.asarray(weights, float)
     if not np.isfinite(array).all() or (array < 0).any():
         raise ContractBroken("a weight is negative or not finite: weights must be finite numbers of at least 0.")
     if array.ndim == 0:
         return float(array)
-    if array.shape != (count,):
-        raise ContractBroken(f"weights of shape {array.shape} for {count} rows: give one number, or one for each row.")
+    if array.shape != (len(rows),):
+        raise ContractBroken(f"weights of shape {array.shape} for {len(rows)} rows: give one number, or one for each row.")
     return array
-

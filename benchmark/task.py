@@ -1,5 +1,6 @@
 """What a task-setting must be able to do."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Protocol
 
 from benchmark.errors import Unsupported
@@ -56,8 +57,11 @@ class Task(Protocol):
     def held_out(self, world: Any, rng: "Generator") -> Any:
         """The real test data: no strategy can reach them."""
 
-    def fit(self, training_set: Weighted, options: "FitOptions", rng: "Generator") -> Any:
-        """The model of maximum weighted likelihood."""
+    def fit(self, training_set: Weighted, options: "FitOptions", draw_rng: Callable[[], "Generator"]) -> Any:
+        """The model of maximum weighted likelihood.
+
+        `draw_rng` gives the noise of fitting, the same at every iteration of a run, to tasks whose fit has any.
+        """
 
     def test_loss(self, model: Any, test: Any) -> float:
         """Mean negative log-likelihood of the test data, in nats; +inf where the model has collapsed for good."""

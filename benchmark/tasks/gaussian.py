@@ -3,12 +3,14 @@
 Source: Kazdan et al., Collapse or Thrive? (ICML 2025), section 2: mean and biased covariance (ddof 0).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import gammaincinv
 
 from benchmark.history import Examples, History, Weighted
 from benchmark.task import Sampled
@@ -100,7 +102,7 @@ class Gaussian:
     def held_out(self, world: None, rng: "Generator") -> None:
         """No test data: the test loss is exact."""
 
-    def fit(self, training_set: Weighted, options: "FitOptions", rng: "Generator") -> Normal:
+    def fit(self, training_set: Weighted, options: "FitOptions", draw_rng: Callable[[], "Generator"]) -> Normal:
         """Σ = scatter / (Σw - ddof·Σw²/Σw), which for unit weights is scatter / (n - ddof); plus ridge·(tr Σ/d)·I."""
         total = statistic(training_set)
         covariance = total.scatter / (total.mass - options.ddof * total.squared_mass / total.mass)
@@ -134,9 +136,7 @@ class Gaussian:
         return Sampled(examples, {})
 
     def _radii_within(self, share: float, count: int, rng: "Generator") -> Matrix:
-        from scipy.stats import chi2  # costs 300 ms to import; few ask for it
-
-        radii: Matrix = np.sqrt(chi2(self.d).ppf(share * rng.random((count, 1))))
+        radii: Matrix = np.sqrt(_chi_square_quantile(share * rng.random((count, 1)), self.d))
         return radii
 
     def diagnostics(self, model: Normal, generation: Examples, test: None, *, full: bool) -> dict[str, float]:
@@ -155,11 +155,9 @@ class Gaussian:
         return cheap | (self._full_diagnostics(model, generation) if full else {})
 
     def _full_diagnostics(self, model: Normal, generation: Examples) -> dict[str, float]:
-        from scipy.stats import chi2
-
         # W2² = ‖μ‖² + tr(Σ + I - 2 Σ^½): Givens and Shortt (1984), Proposition 7.
         spread = (np.sqrt(np.maximum(model.eigenvalues, 0)) - 1) ** 2
-        outside = np.einsum("ij,ij->i", generation, generation) > chi2(self.d).ppf(0.99)
+        outside = np.einsum("ij,ij->i", generation, generation) > _chi_square_quantile(0.99, self.d)
         return {
             "wasserstein2_squared": float(model.mean @ model.mean + spread.sum()),
             "tail_mass": float(outside.mean()),
@@ -167,6 +165,11 @@ class Gaussian:
 
     def show(self, generation: Examples) -> list[str]:
         return []
+
+
+def _chi_square_quantile(share: Matrix | float, d: int) -> Any:
+    """Squared radius of the ball that holds this share of N(0, I_d)."""
+    return 2 * gammaincinv(d / 2, share)
 
 
 def statistic(training_set: Weighted) -> Statistic:

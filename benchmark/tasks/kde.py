@@ -76,7 +76,7 @@ class KDE:
         """500 points, shape (500, dimension)."""
         return DATA_SETS[self.data](world[0 if self.blobs_share_centres else 1], HELD_OUT, rng)
 
-    def fit(self, training_set: Weighted, options: "FitOptions", rng: "Generator") -> KernelDensity:
+    def fit(self, training_set: Weighted, options: "FitOptions", draw_rng: Callable[[], "Generator"]) -> KernelDensity:
         rule = options.bandwidth_rule or self.bandwidth
         bandwidth = rule if isinstance(rule, (int, float)) else RULES[rule](training_set, self.dimension)
         return KernelDensity(training_set, options.bandwidth_factor * bandwidth)

@@ -1,0 +1,48 @@
+"""What tests share."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmark.entries import Entry, find
+from benchmark.loop import run
+from benchmark.strategy import Strategy
+from benchmark.task import Task
+
+ROOT = Path(__file__).parents[1]
+ENTRIES = find(ROOT)
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The clone that the tests run in."""
+    return ROOT
+
+
+def entry(id: str) -> Entry:
+    """A baseline."""
+    return ENTRIES[id]
+
+
+def measure(task: Task, id: str, seeds: int, horizon: int, quantity: str | Callable = "test_loss") -> np.ndarray:
+    """One quantity of a baseline by seed and iteration, shape (seeds, horizon)."""
+    found = entry(id)
+    pick = quantity if callable(quantity) else lambda record: record[quantity]
+    return np.array([[pick(r) for r in run(task, found.make, found.rules, seed, horizon)] for seed in range(seeds)])
+
+
+def assert_mean(values: np.ndarray, expected: float | np.ndarray, z: float = 4) -> None:
+    """The mean over axis 0 is as expected, within z of its own standard errors."""
+    error = values.std(axis=0, ddof=1) / np.sqrt(len(values))
+    assert np.all(np.abs(values.mean(axis=0) - expected) < z * error), (values.mean(axis=0), expected, error)
+
+
+class Fixed(Strategy):
+    """Returns whatever it is told to: for tests of the contract."""
+
+    answer = staticmethod(lambda context, pool: pool.all())
+
+    def training_set(self, context, pool):
+        return self.answer(context, pool)

@@ -1,0 +1,184 @@
+"""What a strategy may and may not do, and what it is told where it may not."""
+
+import numpy as np
+import pytest
+from conftest import ENTRIES, Fixed
+
+from benchmark.errors import BudgetExceeded, ContractBroken, TrackBroken, Unsupported
+from benchmark.loop import is_milestone, run
+from benchmark.rules import Budget, Role, Rules, Track
+from benchmark.strategy import FitOptions, SampleRequest, Strategy, TrainingSet
+from benchmark.tasks.gaussian import Gaussian
+from benchmark.tasks.kde import KDE
+
+BLIND = Rules(Track.BLIND, Budget.GROWING)
+LABELLED = Rules(Track.LABELLED, Budget.FIXED)
+TASK = Gaussian(d=2, n=12)
+
+
+def answering(answer):
+    return type("Answering", (Fixed,), {"answer": staticmethod(answer)})
+
+
+def records(strategy, rules=BLIND, task=TASK, seed=0, horizon=4):
+    return list(run(task, strategy, rules, seed, horizon))
+
+
+def losses(*args, **kwargs):
+    return [record["test_loss"] for record in records(*args, **kwargs)]
+
+
+@pytest.mark.parametrize(("answer", "complaint"), [
+    (lambda c, p: p.ids[:0], "no row of weight above 0"),
+    (lambda c, p: TrainingSet(p.all(), 0.0), "no row of weight above 0"),
+    (lambda c, p: p.ids + 1000, "not of this view"),
+    (lambda c, p: -p.ids - 1, "not of this view"),
+    (lambda c, p: p.ids.astype(float), "1-D array of integers"),
+    (lambda c, p: TrainingSet(p.ids, -np.ones(len(p))), "negative or not finite"),
+    (lambda c, p: TrainingSet(p.ids, np.full(len(p), np.nan)), "negative or not finite"),
+    (lambda c, p: TrainingSet(p.ids, np.ones(3)), "weights of shape"),
+    (lambda c, p: p.sample(10**6, c.rng), "ask for 0 to"),
+])  # fmt: skip
+def test_what_is_not_allowed_is_refused_with_the_facts(answer, complaint):
+    with pytest.raises(ContractBroken, match=f"(?s)training_set.. at iteration 1: .*{complaint}"):
+        records(answering(answer))
+
+
+@pytest.mark.parametrize("ask", ["generation", "is_real", "real", "latest"])
+def test_a_blind_strategy_cannot_tell_rows_apart(ask):
+    with pytest.raises(TrackBroken, match="track 'blind'"):
+        records(answering(lambda c, p: getattr(p, ask)() and p.all()))
+
+
+def test_a_blind_strategy_remembers_nothing():
+    """A fresh object at every iteration."""
+
+    class Counting(Strategy):
+        seen = 0
+
+        def training_set(self, context, pool):
+            self.seen += 1
+            assert self.seen == 1
+            return pool.all()
+
+    records(Counting)
+
+
+def test_ids_are_drawn_anew_at_every_iteration():
+    """The ids of the real rows at iteration 1 are not theirs at iteration 2, and their order is no help."""
+    seen = []
+
+    def watch(context, pool):
+        seen.append(pool.ids[pool.is_real()])
+        return pool.real().all()
+
+    records(answering(watch), Rules(Track.LABELLED, Budget.FIXED, Role.REFERENCE))
+    assert sorted(seen[0]) != sorted(seen[1])
+    assert all(list(ids) != sorted(ids) for ids in seen)
+
+
+def test_generation_and_is_real_agree_with_the_views():
+    def check(context, pool):
+        ids, generation = pool.ids, pool.generation()
+        assert len(set(ids)) == len(ids) == len(pool) == 12 * context.t
+        assert (np.bincount(generation) == 12).all()
+        assert set(ids[pool.is_real()]) == set(np.asarray(pool.real().all())) == set(ids[generation == 0])
+        assert set(pool.latest().ids) == set(ids[generation == context.t - 1])
+        return pool.latest().all()
+
+    records(answering(check), LABELLED)
+
+
+def test_budgets_are_enforced():
+    with pytest.raises(BudgetExceeded, match=r"iteration 2: rows in the training set: 24, .* allow 12"):
+        records(answering(lambda c, p: p.all()), LABELLED)
+
+
+def test_real_mass_is_capped_on_track_labelled():
+    with pytest.raises(BudgetExceeded, match=r"iteration 2: share of real rows .*: 1, .* allow 0.5"):
+        records(answering(lambda c, p: p.real().all()), LABELLED)
+    half = answering(lambda c, p: p.real().sample(6, c.rng) + p.latest().sample(6, c.rng))
+    assert [r["real_share"] for r in records(half, LABELLED)] == [1, 0.5, 0.5, 0.5]
+
+
+def test_candidates_are_capped():
+    greedy = type("Greedy", (Fixed,), {"sample_request": lambda self, context: SampleRequest(count=49)})
+    with pytest.raises(BudgetExceeded, match="candidates: 49, .* allow 48"):
+        records(greedy)
+
+
+def test_kept_candidates_enter_the_pool():
+    """Half of 24 candidates, by id; a budget that grows lets all 24 in."""
+
+    class Choosy(Fixed):
+        def sample_request(self, context):
+            return SampleRequest(count=24)
+
+        def keep(self, context, candidates):
+            return candidates.ids[:kept]
+
+    kept = 12
+    assert [r["training_rows"] for r in records(Choosy)] == [12, 24, 36, 48]
+    kept = 24
+    assert [r["training_rows"] for r in records(Choosy)][:3] == [12, 36, 60]
+
+
+def test_unsupported_knobs_are_refused_with_a_reason():
+    clip = type("Clip", (Fixed,), {"fit_options": lambda self, context: FitOptions(token_loss_clip=0.9)})
+    with pytest.raises(Unsupported, match="Gaussian has no token_loss_clip"):
+        records(clip)
+    shrink = type("Shrink", (Fixed,), {"sample_request": lambda self, context: SampleRequest(preserve_variance=True)})
+    with pytest.raises(Unsupported, match="Gaussian has no preserve_variance"):
+        records(shrink)
+    assert len(records(shrink, task=KDE("moons", 0.5, 12))) == 4
+
+
+@pytest.mark.parametrize("bad", [{"temperature": 0}, {"top_p": 1.5}, {"count": 0}])
+def test_impossible_requests_are_refused(bad):
+    with pytest.raises(ContractBroken, match=next(iter(bad))):
+        SampleRequest(**bad)
+
+
+def test_only_proportions_of_weights_matter():
+    assert losses(answering(lambda c, p: TrainingSet(p.all(), 7.0))) == pytest.approx(losses(answering(lambda c, p: p.all())))
+
+
+def test_listed_rows_train_as_whole_generations_do():
+    """Lazy or listed, in whatever order, it is the same training set."""
+    lazy, listed = (answering(a) for a in (lambda c, p: p.all(), lambda c, p: p.ids[::-1]))
+    for task in (TASK, KDE("moons", 0.3, 12)):
+        assert losses(listed, task=task) == pytest.approx(losses(lazy, task=task), rel=1e-9)
+
+
+def test_a_row_twice_weighs_twice():
+    def answer(weigh):
+        def training_set(context, pool):
+            if context.t == 1:
+                return pool.all()
+            some, others = pool.sample(6, context.rng), pool.sample(12, context.rng)
+            return weigh(some) + TrainingSet(others)
+
+        return answering(training_set)
+
+    twice, weighted = answer(lambda rows: TrainingSet(rows + rows)), answer(lambda rows: TrainingSet(rows, 2.0))
+    assert losses(twice) == pytest.approx(losses(weighted), rel=1e-9)
+
+
+@pytest.mark.parametrize("id", sorted(ENTRIES))
+def test_entries_are_deterministic_and_start_from_one_real_fit(id):
+    """Every entry: the same seed gives the same numbers, and iteration 1 is the fit on real data."""
+    found = ENTRIES[id]
+    for task in (TASK, KDE("moons", 0.3, 12)):
+        one, two = (list(run(task, found.make, found.rules, 3, 5)) for _ in range(2))
+        assert one == two
+        assert one[0]["test_loss"] == one[0]["real_loss"]
+        assert one[0]["real_share"] == 1
+
+
+def test_entries_share_real_data_by_seed():
+    real = {id: next(iter(run(TASK, e.make, e.rules, 5, 1)))["real_loss"] for id, e in ENTRIES.items()}
+    assert len(set(real.values())) == 1
+
+
+def test_milestones():
+    assert [t for t in range(1, 1001) if is_milestone(t)] == [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000]

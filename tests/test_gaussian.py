@@ -1,0 +1,112 @@
+"""The Gaussian task-setting against naive computations and definitions."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import multivariate_normal
+
+from benchmark.history import History, Span, Weighted
+from benchmark.strategy import NEUTRAL, FitOptions, SampleRequest
+from benchmark.tasks.gaussian import Gaussian, Normal, statistic
+
+RNG = np.random.default_rng(0)
+
+
+def history_of(generations: int, n: int = 7, d: int = 3) -> History:
+    history = History(RNG.standard_normal((n, d)))
+    for g in range(1, generations):
+        history.append(RNG.standard_normal((n + g, d)) + g)
+    return history
+
+
+def selections(generations: int) -> st.SearchStrategy:
+    """Random weighted selections: whole generations and single rows, with repeats."""
+    weight = st.floats(0.01, 100)
+    spans = st.lists(st.tuples(st.integers(0, generations - 1), st.integers(1, generations), weight), max_size=3)
+    rows = st.lists(st.tuples(st.integers(0, 6), weight), max_size=6)
+    return st.tuples(spans, rows).filter(lambda found: any(a < b for a, b, _ in found[0]) or found[1])
+
+
+def weighted(history: History, selection) -> Weighted:
+    spans, rows = selection
+    rows = sorted(rows)
+    return Weighted(
+        history,
+        tuple(sorted(Span(a, b, w) for a, b, w in spans if a < b)),
+        np.array([r for r, _ in rows], np.int64),
+        np.array([w for _, w in rows]),
+    )
+
+
+@settings(max_examples=200, deadline=None)
+@given(selections(4))
+def test_statistics_are_those_of_the_listed_rows(selection):
+    """What was summed of whole generations before is what a naive weighted mean and covariance give."""
+    history = history_of(4)
+    for _ in range(2):  # the second time, from what is known
+        total = statistic(weighted(history, selection))
+        rows, weights = weighted(history, selection).expanded()
+        x = history.examples[rows]
+        mean = np.average(x, axis=0, weights=weights)
+        scatter = (x - mean).T @ np.diag(weights) @ (x - mean)
+        assert total.mass == pytest.approx(weights.sum())
+        assert total.squared_mass == pytest.approx((weights**2).sum())
+        np.testing.assert_allclose(total.mean, mean, rtol=1e-9, atol=1e-9)
+        np.testing.assert_allclose(total.scatter, scatter, rtol=1e-9, atol=1e-7)
+
+
+def test_ddof_divides_by_n_minus_ddof():
+    history = history_of(1)
+    model = Gaussian(3, 7).fit(Weighted(history, (Span(0, 1, 2.5),)), FitOptions(ddof=1), None)
+    np.testing.assert_allclose(model.covariance, np.cov(history.examples.T), rtol=1e-12)
+
+
+def test_test_loss_is_the_expected_negative_log_likelihood():
+    """Against a mean over 400,000 draws from the truth."""
+    model = Normal(np.array([0.5, -1.0]), np.array([[1.5, 0.4], [0.4, 0.7]]))
+    draws = RNG.standard_normal((400_000, 2))
+    losses = -multivariate_normal(model.mean, model.covariance).logpdf(draws)
+    error = losses.std() / np.sqrt(len(losses))
+    assert abs(losses.mean() - Gaussian(2, 8).test_loss(model, None)) < 4 * error
+
+
+def test_test_loss_is_right_up_to_condition_number_1e9():
+    """Against the closed form by the eigenvalues that the covariance was built from."""
+    d = 20
+    values = np.logspace(-9, 0, d)
+    rotation = np.linalg.qr(RNG.standard_normal((d, d)))[0]
+    mean = RNG.standard_normal(d) * 1e-3
+    model = Normal(mean, (rotation * values) @ rotation.T)
+    offset = (rotation.T @ mean) ** 2 / values
+    expected = 0.5 * (d * np.log(2 * np.pi) + np.log(values).sum() + (1 / values).sum() + offset.sum())
+    assert Gaussian(d, 100).test_loss(model, None) == pytest.approx(expected, rel=1e-6)
+
+
+def test_a_lost_direction_is_divergence_and_the_run_goes_on():
+    """n ≤ d: the covariance has a kernel, the loss is +inf, and samples stay in the span that is left."""
+    task = Gaussian(d=5, n=4)
+    history = History(RNG.standard_normal((4, 5)))
+    model = task.fit(Weighted(history, (Span(0, 1, 1.0),)), NEUTRAL, None)
+    assert model.is_singular
+    assert task.test_loss(model, None) == np.inf
+    samples = task.sample(model, 100, SampleRequest(), np.random.default_rng(1)).examples
+    assert np.linalg.matrix_rank(samples - model.mean, tol=1e-6) == 3
+    assert np.isfinite(task.diagnostics(model, samples, None, full=True)["wasserstein2_squared"])
+
+
+def test_samples_have_the_covariance_times_temperature():
+    covariance = np.array([[2.0, 0.6], [0.6, 0.5]])
+    model = Normal(np.array([3.0, -1.0]), covariance)
+    samples = Gaussian(2, 8).sample(model, 200_000, SampleRequest(temperature=0.25), np.random.default_rng(0)).examples
+    np.testing.assert_allclose(np.cov(samples.T), 0.25 * covariance, atol=4 * 0.5 / np.sqrt(100_000))
+
+
+def test_top_p_keeps_the_likeliest_share():
+    """All samples lie within the ellipsoid of mass p, and are spread within it as the Gaussian is."""
+    model = Normal(np.zeros(2), np.eye(2))
+    samples = Gaussian(2, 8).sample(model, 50_000, SampleRequest(top_p=0.5), np.random.default_rng(0)).examples
+    squared = (samples**2).sum(axis=1)
+    assert squared.max() <= 2 * np.log(2) + 1e-9  # χ²_2 has distribution function 1 - exp(-x/2)
+    inner = (1 - np.exp(-squared / 2) < 0.25).mean()
+    assert abs(inner - 0.5) < 4 * 0.5 / np.sqrt(50_000)

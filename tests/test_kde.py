@@ -1,0 +1,118 @@
+"""The KDE task-setting against scikit-learn, brute force, and definitions."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from scipy.special import logsumexp
+from sklearn.neighbors import KernelDensity as Sklearn
+from test_gaussian import history_of, selections, weighted
+
+from benchmark.history import History, Span, Weighted, real_data_only
+from benchmark.strategy import NEUTRAL, FitOptions, SampleRequest
+from benchmark.streams import stream
+from benchmark.tasks.kde import KDE, KernelDensity
+
+RNG = np.random.default_rng(0)
+
+
+def brute_force(model: KernelDensity, test: np.ndarray) -> float:
+    """Mean -log p, by a sum over all pairs."""
+    rows, weights = model.training_set.expanded()
+    x, h = model.training_set.history.examples[rows], model.bandwidth
+    squared = ((test[:, None] - x) ** 2).sum(axis=2)
+    log_kernel = -squared / (2 * h**2) - test.shape[1] / 2 * np.log(2 * np.pi * h**2)
+    return float(-logsumexp(log_kernel, axis=1, b=weights / weights.sum()).mean())
+
+
+@settings(max_examples=100, deadline=None)
+@given(selections(4))
+def test_test_loss_is_that_of_the_listed_rows(selection):
+    """Running sums of whole generations and sums of single rows give what brute force gives."""
+    history, test, task = history_of(4, d=2), RNG.standard_normal((20, 2)), KDE("moons", 0.3, 7)
+    model = task.fit(weighted(history, selection), NEUTRAL, None)
+    for _ in range(2):
+        assert task.test_loss(model, test) == pytest.approx(brute_force(model, test), rel=1e-10)
+
+
+@pytest.mark.parametrize("data", ["blobs", "circles", "moons", "swiss_roll"])
+@pytest.mark.parametrize("bandwidth", [0.1, 1.0, "scott", "silverman"])
+def test_test_loss_is_scikit_learns(data, bandwidth):
+    task = KDE(data, bandwidth, 60)
+    world = task.world(stream(0, "world"))
+    real, test = task.real_data(world, 60, stream(0, "real data")), task.held_out(world, stream(0, "test data"))
+    expected = -Sklearn(bandwidth=bandwidth).fit(real).score(test) / len(test)
+    model = task.fit(real_data_only(History(real)), NEUTRAL, None)
+    assert task.test_loss(model, test) == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize("distance", [1, 30, 40, 1_000, 100_000])
+def test_test_loss_is_right_far_from_all_data(distance):
+    """At `distance` bandwidths plain sums of kernels underflow from 39 on; the loss is still exact."""
+    h, test = 0.1, RNG.standard_normal((50, 2))
+    history = History(RNG.standard_normal((30, 2)) * 0.1 + [distance * h, 0])
+    model = KernelDensity(Weighted(history, (), np.arange(30), RNG.random(30) + 0.1), h)
+    assert KDE("moons", h, 30).test_loss(model, test) == pytest.approx(brute_force(model, test), rel=1e-9)
+
+
+def test_pools_larger_than_a_block_are_summed_whole():
+    history = History(RNG.standard_normal((10_000, 2)))
+    model = KernelDensity(real_data_only(history), 0.5)
+    test = RNG.standard_normal((10, 2))
+    assert KDE("moons", 0.5, 10_000).test_loss(model, test) == pytest.approx(brute_force(model, test), rel=1e-10)
+
+
+def test_a_rule_follows_the_number_of_rows_in_the_fit():
+    """Scott N^(-1/(d+4)), Silverman (N(d+2)/4)^(-1/(d+4)); a weight counts by Kish's effective size."""
+    history = history_of(3, n=50, d=2)
+    size = 50 + 51 + 52
+    task = KDE("moons", "scott", 50)
+    assert task.fit(Weighted(history, (Span(0, 3, 7.0),)), NEUTRAL, None).bandwidth == pytest.approx(size ** (-1 / 6))
+    assert task.fit(Weighted(history, (Span(0, 3, 7.0),)), FitOptions(bandwidth_rule="silverman", bandwidth_factor=2),
+                    None).bandwidth == pytest.approx(2 * size ** (-1 / 6))  # fmt: skip
+    uneven = Weighted(history, (Span(0, 1, 1.0),), np.array([60]), np.array([50.0]))
+    assert task.fit(uneven, NEUTRAL, None).bandwidth == pytest.approx((100**2 / (50 + 50**2)) ** (-1 / 6))
+
+
+@settings(max_examples=25, deadline=None)
+@given(selections(4))
+def test_rows_are_drawn_in_proportion_to_their_weights(selection):
+    """Samples with a tiny bandwidth show which row they came from: counts within 5 standard errors."""
+    history, count = history_of(4, d=2), 20_000
+    training_set = weighted(history, selection)
+    rows, weights = training_set.expanded()
+    expected = np.bincount(rows, weights, minlength=history.starts[-1]) / weights.sum()
+    model = KernelDensity(training_set, 1e-9)
+    samples = KDE("moons", 1e-9, 7).sample(model, count, SampleRequest(), np.random.default_rng(3)).examples
+    source = ((samples[:, None] - history.examples) ** 2).sum(axis=2).argmin(axis=1)
+    found = np.bincount(source, minlength=len(expected)) / count
+    assert np.all(np.abs(found - expected) <= 5 * np.sqrt(expected * (1 - expected) / count) + 1e-12)
+
+
+def test_blobs_share_centres_unless_as_published():
+    """Held-out blobs lie on the training centres; as published, on others, and the loss says so (21 against 4)."""
+    losses = {}
+    for shared in (True, False):
+        task = KDE("blobs", 1.0, 1000, blobs_share_centres=shared)
+        found = []
+        for seed in range(30):
+            world = task.world(stream(seed, "world"))
+            history = History(task.real_data(world, 1000, stream(seed, "real data")))
+            model = task.fit(real_data_only(history), NEUTRAL, None)
+            found.append(task.test_loss(model, task.held_out(world, stream(seed, "test data"))))
+        losses[shared] = np.mean(found)
+    assert losses[True] == pytest.approx(4.06, abs=0.1)
+    assert losses[False] > 10
+
+
+def test_diagnostics_know_good_samples_from_bad():
+    """Fresh real data have precision and recall near 1; one far cluster has neither; entropy of a unit square is 0."""
+    task = KDE("moons", 0.1, 500)
+    real = task.real_data(task.world(stream(0, "world")), 500, stream(0, "real data"))
+    test = task.held_out(task.world(stream(0, "world")), stream(0, "test data"))
+    model = task.fit(real_data_only(History(real)), NEUTRAL, None)
+    good = task.diagnostics(model, real, test, full=True)
+    bad = task.diagnostics(model, real * 0.01 + 50, test, full=True)
+    assert min(good["precision"], good["recall"]) > 0.9
+    assert max(bad["precision"], bad["recall"]) == 0
+    square = task.diagnostics(model, RNG.random((5000, 2)), test, full=True)
+    assert square["entropy"] == pytest.approx(0, abs=0.1)

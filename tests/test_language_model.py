@@ -1,0 +1,321 @@
+"""Laws of the language-model task-setting, on a random network of a few thousand weights."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from benchmark import pins
+from benchmark.digest import digest_of_file
+from benchmark.errors import PinMismatch, ThriveError, Unsupported
+from benchmark.history import History, Span, Weighted, real_data_only
+from benchmark.params import Params, Pin, Profile, Suite
+from benchmark.strategy import NEUTRAL, FitOptions, SampleRequest
+from benchmark.streams import stream
+from benchmark.task import refuse_unsupported
+from benchmark.tasks import language_model as lm
+
+torch = pytest.importorskip("torch")
+transformers = pytest.importorskip("transformers")
+
+PAIRS = [
+    (f"{name}: {what}?", " ".join([f"{what} {k}"] * (1 + k % 3)))
+    for k, name in enumerate("abcdefgh")
+    for what in ("land", "sea")
+]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint with random weights, a tokenizer of 300 tokens, and data of 16 pairs."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+
+    home = tmp_path_factory.mktemp("tiny")
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(
+        vocab_size=300, special_tokens=["<s>", "</s>"], initial_alphabet=alphabet, show_progress=False
+    )
+    tokenizer.train_from_iterator([f"{p}\n{r}" for p, r in PAIRS], trainer)
+    fast = transformers.PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, bos_token="<s>", eos_token="</s>", pad_token="</s>"
+    )
+    fast.save_pretrained(home)
+    config = transformers.LlamaConfig(
+        vocab_size=len(fast), hidden_size=16, intermediate_size=24, num_hidden_layers=2, num_attention_heads=2,
+        num_key_value_heads=2, max_position_embeddings=64, tie_word_embeddings=True,
+        bos_token_id=0, eos_token_id=1, pad_token_id=1, initializer_range=0.3,
+    )  # fmt: skip
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        transformers.LlamaForCausalLM(config).save_pretrained(home)
+    for split in ("train", "validation", "test"):
+        pd.DataFrame(PAIRS, columns=["prompt", "response"]).to_parquet(home / f"{split}.parquet")
+    return home
+
+
+@pytest.fixture(scope="module")
+def task(folder: Path) -> lm.LanguageModel:
+    return lm.LanguageModel(
+        n=8, epochs=40, batch=4, learning_rate=1e-2, max_tokens=32, checkpoint=str(folder), data=str(folder)
+    )
+
+
+@pytest.fixture(scope="module")
+def fitted(task: lm.LanguageModel) -> lm.Network:
+    return task.fit(real_data_only(History(real(task))), NEUTRAL, stream(0, "fit"))
+
+
+def real(task: lm.LanguageModel) -> lm.Examples:
+    return task.real_data(None, task.n, stream(0, "real data"))
+
+
+def gradient(network: lm.Network, batches: list[lm.Batch]) -> np.ndarray:
+    """Of the mean loss of the batches."""
+    network.zero_grad()
+    for batch in batches:
+        (lm.weighted_loss(network, batch) / len(batches)).backward()
+    return np.concatenate([p.grad.flatten().numpy().copy() for p in network.parameters()])
+
+
+def gradient_of_one_pass(network: lm.Network, rows: list[lm.Ids], weights: list[float], size: int) -> np.ndarray:
+    steps = len(rows) // size
+    return gradient(network, list(lm.batches(rows, np.array(weights, float), size, steps, stream(0, "fit"))))
+
+
+# Text between separators: what `join` may be given.
+parts = st.text(st.characters(min_codepoint=32, max_codepoint=0x24F), min_size=1).filter(lm._is_clean)
+
+
+@given(parts, parts, st.sampled_from([lm.Layout("", "\n"), lm.Layout("user: ", "\nassistant: ")]))
+def test_split_undoes_join(prompt: str, response: str, layout: lm.Layout) -> None:
+    """The published code strips the prefix as a set of characters: "explain how" comes back as "xplain how"."""
+    assert layout.split(layout.join(prompt, response)) == (prompt, response)
+
+
+@pytest.mark.parametrize("text", ["", "\n", "prompt", "prompt\n", "\nresponse", "a\nb\nc", "a \nb", "a\n\N{REPLACEMENT CHARACTER}"])
+def test_what_has_not_the_form_is_none(text: str) -> None:
+    assert lm.Layout("", "\n").split(text) is None
+
+
+def test_encoding_and_decoding_keeps_a_text(task: lm.LanguageModel) -> None:
+    for text in task.corpus("train"):
+        (ids,) = task.base.encode([text])
+        assert (ids[0], ids[-1]) == (task.base.begin, task.base.end)
+        assert task.base.decode(ids[1:-1]) == text
+
+
+def test_loss_is_that_of_transformers(task: lm.LanguageModel) -> None:
+    """Padding must not count: transformers' own loss on the same padded batch, labels -100 at padding."""
+    rows = task.held_out(None, stream(0, "test data"))
+    batch = lm.padded(rows)
+    labels = batch.ids.clone()
+    labels[:, 1:][~batch.predicted] = -100
+    mask = (labels != -100).long()
+    with torch.inference_mode():
+        expected = task.base.network(input_ids=batch.ids, attention_mask=mask, labels=labels).loss.item()
+    assert len({len(row) for row in rows}) > 1
+    assert task.test_loss(task.base.network, rows) == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_weight_is_that_many_copies(task: lm.LanguageModel) -> None:
+    """Over one pass, the mean gradient with weights (3, 1, 2, 2) is that of 8 rows with copies (float32: 1e-5)."""
+    rows = task.base.encode(real(task))[:4]
+    copies = [0, 0, 0, 1, 2, 2, 3, 3]
+    for size in (4, 2):
+        weighted = gradient_of_one_pass(task.base.network, rows, [3, 1, 2, 2], size)
+        copied = gradient_of_one_pass(task.base.network, [rows[i] for i in copies], [1] * 8, size)
+        np.testing.assert_allclose(weighted, copied, rtol=1e-4, atol=1e-5)
+
+
+def test_only_proportions_of_weights_matter(task: lm.LanguageModel) -> None:
+    rows = task.base.encode(real(task))[:4]
+    some, doubled = ([k, 2 * k, k, 3 * k] for k in (0.5, 1.0))
+    one, other = (gradient_of_one_pass(task.base.network, rows, w, 2) for w in (some, doubled))
+    np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
+
+
+def test_weight_zero_is_absence(task: lm.LanguageModel) -> None:
+    rows = task.base.encode(real(task))[:4]
+    zero = gradient_of_one_pass(task.base.network, rows, [1, 2, 0, 0], 4)
+    absent = gradient_of_one_pass(task.base.network, rows[:2], [1, 2], 2)
+    np.testing.assert_allclose(zero, absent, rtol=1e-4, atol=1e-5)
+
+
+def test_equal_weights_take_the_mean_over_tokens(task: lm.LanguageModel) -> None:
+    rows = task.base.encode(real(task))
+    (batch,) = lm.batches(rows, np.full(len(rows), 7.0), len(rows), 1, stream(0, "fit"))
+    assert lm.weighted_loss(task.base.network, batch).item() == pytest.approx(
+        task.test_loss(task.base.network, rows), rel=1e-5
+    )
+
+
+def test_every_pass_sees_every_row_once(task: lm.LanguageModel) -> None:
+    rows = task.base.encode(real(task))
+    drawn = [ids for batch in lm.batches(rows, np.ones(8), 4, 4, stream(0, "fit")) for ids in batch.ids.tolist()]
+    without_padding = [tuple(ids[: ids.index(1) + 1]) for ids in drawn]
+    assert sorted(without_padding[:8]) == sorted(without_padding[8:]) == sorted(map(tuple, rows))
+
+
+def test_fitting_learns_and_leaves_the_base_alone(task: lm.LanguageModel, fitted: lm.Network) -> None:
+    before = [p.clone() for p in task.base.network.parameters()]
+    rows = task.base.encode(real(task))
+    assert task.test_loss(fitted, rows) < 0.5 * task.test_loss(task.base.network, rows)
+    assert all(torch.equal(a, b) for a, b in zip(before, task.base.network.parameters(), strict=True))
+
+
+def test_a_sample_does_not_depend_on_those_drawn_with_it(task: lm.LanguageModel, fitted: lm.Network) -> None:
+    uniforms = stream(1, "sample").random((40, 31))
+    together = lm.draw(fitted, task.base, uniforms, 1.0, 1.0)
+    apart = [ids for i in range(0, 40, 7) for ids in lm.draw(fitted, task.base, uniforms[i : i + 7], 1.0, 1.0)]
+    assert together == apart
+    assert len({tuple(ids) for ids in together if ids}) > 5
+
+
+def test_a_longer_sample_begins_with_the_shorter(task: lm.LanguageModel, fitted: lm.Network) -> None:
+    one, two = (task.sample(fitted, n, SampleRequest(), stream(1, "sample")).examples for n in (5, 12))
+    # Rows of uniforms are taken from one stream in order, whatever the size of a batch.
+    assert one.tolist() == two.tolist()[:5]
+
+
+def test_one_seed_gives_one_result(task: lm.LanguageModel, fitted: lm.Network) -> None:
+    again = task.fit(real_data_only(History(real(task))), NEUTRAL, stream(0, "fit"))
+    test = task.held_out(None, stream(0, "test data"))
+    assert task.test_loss(again, test) == task.test_loss(fitted, test)
+    draws = [task.sample(fitted, 6, SampleRequest(), stream(seed, "sample")).examples.tolist() for seed in (0, 0, 1)]
+    assert draws[0] == draws[1] != draws[2]
+
+
+def test_what_has_not_the_form_is_rejected_and_counted(
+    task: lm.LanguageModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of three attempts one never ends and one has no separator: five samples take 15 attempts."""
+    good, bad = (task.base.encode([text])[0][1:-1] for text in ("a: sea?\nb", "no separator"))
+    attempts = iter([None, bad, good] * 100)
+    monkeypatch.setattr(lm, "draw", lambda network, base, uniforms, *_: [next(attempts) for _ in uniforms])
+    examples, notes = task.sample(None, 5, SampleRequest(), stream(0, "sample"))
+    assert examples.tolist() == ["a: sea?\nb"] * 5
+    assert notes["rejection_rate"] == pytest.approx(1 - 5 / 15)
+
+
+def test_a_model_that_never_finds_the_form_is_given_up(
+    task: lm.LanguageModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lm, "draw", lambda network, base, uniforms, *_: [None] * len(uniforms))
+    with pytest.raises(ThriveError, match="given up"):
+        task.sample(None, 5, SampleRequest(), stream(0, "sample"))
+
+
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 2.0])
+def test_inverse_distribution_draws_from_the_softmax(temperature: float) -> None:
+    """On a grid of N uniforms each share is within 1/N of its probability."""
+    logits = torch.tensor([0.3, -1.0, 2.0, 0.0, -3.0])
+    grid = (torch.arange(10_000, dtype=torch.float64) + 0.5) / 10_000
+    tokens = lm.inverse_distribution(logits.expand(10_000, -1), grid, temperature, 1.0)
+    shares = np.bincount(tokens.numpy(), minlength=5) / 10_000
+    np.testing.assert_allclose(shares, torch.softmax(logits / temperature, 0), atol=1.01e-4)
+
+
+@pytest.mark.parametrize(("top_p", "kept"), [(0.5, {0}), (0.51, {0, 2}), (0.8, {0, 2}), (0.81, {0, 1, 2}), (1e-9, {0})])
+def test_top_p_keeps_the_likeliest(top_p: float, kept: set[int]) -> None:
+    logits = torch.log(torch.tensor([0.5, 0.15, 0.3, 0.05]))
+    grid = (torch.arange(1000, dtype=torch.float64) + 0.5) / 1000
+    assert set(lm.inverse_distribution(logits.expand(1000, -1), grid, 1.0, top_p).tolist()) == kept
+
+
+def test_a_low_temperature_is_greedy(task: lm.LanguageModel, fitted: lm.Network) -> None:
+    drawn = lm.draw(fitted, task.base, stream(0, "sample").random((6, 31)), 1e-4, 1.0)
+    greedy = fitted.generate(
+        torch.zeros((1, 1), dtype=torch.long), attention_mask=torch.ones((1, 1), dtype=torch.long),
+        do_sample=False, max_new_tokens=31,
+    )[0, 1:].tolist()  # fmt: skip
+    assert all(ids == greedy[: greedy.index(1)] for ids in drawn)
+
+
+def test_fit_options_have_effect(task: lm.LanguageModel, fitted: lm.Network) -> None:
+    """Weight decay shrinks the weights; tokens above the clip are not learnt any further."""
+    chosen = real_data_only(History(real(task)))
+    decayed = task.fit(chosen, FitOptions(ridge=1.0), stream(0, "fit"))
+    clipped = task.fit(chosen, FitOptions(token_loss_clip=0.5), stream(0, "fit"))
+    norm = [sum(p.square().sum().item() for p in network.parameters()) for network in (fitted, decayed)]
+    assert norm[1] < norm[0]
+    rows = task.base.encode(real(task))
+    assert task.test_loss(clipped, rows) > task.test_loss(fitted, rows)
+
+
+def test_other_knobs_are_refused(task: lm.LanguageModel) -> None:
+    with pytest.raises(Unsupported, match="ddof"):
+        refuse_unsupported(task, FitOptions(ddof=1.0).asks_for())
+
+
+def test_steps_grow_with_the_rows_unless_matched(task: lm.LanguageModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    steps: list[int] = []
+    monkeypatch.setattr(lm, "minimize", lambda network, data, rates, options: steps.append(len(rates)))
+    history = History(real(task))
+    history.append(real(task))
+    both = Weighted(history, (Span(0, 2, 1.0),))
+    for matched in (False, True):
+        numbers = {**vars(task), "matched_steps": matched}
+        lm.LanguageModel(**numbers).fit(both, NEUTRAL, stream(0, "fit"))
+    assert steps == [160, 80]
+
+
+def test_diagnostics_of_a_generation_of_copies(task: lm.LanguageModel, fitted: lm.Network) -> None:
+    one = task.corpus("train")[0]
+    found = task.diagnostics(fitted, lm._as_examples([one] * 10), [], full=True)
+    assert found["duplicate_rate"] == pytest.approx(0.9)
+    assert found["mean_length"] == len(task.base.encode([one])[0]) - 1
+    nats, tokens = lm.negative_log_likelihoods(fitted, task.base.encode([one]))
+    assert found["self_perplexity"] == pytest.approx(np.exp(nats[0] / tokens[0]))
+    assert task.show(lm._as_examples([one] * 10)) == [one] * 3
+
+
+def test_too_many_real_pairs_are_refused(task: lm.LanguageModel) -> None:
+    with pytest.raises(ThriveError, match="17 real pairs asked for"):
+        task.real_data(None, 17, stream(0, "real data"))
+
+
+def test_a_changed_file_does_not_pass_its_pin(tmp_path: Path) -> None:
+    file = tmp_path / "train.parquet"
+    file.write_bytes(b"as pinned")
+    pin = Pin(folder=".", source="here", files={file.name: digest_of_file(file)})
+    suite = Suite(horizon=2, seeds=1, instances=[{"n": 8, "seconds": 1}])
+    profile = Profile(about="", suites={"language_model": suite})
+    params = Params(profile="only", profiles={"only": profile}, pins={"factbook": pin})
+    pins.verify(tmp_path, params, ["factbook"])
+    file.write_bytes(b"as changed")
+    with pytest.raises(PinMismatch, match=re.escape(f"{file}: sha256 is")):
+        pins.verify(tmp_path, params, ["factbook"])
+
+
+def test_importing_the_module_imports_no_torch() -> None:
+    """`thrive list` should not take seconds."""
+    code = "import sys, benchmark.tasks.language_model; sys.exit('torch' in sys.modules or 'transformers' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def words(text: str) -> str:
+    return " ".join(re.findall("[a-z]+", text.lower()))
+
+
+def test_embedded_splits_share_no_country_and_no_answer() -> None:
+    """Not even answers that differ only in case, digits and punctuation."""
+    home = lm.ASSETS / "factbook"
+    splits = {name: pd.read_parquet(home / f"{name}.parquet") for name in ("train", "validation", "test")}
+    countries = [set(frame["country"]) for frame in splits.values()]
+    assert sum(map(len, countries)) == len(set.union(*countries))
+    everything = pd.concat(splits.values())
+    assert everything["response"].map(words).is_unique
+    assert everything["prompt"].is_unique
+    assert everything["response"].str.len().between(30, 120).all()
