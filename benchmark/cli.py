@@ -176,3 +176,7 @@ def fetch() -> None:
     pins.verify(home, params, params.pins)
     for name, pin in params.pins.items():
         click.echo(f"{name}: {len(pin.files)} files in {pin.folder} are as pinned.")
+
+
+if __name__ == "__main__":
+    main()

@@ -4,8 +4,7 @@ Every loss is a negative log-likelihood of real data in nats (text: per token). 
 excess may be negative, so neither logarithms nor ratios of it are defined; scores are asinh(excess / s).
 """
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -68,51 +67,42 @@ def one_generation_of_damage(runs: pd.DataFrame) -> float:
         return float((replace["second"] - replace["first"]).mean())
 
 
-@dataclass(frozen=True)
-class Interval:
-    """A mean over seeds with its t interval."""
+class Interval(NamedTuple):
+    """A mean over seeds and the ends of its interval of 95 %."""
 
     centre: float
     low: float
     high: float
-    seeds: float  # effective, where it is pooled: degrees of freedom + 1
-
-    @property
-    def variance(self) -> float:
-        """Of the centre."""
-        from scipy.stats import t
-
-        return float(((self.high - self.low) / 2 / t.ppf((1 + CONFIDENCE) / 2, self.seeds - 1)) ** 2)
 
 
 def t_interval(values: Vector) -> Interval:
-    """Mean of independent values, with the t interval of 95 %; without ends for one value; +inf where one is."""
-    from scipy.stats import t
+    """Mean of independent values with its t interval: no ends (NaN) for one value, +inf throughout where one value is."""
+    from scipy.special import stdtrit
 
     values = np.asarray(values, float)
     if np.isposinf(values).any():
-        return Interval(np.inf, np.inf, np.inf, len(values))
+        return Interval(np.inf, np.inf, np.inf)
     centre = float(values.mean())
     if len(values) < 2:
-        return Interval(centre, np.nan, np.nan, len(values))
-    half = t.ppf((1 + CONFIDENCE) / 2, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))
-    return Interval(centre, centre - float(half), centre + float(half), len(values))
+        return Interval(centre, np.nan, np.nan)
+    freedom = len(values) - 1
+    half = float(stdtrit(freedom, (1 + CONFIDENCE) / 2) * values.std(ddof=1) / np.sqrt(len(values)))
+    return Interval(centre, centre - half, centre + half)
 
 
 def pooled(intervals: list[Interval]) -> Interval:
-    """The plain mean of independent means, its degrees of freedom after Welch (1947) and Satterthwaite (1946)."""
-    from scipy.stats import t
+    """The plain mean of independent means that rest on different numbers of seeds: half-widths add up in squares.
 
+    Welch's degrees of freedom cover 92.7 % where one part has 3 seeds and the others 40 and 100; this covers 95 to 98 %.
+
+    Source: Zou and Donner, Construction of confidence limits about effect measures (2008), eq. 2 (MOVER).
+    """
     centre = float(np.mean([i.centre for i in intervals]))
-    if not np.isfinite(centre) or any(np.isnan(i.low) for i in intervals):
-        end = centre if np.isinf(centre) else np.nan
-        return Interval(centre, end, end, min(i.seeds for i in intervals))
-    variances = np.array([i.variance for i in intervals])
-    if variances.sum() == 0:
-        return Interval(centre, centre, centre, min(i.seeds for i in intervals))
-    freedom = variances.sum() ** 2 / sum(v**2 / (i.seeds - 1) for v, i in zip(variances, intervals, strict=True))
-    half = float(t.ppf((1 + CONFIDENCE) / 2, freedom) * np.sqrt(variances.sum()) / len(intervals))
-    return Interval(centre, centre - half, centre + half, freedom + 1)
+    if np.isposinf(centre):
+        return Interval(np.inf, np.inf, np.inf)
+    below = float(np.sqrt(sum((i.centre - i.low) ** 2 for i in intervals))) / len(intervals)
+    above = float(np.sqrt(sum((i.high - i.centre) ** 2 for i in intervals))) / len(intervals)
+    return Interval(centre, centre - below, centre + above)
 
 
 def scored(runs: pd.DataFrame, scale: float) -> pd.DataFrame:

@@ -1,0 +1,221 @@
+"""Cells: what is in their key, that they are written whole or not at all, and that a sweep goes on where it stopped."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from benchmark import digest, params, records, sweep
+from benchmark.entries import Entry, find
+from benchmark.records import Cell, Store, provenance_of
+
+PARAMS = """
+profile: tiny
+profiles:
+  tiny:
+    about: for tests
+    entries: [replace, accumulate]
+    suites:
+      gaussian: {horizon: 5, seeds: 3, instances: [{d: 2, n: 12, seconds: 0.01}]}
+      kde: {horizon: 5, seeds: 3, instances: [{data: moons, bandwidth: 0.3, n: 12, seconds: 0.01}]}
+pins: {}
+"""
+
+
+@pytest.fixture
+def clone(tmp_path: Path, root: Path) -> Path:
+    """A root with a tiny profile and the baselines."""
+    (tmp_path / "params.yaml").write_text(PARAMS)
+    shutil.copytree(root / "baselines", tmp_path / "baselines", ignore=shutil.ignore_patterns("__pycache__"))
+    return tmp_path
+
+
+def plan(clone: Path) -> tuple[Store, sweep.Plan]:
+    found = params.load(clone)
+    entries = [find(clone)[id] for id in ("replace", "accumulate")]
+    cells = [c for task in ("gaussian", "kde") for c in sweep.cells(clone, found, "tiny", task, entries)]
+    store = Store(clone / "cells")
+    return store, sweep.plan(store, cells)
+
+
+def tables(clone: Path) -> dict[str, list[dict]]:
+    store, found = plan(clone)
+    return {cell.key: store.read(cell).to_pylist() for cell in found.done}
+
+
+def test_finished_cells_are_not_computed_again(clone):
+    store, found = plan(clone)
+    assert len(found.to_do) == 4
+    assert sweep.compute(clone, store, found.to_do, jobs=1) == []
+    assert len(plan(clone)[1].done) == 4
+
+
+def test_workers_change_no_number(clone):
+    store, found = plan(clone)
+    sweep.compute(clone, store, found.to_do, jobs=1)
+    alone = tables(clone)
+    shutil.rmtree(clone / "cells")
+    store, found = plan(clone)
+    sweep.compute(clone, store, list(reversed(found.to_do)), jobs=2)
+    assert tables(clone) == alone
+
+
+def test_a_cell_keeps_its_provenance(clone):
+    store, found = plan(clone)
+    sweep.compute(clone, store, found.to_do[:1], jobs=1)
+    known = provenance_of(store.read(found.to_do[0]))
+    assert known["versions"]["numpy"]
+    assert known["wall_seconds"] > 0
+    assert known["cell"] == str(found.to_do[0])
+
+
+@pytest.mark.parametrize("spoil", [lambda b: b[:-10], lambda b: b[:200] + bytes([b[200] ^ 1]) + b[201:], lambda b: b""])
+def test_a_truncated_or_edited_cell_is_computed_again_and_says_so(clone, capsys, spoil):
+    store, found = plan(clone)
+    sweep.compute(clone, store, found.to_do[:1], jobs=1)
+    path = next((clone / "cells").glob("*.parquet"))
+    path.write_bytes(spoil(path.read_bytes()))
+    _, again = plan(clone)
+    assert len(again.to_do) == 4
+    assert "truncated or edited" in capsys.readouterr().err
+
+
+def test_a_failed_write_leaves_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "replace", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
+    with pytest.raises(OSError, match="disk full"):
+        records.write_atomically(tmp_path / "x", b"content")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_killed_sweep_goes_on_where_it_stopped(clone):
+    """Killed without warning after the first finished cell; the second run computes only what is left."""
+    text = PARAMS.replace("seeds: 3", "seeds: 100").replace("horizon: 5", "horizon: 40")
+    (clone / "params.yaml").write_text(text)
+    command = [sys.executable, "-m", "benchmark.cli", "run", "-j", "1"]
+    process = subprocess.Popen(command, cwd=clone, stderr=subprocess.DEVNULL, start_new_session=True)
+    deadline = time.monotonic() + 120
+    while not list((clone / "cells").glob("*.parquet")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    finished = {path.name: path.stat().st_mtime_ns for path in (clone / "cells").glob("*.parquet")}
+    store, found = plan(clone)
+    assert 0 < len(finished) == len(found.done)
+    assert found.to_do
+    assert sweep.compute(clone, store, found.to_do, jobs=1) == []
+    after = {path.name: path.stat().st_mtime_ns for path in (clone / "cells").glob("*.parquet")}
+    assert finished.items() <= after.items()
+    assert not plan(clone)[1].to_do
+
+
+def test_one_failed_cell_stops_no_other(clone):
+    broken = clone / "baselines" / "replace" / "strategy.py"
+    broken.write_text(broken.read_text().replace("return pool", "raise RuntimeError('boom')\n        return pool"))
+    store, found = plan(clone)
+    failures = sweep.compute(clone, store, found.to_do, jobs=1)
+    assert {(f.cell.entry.id, f.error) for f in failures} == {("replace", "RuntimeError: boom")}
+    assert "strategy.py" in failures[0].details
+    assert {cell.entry.id for cell in plan(clone)[1].done} == {"accumulate"}
+
+
+def test_a_refusal_is_kept_with_its_reason(clone):
+    path = clone / "baselines" / "accumulate" / "strategy.py"
+    path.write_text("""
+from benchmark import SampleRequest, Strategy
+
+
+class Shrunk(Strategy):
+    def training_set(self, context, pool):
+        return pool.all()
+
+    def sample_request(self, context):
+        return SampleRequest(preserve_variance=True)
+""")
+    store, found = plan(clone)
+    assert sweep.compute(clone, store, found.to_do, jobs=1) == []
+    cell = next(c for c in plan(clone)[1].done if c.entry.id == "accumulate" and c.instance.task_setting == "gaussian")
+    assert store.read(cell).num_rows == 0
+    assert "preserve_variance" in provenance_of(store.read(cell))["refused"]
+
+
+class TestKey:
+    """What changes a cell's key, and what does not."""
+
+    def key(self, clone: Path, position: int = 0) -> str:
+        _, found = plan(clone)
+        cells = sorted(found.to_do + found.done, key=str)
+        return Cell(cells[position].instance, Entry(cells[position].entry.folder), cells[position].seeds, "").key
+
+    def test_prose_does_not(self, clone):
+        before = self.key(clone)
+        folder = clone / "baselines" / "accumulate"
+        strategy = folder / "strategy.py"
+        strategy.write_text("# A comment.\n" + strategy.read_text().replace("Keep all", "Hold all"))
+        card = folder / "card.yaml"
+        card.write_text(card.read_text().replace("Keep all", "Hold all"))
+        (folder / "README.md").write_text("How it works.")
+        assert self.key(clone) == before
+
+    @pytest.mark.parametrize(("file", "old", "new"), [
+        ("baselines/accumulate/strategy.py", "pool.all()", "pool.all() + pool.all()"),
+        ("baselines/accumulate/card.yaml", "budget: growing", "budget: fixed"),
+        ("baselines/accumulate/card.yaml", "hyperparameters: {}", "hyperparameters: {a: 1}"),
+        ("params.yaml", "n: 12", "n: 13"),
+        ("params.yaml", "horizon: 5", "horizon: 6"),
+        ("params.yaml", "seeds: 3", "seeds: 2"),
+    ])  # fmt: skip
+    def test_what_can_change_a_number_does(self, clone, file, old, new):
+        before = self.key(clone)
+        path = clone / file
+        path.write_text(path.read_text().replace(old, new))
+        assert self.key(clone) != before
+
+    def test_data_files_of_an_entry_do(self, clone):
+        before = self.key(clone)
+        (clone / "baselines" / "accumulate" / "weights.csv").write_text("1,2,3")
+        assert self.key(clone) != before
+
+    def test_cost_estimates_and_other_entries_do_not(self, clone):
+        before = self.key(clone)
+        path = clone / "params.yaml"
+        path.write_text(path.read_text().replace("seconds: 0.01", "seconds: 9"))
+        shutil.copytree(clone / "baselines" / "replace", clone / "baselines" / "another")
+        (clone / "baselines" / "another" / "card.yaml").write_text(
+            (clone / "baselines" / "replace" / "card.yaml").read_text().replace("id: replace", "id: another")
+        )
+        assert self.key(clone) == before
+
+    def test_the_code_that_makes_numbers_does_and_the_rest_does_not(self):
+        """The loop's closure of imports has pool, streams, rules; not the command line, scores or sweep."""
+        waiting, found = ["benchmark.loop", "benchmark.tasks.kde"], set()
+        while waiting:
+            path = digest._path(waiting.pop())
+            if path not in found:
+                found.add(path)
+                waiting += [".".join(p.relative_to(digest.PACKAGE.parent).with_suffix("").parts) for p in digest._imported(path)]
+        names = {path.stem for path in found}
+        assert {"loop", "kde", "pool", "streams", "rules", "history", "strategy", "task"} <= names
+        assert not names & {"cli", "scoring", "sweep", "records", "results", "params", "entries", "gaussian"}
+
+
+def test_syntax_trees_ignore_prose_and_see_code(tmp_path):
+    def of(text: str) -> str:
+        (tmp_path / "x.py").write_text(text)
+        return digest.digest_of_code(tmp_path / "x.py")
+
+    base = of("def f(x):\n    return x + 1\n")
+    assert of('"""Doc."""\n\n# why\ndef f(x):\n    """Doc."""\n    return (x + 1)\n') == base
+    assert of("def f(x):\n    return x + 2\n") != base
+
+
+def test_cells_are_plain_parquet(clone):
+    store, found = plan(clone)
+    sweep.compute(clone, store, found.to_do[:1], jobs=1)
+    table = pa.parquet.read_table(next((clone / "cells").glob("*.parquet")))
+    assert {"seed", "t", "test_loss", "real_loss", "status", "training_rows", "real_share", "candidates"} <= set(table.column_names)
