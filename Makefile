@@ -41,7 +41,7 @@ test: setup
 
 # Exact versions of all that is installed, for `make setup`.
 lock: setup
-	pip freeze --exclude-editable | sed 's/+cpu//' > requirements.lock
+	pip freeze --all --exclude-editable | grep -v '^pip==' | sed 's/+cpu//' > requirements.lock
 
 clean:
 	rm -rf .venv cells results

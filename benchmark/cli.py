@@ -8,6 +8,7 @@ import click
 
 from benchmark.errors import ThriveError
 
+BOARD = Path("leaderboard")
 OPTIONAL_PROFILE = click.option("--profile", help="Profile of params.yaml; without it, the one that params.yaml names.")
 
 
@@ -116,7 +117,7 @@ def _range(seeds: str | None) -> range | None:
 
 @main.command()
 @OPTIONAL_PROFILE
-@click.option("--to", "folder", type=click.Path(path_type=Path), default=Path("leaderboard"), show_default=True)
+@click.option("--to", "folder", type=click.Path(path_type=Path), default=BOARD, show_default=True)
 def score(profile: str | None, folder: Path) -> None:
     """Gather a profile's results of all task-settings into one folder, which board and figures are made from."""
     from benchmark import results
@@ -131,13 +132,13 @@ def score(profile: str | None, folder: Path) -> None:
 
 
 @main.command()
-@click.option("--at", "folder", type=click.Path(path_type=Path), default=Path("leaderboard"), show_default=True,
+@click.option("--at", "folder", type=click.Path(path_type=Path), default=BOARD, show_default=True,
               help="Folder with scores.")  # fmt: skip
 def board(folder: Path) -> None:
     """Build the leaderboard from the scores in a folder, there."""
     from benchmark import entries, results
     from leaderboard.build import build
-    from leaderboard.write import table, write
+    from leaderboard.write import inject, table, write
 
     home = root()
     found = results.read(home / folder)
@@ -148,10 +149,12 @@ def board(folder: Path) -> None:
         click.echo(f"{division.track}, {division.budget} budget\n{table(made, division.rows + made.references)}")
     for path in write(made, texts, home / folder):
         click.echo(path.relative_to(home), err=True)
+    if folder == BOARD:
+        inject(made, home / "README.md")
 
 
 @main.command()
-@click.option("--at", "folder", type=click.Path(path_type=Path), default=Path("leaderboard"), show_default=True,
+@click.option("--at", "folder", type=click.Path(path_type=Path), default=BOARD, show_default=True,
               help="Folder with scores.")  # fmt: skip
 @click.option("--to", "target", type=click.Path(path_type=Path), default=Path("paper/figures"), show_default=True)
 @click.option("--only", "names", multiple=True, help="Figure, such as fig2. Repeatable.")

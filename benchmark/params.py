@@ -104,12 +104,5 @@ def _instance(task_setting: str, suite: Suite, numbers: dict[str, Any], where: s
         task = TypeAdapter(with_config(ConfigDict(extra="forbid"))(kind)).validate_python(numbers)
     except ValidationError as problem:
         known = [field.name for field in dataclasses.fields(kind)] + ["ranked", "seconds"]
-        raise BadParams("\n".join(_line(where, dict(f), known) for f in problem.errors())) from None
+        raise BadParams("\n".join(settings.fault_line(where, dict(f), known) for f in problem.errors())) from None
     return Instance(task_setting, task, suite.horizon, suite.seeds, bool(ranked), float(seconds))
-
-
-def _line(where: str, fault: dict[str, Any], known: list[str]) -> str:
-    key = ".".join(str(part) for part in fault["loc"])
-    if fault["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
-        return f"{where}: unknown key '{key}'.{settings.nearest(key, known)}"
-    return f"{where}: {key}: found {fault['input']!r}. {fault['msg']}."

@@ -41,14 +41,15 @@ def check(content: dict[str, Any], kind: type[T], where: str, error: type[Thrive
     try:
         return kind.model_validate(content)
     except ValidationError as problem:
-        raise error("\n".join(_line(where, kind, dict(fault)) for fault in problem.errors())) from None
+        raise error("\n".join(fault_line(where, dict(fault), _keys(kind)) for fault in problem.errors())) from None
 
 
-def _line(where: str, kind: type[BaseModel], fault: dict[str, Any]) -> str:
+def fault_line(where: str, fault: dict[str, Any], known: Iterable[str]) -> str:
+    """One of pydantic's faults as a line for people: key, found, expected, and the nearest of the known names."""
     key = ".".join(str(part) for part in fault["loc"])
-    if fault["type"] == "extra_forbidden":
-        return f"{where}: unknown key '{key}'.{nearest(str(fault['loc'][-1]), _keys(kind))}"
-    if fault["type"] == "missing":
+    if fault["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
+        return f"{where}: unknown key '{key}'.{nearest(str(fault['loc'][-1]), known)}"
+    if fault["type"] in ("missing", "missing_argument"):
         return f"{where}: key '{key}' is missing."
     return f"{where}: {key}: found {fault['input']!r}. {fault['msg']}."
 

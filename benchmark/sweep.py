@@ -167,7 +167,7 @@ def _git(root: Path, *words: str) -> str | None:
 
 def entry_ids(params: Params, profile: str, known: Iterable[str], also: Sequence[str]) -> list[str]:
     """Ids of the entries that a profile runs (all, unless it names them), and those that are asked for beside them."""
-    listed = params.profiles[profile].entries
+    listed = profile_named(params, profile).entries
     ids = list(known) if listed is None else listed
     return ids + [id for id in also if id not in ids]
 

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from benchmark.errors import ThriveError
 from benchmark.records import write_atomically
 from leaderboard.schema import Board, Estimate, Row, TaskScore
 
@@ -31,6 +32,24 @@ def markdown(board: Board) -> str:
         for division in board.divisions
     )
     return f"{_PREAMBLE.format(profile=board.profile, protocol=_protocol(board))}\n{divisions}\n{_nats(board)}"
+
+
+MARKS = ("<!-- board: written by `thrive board` -->", "<!-- end of board -->")
+
+
+def inject(board: Board, readme: Path) -> None:
+    """Put the ranks of every division between the marks of the README.
+
+    Raises:
+        ThriveError: a mark is missing.
+    """
+    text = readme.read_text(encoding="utf-8")
+    before, begin, rest = text.partition(MARKS[0])
+    _, end, after = rest.partition(MARKS[1])
+    if not (begin and end):
+        raise ThriveError(f"{readme}: the marks {MARKS[0]} and {MARKS[1]} are missing. Put them where the board goes.")
+    parts = [f"**{d.track}, {d.budget} budget**\n\n{table(board, d.rows + board.references)}" for d in board.divisions]
+    write_atomically(readme, f"{before}{begin}\n{chr(10).join(parts)}{end}{after}".encode())
 
 
 _PREAMBLE = """# Leaderboard
@@ -93,7 +112,8 @@ def show(estimate: Estimate) -> str:
         return "+inf"
     if estimate.low is None or estimate.high is None:
         return f"{estimate.centre:.3g}"
-    return f"{estimate.centre:.2f} [{estimate.low:.2f}, {estimate.high:.2f}]"
+    centre, low, high = (round(end, 2) + 0.0 for end in (estimate.centre, estimate.low, estimate.high))  # no "-0.00"
+    return f"{centre:.2f} [{low:.2f}, {high:.2f}]"
 
 
 def _nats(board: Board) -> str:

@@ -1,0 +1,129 @@
+"""The board: a pure function of scores and cards, in every form it is written in."""
+
+import json
+import shutil
+
+import jsonschema
+import numpy as np
+import pandas as pd
+import pytest
+from test_scoring import frame
+
+from benchmark import results, scoring
+from benchmark.entries import find
+from benchmark.results import Results
+from leaderboard import build, write
+
+NUMBERS = {"d": 2, "n": 10}
+
+
+def some_results(losses: dict[str, list[list[float]]], **about) -> Results:
+    records = frame(losses)
+    told = {
+        "unit": "nats per example", "horizon": 3, "seeds": sorted(set(records["seed"])), "entries": list(losses), "refused": {},
+        "texts": {}, "instances": [{"name": "i", "ranked": True, "numbers": NUMBERS}], **about,
+    }  # fmt: skip
+    return Results(scoring.per_seed(records), scoring.curves(records), {"profile": "p", "tasks": {"gaussian": told}})
+
+
+@pytest.fixture(scope="module")
+def cards(root):
+    return {entry.id: entry.card for entry in find(root).values()}
+
+
+REPLACE = [[1, 2, 3], [1, 2.2, 3.3]]
+
+
+def rows_of(board):
+    return {row.entry: row for division in board.divisions for row in division.rows} | {r.entry: r for r in board.references}
+
+
+def test_the_committed_board_is_what_the_committed_scores_give(root, tmp_path, cards):
+    """Byte for byte: nobody edits a number by hand."""
+    names = ["about.json", "scores.parquet", "curves.parquet"]
+    for name in names:
+        shutil.copy(root / "leaderboard" / name, tmp_path)
+    found = results.read(tmp_path)
+    texts = {e: t for about in found.about["tasks"].values() for e, t in about["texts"].items()}
+    for path in write.write(build.build(found, cards), texts, tmp_path):
+        assert path.read_bytes() == (root / "leaderboard" / path.name).read_bytes(), path.name
+
+
+def test_the_readme_shows_the_boards_rows(root):
+    """Every line of the README's table stands on the board."""
+    readme, board = (root / "README.md").read_text(), (root / "leaderboard" / "leaderboard.md").read_text()
+    rows = [line for line in readme.splitlines() if line.startswith("| ") and "[" in line and "`" in line]
+    assert len(rows) >= 4
+    assert not [row for row in rows if row not in board]
+
+
+def test_the_committed_scores_order_the_workflows_in_every_task_setting(root):
+    """Final loss, ranked instances, mean over seeds of the median instance: replace > accumulate-subsample > accumulate."""
+    board = json.loads((root / "leaderboard" / "leaderboard.json").read_text())
+    rows = {r["entry"]: r for r in board["references"] + [r for d in board["divisions"] for r in d["rows"]]}
+    score = {e: {t["task"]: t["score"]["centre"] or np.inf for t in row["tasks"]} for e, row in rows.items()}
+    for task in score["replace"]:
+        assert score["replace"][task] > score["accumulate-subsample"][task] > score["accumulate"][task] > 0
+
+
+def test_the_json_fits_its_schema(root):
+    folder = root / "leaderboard"
+    jsonschema.validate(json.loads((folder / "leaderboard.json").read_text()), json.loads((folder / "leaderboard.schema.json").read_text()))
+
+
+def test_entries_are_ranked_within_their_division(cards):
+    board = build.build(some_results({
+        "replace": REPLACE, "accumulate-subsample": [[1, 1.5, 2], [1, 1.6, 2]], "anchor-0.1": [[1, 1.5, 2], [1, 1.6, 2]],
+        "anchor-0.5": [[1, 1.2, 1.3], [1, 1.2, 1.3]], "accumulate": [[1, 0.9, 0.8], [1, 0.9, 0.9]],
+    }), cards)  # fmt: skip
+    assert [(d.track, d.budget, [r.entry for r in d.rows]) for d in board.divisions] == [
+        ("blind", "fixed", ["accumulate-subsample"]),
+        ("blind", "growing", ["accumulate"]),
+        ("labelled", "fixed", ["anchor-0.5", "anchor-0.1"]),
+    ]
+    assert [r.entry for r in board.references] == ["replace"]
+    assert rows_of(board)["replace"].rank is None
+
+
+def test_divergence_ranks_last_and_shows(cards):
+    board = build.build(some_results({
+        "replace": REPLACE, "anchor-0.1": [[1, 2, np.inf], [1, 1, 1]], "anchor-0.5": [[1, 900, 900], [1, 900, 900]],
+    }), cards)  # fmt: skip
+    rows = rows_of(board)
+    assert (rows["anchor-0.5"].rank, rows["anchor-0.1"].rank) == (1, 2)
+    assert rows["anchor-0.1"].tasks[0].survival == 0.5
+    assert "+inf" in write.markdown(board)
+
+
+def test_a_row_with_missing_cells_is_incomplete_and_says_which(cards):
+    board = build.build(some_results({"replace": REPLACE, "anchor-0.1": [[1, 2, 2]], "anchor-0.5": REPLACE}), cards)
+    row = rows_of(board)["anchor-0.1"]
+    assert (row.rank, row.score, row.missing) == (None, None, ["gaussian i: 1 of 2 seeds"])
+    assert "`anchor-0.1` is incomplete: gaussian i: 1 of 2 seeds" in write.markdown(board)
+
+
+def test_a_refusal_is_a_dash_with_its_reason(cards):
+    board = build.build(some_results({"replace": REPLACE, "anchor-0.1": REPLACE}, refused={"anchor-0.5": "no such knob"}), cards)
+    assert "anchor-0.5" not in rows_of(board)  # it ran nowhere
+    two = some_results({"replace": REPLACE, "anchor-0.5": REPLACE})
+    kde = frame({"replace": REPLACE}).assign(task="kde")
+    two.about["tasks"]["kde"] = two.about["tasks"]["gaussian"] | {"refused": {"anchor-0.5": "no such knob"}}
+    both = Results(pd.concat([two.scores, scoring.per_seed(kde)]), two.curves, two.about)
+    row = rows_of(build.build(both, cards))["anchor-0.5"]
+    assert (row.rank, row.score, row.refused) == (None, None, {"kde": "no such knob"})
+    assert "does not run on kde: no such knob" in write.markdown(build.build(both, cards))
+
+
+def test_an_instance_where_replace_does_no_damage_is_not_ranked(cards):
+    board = build.build(some_results({"replace": [[1, 1, 1]], "anchor-0.5": [[1, 2, 2]]}), cards)
+    assert not board.tasks[0].instances[0].ranked
+    assert "no measurable damage" in board.tasks[0].instances[0].reason
+
+
+def test_results_survive_writing(tmp_path, cards):
+    one = some_results({"replace": REPLACE, "anchor-0.5": [[1, np.inf, 2], [1, 2, 3]]})
+    one.write(tmp_path)
+    again = results.read(tmp_path)
+    pd.testing.assert_frame_equal(again.scores, one.scores)
+    pd.testing.assert_frame_equal(again.curves, one.curves)
+    assert build.build(again, cards) == build.build(one, cards)
