@@ -38,10 +38,10 @@ def _is_string(line: ast.AST) -> bool:
 
 def digest_of_folder(folder: Path, ignore: set[str], extra: Iterable[Any] = ()) -> str:
     """Of all files under a folder: code by its syntax tree, the rest by its bytes."""
-    files = sorted(p for p in folder.rglob("*") if p.is_file() and p.name not in ignore and "__pycache__" not in p.parts)
-    code = [
-        (str(p.relative_to(folder)), digest_of_code(p) if p.suffix == ".py" else digest_of_file(p)) for p in files
-    ]
+    files = sorted(
+        p for p in folder.rglob("*") if p.is_file() and p.name not in ignore and "__pycache__" not in p.parts
+    )
+    code = [(str(p.relative_to(folder)), digest_of_code(p) if p.suffix == ".py" else digest_of_file(p)) for p in files]
     return digest(code, list(extra))
 
 

@@ -54,7 +54,9 @@ class Entry:
         """Raises BadEntry where the card does not fit."""
         card = settings.read(self.folder / "card.yaml", Card, BadEntry)
         if card.id != self.folder.name:
-            raise BadEntry(f"{self.folder / 'card.yaml'}: id: found '{card.id}', expected the folder's name '{self.id}'.")
+            raise BadEntry(
+                f"{self.folder / 'card.yaml'}: id: found '{card.id}', expected the folder's name '{self.id}'."
+            )
         return card
 
     @property

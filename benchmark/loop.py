@@ -20,8 +20,8 @@ from benchmark.errors import BudgetExceeded, ContractBroken
 from benchmark.history import History, Weighted, real_data_only
 from benchmark.pool import Candidates, Names, Pool
 from benchmark.rules import Meter, Rules
-from benchmark.streams import stream
 from benchmark.strategy import NEUTRAL, Context, Spec, Strategy, canonical
+from benchmark.streams import stream
 from benchmark.task import Task, refuse_unsupported
 
 Record = dict[str, Any]
@@ -86,9 +86,7 @@ def _set_up(make_strategy: Callable[[], Strategy], task: Task, rules: Rules) -> 
     return strategy
 
 
-def _chosen(
-    strategy: Strategy, context: Context, history: History, rules: Rules, seed: int, meter: Meter
-) -> Weighted:
+def _chosen(strategy: Strategy, context: Context, history: History, rules: Rules, seed: int, meter: Meter) -> Weighted:
     pool = Pool(Names(history, seed, "pool", context.t), rules, 0, len(history))
     try:
         chosen = canonical(pool, strategy.training_set(context, pool))

@@ -73,7 +73,9 @@ def load(root: Path) -> Params:
     for name, entry in params.profiles.items():
         for task in entry.suites:
             if task not in TASKS:
-                raise BadParams(f"{path}: profiles.{name}.suites: no task-setting '{task}'.{settings.nearest(task, TASKS)}")
+                raise BadParams(
+                    f"{path}: profiles.{name}.suites: no task-setting '{task}'.{settings.nearest(task, TASKS)}"
+                )
     return params
 
 

@@ -131,7 +131,7 @@ class Pool:
         if ids.ndim != 1 or (ids.size and not np.issubdtype(ids.dtype, np.integer)):
             raise ContractBroken(f"ids of shape {ids.shape} and type {ids.dtype}: expected a 1-D array of integers.")
         ids = ids.astype(np.int64)
-        known = (0 <= ids) & (ids < len(self.names.of_row))
+        known = (ids >= 0) & (ids < len(self.names.of_row))
         numbers = self.names.to_row[np.where(known, ids, 0)]
         known &= (self._start <= numbers) & (numbers < self._stop)
         if not known.all():

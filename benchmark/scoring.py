@@ -136,11 +136,10 @@ def curves(records: pd.DataFrame) -> pd.DataFrame:
             table = runs.pivot(index="seed", columns="t", values=quantity).dropna(axis=1)
             if table.size:
                 part = _curve(table)
-                part.insert(0, "quantity", quantity)
-                part.insert(0, "entry", entry)
-                part.insert(0, "instance", instance)
-                part.insert(0, "task", task)
-                parts.append(part)
+                names = pd.DataFrame(
+                    {"task": task, "instance": instance, "entry": entry, "quantity": quantity}, part.index
+                )
+                parts.append(pd.concat([names, part], axis=1))
     return pd.concat(parts, ignore_index=True)
 
 

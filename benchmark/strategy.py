@@ -75,7 +75,6 @@ class SampleRequest:
         _require(0 < self.temperature < np.inf, "SampleRequest.temperature", self.temperature, "a number above 0")
         _require(0 < self.top_p <= 1, "SampleRequest.top_p", self.top_p, "a share above 0, at most 1")
 
-
     def asks_for(self) -> set[str]:
         """Names of the knobs that are not neutral; the count is no knob."""
         return _differing(self, NEUTRAL_REQUEST) - {"count"}
@@ -235,5 +234,7 @@ def _checked(weights: Weights, rows: Rows) -> Weights:
     if array.ndim == 0:
         return float(array)
     if array.shape != (len(rows),):
-        raise ContractBroken(f"weights of shape {array.shape} for {len(rows)} rows: give one number, or one for each row.")
+        raise ContractBroken(
+            f"weights of shape {array.shape} for {len(rows)} rows: give one number, or one for each row."
+        )
     return array

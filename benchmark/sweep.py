@@ -1,7 +1,6 @@
 """The sweep: the cells of a profile, those that are not finished yet in parallel, and what failed."""
 
 import importlib.metadata
-import os
 import platform
 import subprocess
 import sys

@@ -84,4 +84,6 @@ def refuse_unsupported(task: Task, asked: set[str]) -> None:
     """
     missing = sorted(asked - task.knobs)
     if missing:
-        raise Unsupported(f"{type(task).__name__} has no {', '.join(missing)} (it has: {', '.join(sorted(task.knobs))}).")
+        raise Unsupported(
+            f"{type(task).__name__} has no {', '.join(missing)} (it has: {', '.join(sorted(task.knobs))})."
+        )

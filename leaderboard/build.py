@@ -74,7 +74,10 @@ def _instance_about(instance: dict[str, Any], runs: pd.DataFrame) -> InstanceAbo
     elif not 0 < scale < np.inf:
         reason = f"one generation of {REFERENCE} does no measurable damage here (s = {scale:g})"
     return InstanceAbout(
-        instance=instance["name"], ranked=reason is None, scale=_rounded(scale) if reason is None else None, reason=reason
+        instance=instance["name"],
+        ranked=reason is None,
+        scale=_rounded(scale) if reason is None else None,
+        reason=reason,
     )
 
 

@@ -7,6 +7,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import seaborn as sns
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy.stats import norm
 
@@ -44,7 +45,7 @@ def draw(results: Results) -> tuple[Figure, pd.DataFrame] | None:
     return figure, table[table["quantity"].isin([*QUANTITIES, "marginal_mean", "marginal_variance"])]
 
 
-def _densities(ax: plt.Axes, table: pd.DataFrame) -> None:
+def _densities(ax: Axes, table: pd.DataFrame) -> None:
     """First coordinate of the fitted model, first seed, smallest n above d, at a few iterations."""
     n = min((n for n in table["n"].unique() if n > table["d"].iloc[0]), default=table["n"].min())
     marginal = table[table["n"] == n].pivot(index="t", columns="quantity", values="first_seed")

@@ -25,7 +25,12 @@ def draw(results: Results) -> tuple[Figure, pd.DataFrame] | None:
     data_sets = [name for name in style.DATA_SETS if name in set(table["data"])]
     palette = style.colours(sorted(table["n"].unique()))
     figure, axes = plt.subplots(
-        len(data_sets), len(COLUMNS), figsize=(6.2, 1.7 * len(data_sets) + 0.6), sharex=True, sharey="row", squeeze=False
+        len(data_sets),
+        len(COLUMNS),
+        figsize=(6.2, 1.7 * len(data_sets) + 0.6),
+        sharex=True,
+        sharey="row",
+        squeeze=False,
     )
     for row, data in zip(axes, data_sets, strict=True):
         for ax, entry in zip(row, COLUMNS, strict=True):

@@ -3,6 +3,7 @@
 import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from benchmark.results import Results
 from paper import style
@@ -17,7 +18,12 @@ ROWS = {
 def draw(results: Results) -> tuple[Figure, pd.DataFrame] | None:
     """Figure and the table behind it: the ranked instances of each task-setting; None without results."""
     ranked = pd.DataFrame(
-        [(task, i["name"]) for task, about in results.about["tasks"].items() for i in about["instances"] if i["ranked"]],
+        [
+            (task, i["name"])
+            for task, about in results.about["tasks"].items()
+            for i in about["instances"]
+            if i["ranked"]
+        ],
         columns=["task", "instance"],
     )
     table = results.curves[results.curves["quantity"] == "test_loss"].merge(ranked)
@@ -26,7 +32,12 @@ def draw(results: Results) -> tuple[Figure, pd.DataFrame] | None:
     if not tasks:
         return None
     figure, axes = plt.subplots(
-        len(tasks), len(style.WORKFLOWS), figsize=(8.4, 2.0 * len(tasks) + 0.4), sharex="row", sharey="row", squeeze=False
+        len(tasks),
+        len(style.WORKFLOWS),
+        figsize=(8.4, 2.0 * len(tasks) + 0.4),
+        sharex="row",
+        sharey="row",
+        squeeze=False,
     )
     for row, task in zip(axes, tasks, strict=True):
         mine = table[table["task"] == task]
@@ -35,7 +46,7 @@ def draw(results: Results) -> tuple[Figure, pd.DataFrame] | None:
             style.curves(ax, mine[mine["entry"] == entry], "instance", palette)
             ax.set(xlabel=style.ITERATION, yscale="log")
         row[0].set_ylabel(ROWS[task])
-        handles = [plt.Line2D([], [], color=colour, label=name) for name, colour in palette.items()]
+        handles = [Line2D([], [], color=colour, label=name) for name, colour in palette.items()]
         row[-1].legend(handles=handles, frameon=False, loc="center left", bbox_to_anchor=(1.02, 0.5), fontsize="small")
     for ax, title in zip(axes[0], style.WORKFLOWS.values(), strict=True):
         ax.set_title(title)

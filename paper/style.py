@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
 
 ITERATION = "model-fitting iteration t"
 WORKFLOWS = {"replace": "Replace", "accumulate-subsample": "Accumulate-subsample", "accumulate": "Accumulate"}
@@ -43,7 +44,7 @@ def curves(ax: Axes, table: pd.DataFrame, hue: str, palette: dict[Any, Any]) -> 
 
 def legend(figure: Any, palette: dict[Any, Any], title: str) -> None:
     """One legend for all panels, at the right."""
-    handles = [mpl.lines.Line2D([], [], color=colour, label=str(value)) for value, colour in palette.items()]
+    handles = [Line2D([], [], color=colour, label=str(value)) for value, colour in palette.items()]
     figure.legend(handles=handles, title=title, loc="outside right center", frameon=False)
 
 

@@ -35,7 +35,9 @@ REPLACE = [[1, 2, 3], [1, 2.2, 3.3]]
 
 
 def rows_of(board):
-    return {row.entry: row for division in board.divisions for row in division.rows} | {r.entry: r for r in board.references}
+    return {row.entry: row for division in board.divisions for row in division.rows} | {
+        r.entry: r for r in board.references
+    }
 
 
 def test_the_committed_board_is_what_the_committed_scores_give(root, tmp_path, cards):
@@ -68,7 +70,10 @@ def test_the_committed_scores_order_the_workflows_in_every_task_setting(root):
 
 def test_the_json_fits_its_schema(root):
     folder = root / "leaderboard"
-    jsonschema.validate(json.loads((folder / "leaderboard.json").read_text()), json.loads((folder / "leaderboard.schema.json").read_text()))
+    jsonschema.validate(
+        json.loads((folder / "leaderboard.json").read_text()),
+        json.loads((folder / "leaderboard.schema.json").read_text()),
+    )
 
 
 def test_entries_are_ranked_within_their_division(cards):
@@ -103,7 +108,9 @@ def test_a_row_with_missing_cells_is_incomplete_and_says_which(cards):
 
 
 def test_a_refusal_is_a_dash_with_its_reason(cards):
-    board = build.build(some_results({"replace": REPLACE, "anchor-0.1": REPLACE}, refused={"anchor-0.5": "no such knob"}), cards)
+    board = build.build(
+        some_results({"replace": REPLACE, "anchor-0.1": REPLACE}, refused={"anchor-0.5": "no such knob"}), cards
+    )
     assert "anchor-0.5" not in rows_of(board)  # it ran nowhere
     two = some_results({"replace": REPLACE, "anchor-0.5": REPLACE})
     kde = frame({"replace": REPLACE}).assign(task="kde")

@@ -5,8 +5,8 @@ import pytest
 from conftest import assert_mean, measure
 from scipy.special import digamma
 
-from benchmark.rules import Budget, Role, Rules, Track
 from benchmark.loop import run
+from benchmark.rules import Budget, Role, Rules, Track
 from benchmark.strategy import SampleRequest, Strategy, TrainingSet
 from benchmark.tasks.gaussian import Gaussian
 from benchmark.tasks.kde import KDE
@@ -19,7 +19,9 @@ def second_moment(record):
     return record["marginal_variance"] + record["marginal_mean"] ** 2
 
 
-@pytest.mark.parametrize("id", ["real-only", "replace", "accumulate", "accumulate-subsample", "anchor-0.1", "anchor-0.5"])
+@pytest.mark.parametrize(
+    "id", ["real-only", "replace", "accumulate", "accumulate-subsample", "anchor-0.1", "anchor-0.5"]
+)
 def test_value_blind_strategies_conserve_the_second_moment(id):
     """E[Σ_t] + E[(μ_t - μ0)(μ_t - μ0)ᵀ] = Σ0: the whole harness in one line."""
     assert_mean(measure(Gaussian(d=1, n=20), id, SEEDS, 8, second_moment), 1)

@@ -140,7 +140,9 @@ def test_impossible_requests_are_refused(bad):
 
 
 def test_only_proportions_of_weights_matter():
-    assert losses(answering(lambda c, p: TrainingSet(p.all(), 7.0))) == pytest.approx(losses(answering(lambda c, p: p.all())))
+    assert losses(answering(lambda c, p: TrainingSet(p.all(), 7.0))) == pytest.approx(
+        losses(answering(lambda c, p: p.all()))
+    )
 
 
 def test_listed_rows_train_as_whole_generations_do():

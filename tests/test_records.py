@@ -198,7 +198,9 @@ class TestKey:
             path = digest._path(waiting.pop())
             if path not in found:
                 found.add(path)
-                waiting += [".".join(p.relative_to(digest.PACKAGE.parent).with_suffix("").parts) for p in digest._imported(path)]
+                waiting += [
+                    ".".join(p.relative_to(digest.PACKAGE.parent).with_suffix("").parts) for p in digest._imported(path)
+                ]
         names = {path.stem for path in found}
         assert {"loop", "kde", "pool", "streams", "rules", "history", "strategy", "task"} <= names
         assert not names & {"cli", "scoring", "sweep", "records", "results", "params", "entries", "gaussian"}
@@ -218,4 +220,6 @@ def test_cells_are_plain_parquet(clone):
     store, found = plan(clone)
     sweep.compute(clone, store, found.to_do[:1], jobs=1)
     table = pa.parquet.read_table(next((clone / "cells").glob("*.parquet")))
-    assert {"seed", "t", "test_loss", "real_loss", "status", "training_rows", "real_share", "candidates"} <= set(table.column_names)
+    assert {"seed", "t", "test_loss", "real_loss", "status", "training_rows", "real_share", "candidates"} <= set(
+        table.column_names
+    )

@@ -73,7 +73,7 @@ def test_pooled_of_equal_parts_is_the_plain_interval_over_root_k():
 
 def test_curves_are_means_with_a_band():
     rng = np.random.default_rng(0)
-    values = rng.standard_normal((50, 3)) + [0, 5, 10]
+    values = rng.normal([0, 5, 10], size=(50, 3))
     curve = scoring.curves(frame({"a": values.tolist()}))
     loss = curve[curve["quantity"] == "test_loss"].set_index("t")
     np.testing.assert_allclose(loss["mean"], values.mean(axis=0))

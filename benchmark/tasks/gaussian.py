@@ -3,6 +3,7 @@
 Source: Kazdan et al., Collapse or Thrive? (ICML 2025), section 2: mean and biased covariance (ddof 0).
 """
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -45,7 +46,7 @@ class Normal:
     @cached_property
     def eigenvalues(self) -> Vector:
         """Of the covariance, increasing."""
-        return np.linalg.eigvalsh(self.covariance)
+        return np.asarray(np.linalg.eigvalsh(self.covariance), np.float64)
 
     @cached_property
     def is_singular(self) -> bool:
@@ -56,11 +57,10 @@ class Normal:
     @cached_property
     def factor(self) -> Matrix:
         """F with F Fᵀ = covariance: Cholesky's, or by eigenvectors where the covariance is (nearly) singular."""
-        if not self.is_singular:
-            try:
-                return np.linalg.cholesky(self.covariance)
-            except np.linalg.LinAlgError:  # at the edge of singular its rounding can differ from the eigenvalues'
-                pass
+        # At the edge of singular, Cholesky's rounding can differ from that of the eigenvalues.
+        with contextlib.suppress(np.linalg.LinAlgError):
+            if not self.is_singular:
+                return np.asarray(np.linalg.cholesky(self.covariance), np.float64)
         values, vectors = np.linalg.eigh(self.covariance)
         root: Matrix = vectors * np.sqrt(np.maximum(values, 0))
         return root

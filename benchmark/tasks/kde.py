@@ -170,7 +170,7 @@ RULES: dict[str, Callable[[Weighted, int], float]] = {"scott": _scott, "silverma
 def _log_kernel_sums(model: KernelDensity, test: Examples) -> Vector:
     """log Σ_i w_i exp(-‖x - x_i‖² / 2h²) at each test point x, over the rows x_i of the training set."""
     chosen = model.training_set
-    total = np.full(len(test), -np.inf)
+    total: Vector = np.full(len(test), -np.inf)
     for first, last, weight in chosen.spans:
         if first == 0:
             sums = _sums_up_to(chosen.history, last, model.bandwidth, test)
@@ -190,9 +190,10 @@ def _sums_up_to(history: History, last: int, bandwidth: float, test: Examples) -
     A bandwidth that changes with the pool finds nothing to build on and pays for the whole pool.
     """
     known: dict[float, tuple[int, Vector]] = history.memo.setdefault("log kernel sums", {})
-    done, sums = known.get(bandwidth, (0, np.full(len(test), -np.inf)))
+    nothing: tuple[int, Vector] = (0, np.full(len(test), -np.inf))
+    done, sums = known.get(bandwidth, nothing)
     if done > last:
-        done, sums = 0, np.full(len(test), -np.inf)
+        done, sums = nothing
     if done < last:
         new = history.examples[history.starts[done] : history.starts[last]]
         sums = np.logaddexp(sums, _sums_of(new, None, bandwidth, test))
@@ -201,7 +202,7 @@ def _sums_up_to(history: History, last: int, bandwidth: float, test: Examples) -
 
 
 def _sums_of(examples: Examples, weights: Vector | None, bandwidth: float, test: Examples) -> Vector:
-    total = np.full(len(test), -np.inf)
+    total: Vector = np.full(len(test), -np.inf)
     for start in range(0, len(examples), ROWS_AT_ONCE):
         some = slice(start, start + ROWS_AT_ONCE)
         block = _block_sums(examples[some], None if weights is None else weights[some], bandwidth, test)
@@ -216,13 +217,13 @@ def _block_sums(examples: Examples, weights: Vector | None, bandwidth: float, te
     np.exp(kernels, out=kernels)
     sums = kernels.sum(axis=1) if weights is None else kernels @ weights
     far = sums < PLAIN_SUM_IS_EXACT
+    with np.errstate(divide="ignore"):
+        log_sums: Vector = np.log(sums)
     if not far.any():
-        return np.log(sums)
+        return log_sums
     exponents = left[far] @ right
     largest = exponents.max(axis=1)
     kernels = np.exp(exponents - largest[:, None])
-    with np.errstate(divide="ignore"):
-        log_sums = np.log(sums)
     log_sums[far] = largest + np.log(kernels.sum(axis=1) if weights is None else kernels @ weights)
     return log_sums
 
@@ -280,8 +281,8 @@ def _neighbour_diagnostics(generation: Examples, test: Examples) -> dict[str, fl
 
     n, d = generation.shape
     k = min(NEIGHBOURS, n - 1)
-    own = cKDTree(generation).query(generation, k + 1)[0]  # the first neighbour of a point is itself
-    radius_of_test = cKDTree(test).query(test, NEIGHBOURS + 1)[0][:, -1]
+    own = np.asarray(cKDTree(generation).query(generation, k + 1)[0])  # the first neighbour of a point is itself
+    radius_of_test = np.asarray(cKDTree(test).query(test, NEIGHBOURS + 1)[0])[:, -1]
     log_ball = d / 2 * np.log(np.pi) - gammaln(d / 2 + 1)
     nearest = np.maximum(own[:, 1], np.finfo(float).tiny)
     return {
