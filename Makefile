@@ -6,12 +6,13 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export HF_HUB_OFFLINE := 1
 
-.PHONY: help setup repro quick test lint lock clean
+.PHONY: help setup repro quick test speed lock clean
 
 help:
 	@echo "make repro [PROFILE=smoke|quick|standard|paper]   run the benchmark through DVC: scores, leaderboard, figures"
 	@echo "make quick   a first look in two minutes, written to results/quick/board"
 	@echo "make test    lint, types and tests"
+	@echo "make speed   how fast it is, beside naive loops"
 
 setup: .venv/installed
 
@@ -38,6 +39,10 @@ test: setup
 	ruff check . && ruff format --check .
 	mypy
 	python -m pytest
+
+# Speed, beside naive loops in the same process: minutes, and best on an idle machine.
+speed: setup
+	python -m pytest tests/speed -o addopts="-p no:cacheprovider -s" --benchmark-columns=min,rounds
 
 # Exact versions of all that is installed, for `make setup`.
 lock: setup

@@ -14,13 +14,17 @@ Examples = NDArray[Any]
 class History:
     """Generations 0 … t-1 of one run, end to end in one growing array.
 
-    Generation g is `examples[starts[g]:starts[g + 1]]`. Appending is amortized: no copy of the pool per
-    generation. `memo` is for the task alone, which keeps there what it has already computed of these
+    Generation g is `examples[starts[g]:starts[g + 1]]`. No generation copies the pool: there is `room` for that
+    many rows from the start (the system gives memory for those that are used), and beyond it the array
+    doubles. `memo` is for the task alone, which keeps there what it has already computed of these
     rows; rows never change, so nothing in it ever goes stale.
     """
 
-    def __init__(self, real: Examples) -> None:
+    def __init__(self, real: Examples, room: int = 0) -> None:
         self._buffer = real  # not copied: whoever drew it gives it away
+        if room > len(real):
+            self._buffer = np.empty((room, *real.shape[1:]), real.dtype)
+            self._buffer[: len(real)] = real
         self.starts = [0, len(real)]
         self.memo: dict[Hashable, Any] = {}
 

@@ -42,7 +42,7 @@ def run(task: Task, make_strategy: Callable[[], Strategy], rules: Rules, seed: i
         Unsupported: the strategy asks for what the task-setting does not have.
     """
     world = task.world(stream(seed, "world"))
-    history = History(task.real_data(world, task.n, stream(seed, "real data")))
+    history = History(task.real_data(world, task.n, stream(seed, "real data")), room=(horizon + 1) * task.n)
     test = task.held_out(world, stream(seed, "test data"))
     # The noise of fitting is one for all iterations of a seed: what differs between them is their data alone.
     fit_rng = partial(stream, seed, "fit")

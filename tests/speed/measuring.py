@@ -1,0 +1,45 @@
+"""What the speed files share."""
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from benchmark.entries import find
+from benchmark.loop import run
+from benchmark.task import Task
+
+ENTRIES = find(Path(__file__).parents[2])
+
+
+def whole_run(task: Task, id: str, horizon: int = 100, seed: int = 0) -> list[float]:
+    """Test losses of a baseline's run."""
+    entry = ENTRIES[id]
+    return [record["test_loss"] for record in run(task, entry.make, entry.rules, seed, horizon)]
+
+
+def seconds(work: Callable[[], object], rounds: int = 1) -> float:
+    """Least wall seconds of some rounds."""
+    found = []
+    for _ in range(rounds):
+        start = time.perf_counter()
+        work()
+        found.append(time.perf_counter() - start)
+    return min(found)
+
+
+def growth(task: Task, horizon: int = 100, runs: int = 9) -> float:
+    """Time of an iteration near t = 100 over that near t = 5: accumulate, medians, milestones left out."""
+    entry = ENTRIES["accumulate"]
+    times = np.array([list(_times(run(task, entry.make, entry.rules, seed, horizon))) for seed in range(runs)])
+    late, early = np.median(times[:, 93:99]), np.median(times[:, 2:8])
+    return float(late / early)
+
+
+def _times(iterations: Iterator[object]) -> Iterator[float]:
+    last = time.perf_counter()
+    for _ in iterations:
+        now = time.perf_counter()
+        yield now - last
+        last = now

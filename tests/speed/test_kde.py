@@ -1,0 +1,46 @@
+"""KDE: whole runs against the same loop written with scikit-learn's KernelDensity, refitted on the pool at every iteration."""
+
+import numpy as np
+import pytest
+from measuring import growth, seconds, whole_run
+from sklearn.neighbors import KernelDensity
+
+from benchmark.streams import stream
+from benchmark.tasks.kde import KDE
+
+MOONS = KDE("moons", 0.1, 1000)
+
+
+def with_scikit_learn(workflow: str, horizon: int = 100) -> list[float]:
+    """The loop as one would write it: fit, score, sample; the pool is one growing array."""
+    rng = np.random.default_rng(0)
+    world = MOONS.world(stream(0, "world"))
+    data = MOONS.real_data(world, MOONS.n, stream(0, "real data"))
+    test = MOONS.held_out(world, stream(0, "test data"))
+    losses = []
+    for _ in range(horizon):
+        model = KernelDensity(bandwidth=MOONS.bandwidth).fit(data)
+        losses.append(-model.score(test) / len(test))
+        new = model.sample(MOONS.n, random_state=int(rng.integers(2**31)))
+        data = new if workflow == "replace" else np.concatenate([data, new])
+    return losses
+
+
+@pytest.mark.parametrize(("workflow", "target"), [("accumulate", "≥ 600"), ("replace", "≥ 6")])
+def test_whole_run(side_by_side, workflow, target):
+    side_by_side(lambda: whole_run(MOONS, workflow), lambda: with_scikit_learn(workflow), target)
+
+
+@pytest.mark.parametrize("task", [MOONS, KDE("moons", 0.1, 100)], ids=lambda task: task.name)
+def test_time_per_generation_does_not_grow(benchmark, task):
+    """Accumulate: iterations 91-100 against 1-10, medians, milestones left out."""
+    ratio = benchmark.pedantic(lambda: growth(task), rounds=1)
+    benchmark.extra_info.update(ratio_t100_to_t5=round(ratio, 2), target="≤ 1.3")
+
+
+def test_time_is_linear_in_t(benchmark):
+    """Accumulate, T = 1000 against T = 100: 10 where time is linear in T."""
+    task = KDE("moons", 0.1, 1000)
+    short = seconds(lambda: whole_run(task, "accumulate", 100), 3)
+    long = benchmark.pedantic(lambda: seconds(lambda: whole_run(task, "accumulate", 1000)), rounds=1)
+    benchmark.extra_info.update(ratio_T1000_to_T100=round(long / short, 2), target="about 10")
