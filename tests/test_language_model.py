@@ -74,7 +74,11 @@ def task(folder: Path) -> lm.LanguageModel:
 
 @pytest.fixture(scope="module")
 def fitted(task: lm.LanguageModel) -> lm.Network:
-    return task.fit(real_data_only(History(real(task))), NEUTRAL, stream(0, "fit"))
+    return task.fit(real_data_only(History(real(task))), NEUTRAL, noise)
+
+
+def noise() -> np.random.Generator:
+    return stream(0, "fit")
 
 
 def real(task: lm.LanguageModel) -> lm.Examples:
@@ -91,7 +95,7 @@ def gradient(network: lm.Network, batches: list[lm.Batch]) -> np.ndarray:
 
 def gradient_of_one_pass(network: lm.Network, rows: list[lm.Ids], weights: list[float], size: int) -> np.ndarray:
     steps = len(rows) // size
-    return gradient(network, list(lm.batches(rows, np.array(weights, float), size, steps, stream(0, "fit"))))
+    return gradient(network, list(lm.batches(rows, np.array(weights, float), size, steps, noise())))
 
 
 # Text between separators: what `join` may be given.
@@ -104,7 +108,9 @@ def test_split_undoes_join(prompt: str, response: str, layout: lm.Layout) -> Non
     assert layout.split(layout.join(prompt, response)) == (prompt, response)
 
 
-@pytest.mark.parametrize("text", ["", "\n", "prompt", "prompt\n", "\nresponse", "a\nb\nc", "a \nb", "a\n\N{REPLACEMENT CHARACTER}"])
+@pytest.mark.parametrize(
+    "text", ["", "\n", "prompt", "prompt\n", "\nresponse", "a\nb\nc", "a \nb", "a\n\N{REPLACEMENT CHARACTER}"]
+)
 def test_what_has_not_the_form_is_none(text: str) -> None:
     assert lm.Layout("", "\n").split(text) is None
 
@@ -155,7 +161,7 @@ def test_weight_zero_is_absence(task: lm.LanguageModel) -> None:
 
 def test_equal_weights_take_the_mean_over_tokens(task: lm.LanguageModel) -> None:
     rows = task.base.encode(real(task))
-    (batch,) = lm.batches(rows, np.full(len(rows), 7.0), len(rows), 1, stream(0, "fit"))
+    (batch,) = lm.batches(rows, np.full(len(rows), 7.0), len(rows), 1, noise())
     assert lm.weighted_loss(task.base.network, batch).item() == pytest.approx(
         task.test_loss(task.base.network, rows), rel=1e-5
     )
@@ -163,7 +169,7 @@ def test_equal_weights_take_the_mean_over_tokens(task: lm.LanguageModel) -> None
 
 def test_every_pass_sees_every_row_once(task: lm.LanguageModel) -> None:
     rows = task.base.encode(real(task))
-    drawn = [ids for batch in lm.batches(rows, np.ones(8), 4, 4, stream(0, "fit")) for ids in batch.ids.tolist()]
+    drawn = [ids for batch in lm.batches(rows, np.ones(8), 4, 4, noise()) for ids in batch.ids.tolist()]
     without_padding = [tuple(ids[: ids.index(1) + 1]) for ids in drawn]
     assert sorted(without_padding[:8]) == sorted(without_padding[8:]) == sorted(map(tuple, rows))
 
@@ -190,16 +196,14 @@ def test_a_longer_sample_begins_with_the_shorter(task: lm.LanguageModel, fitted:
 
 
 def test_one_seed_gives_one_result(task: lm.LanguageModel, fitted: lm.Network) -> None:
-    again = task.fit(real_data_only(History(real(task))), NEUTRAL, stream(0, "fit"))
+    again = task.fit(real_data_only(History(real(task))), NEUTRAL, noise)
     test = task.held_out(None, stream(0, "test data"))
     assert task.test_loss(again, test) == task.test_loss(fitted, test)
     draws = [task.sample(fitted, 6, SampleRequest(), stream(seed, "sample")).examples.tolist() for seed in (0, 0, 1)]
     assert draws[0] == draws[1] != draws[2]
 
 
-def test_what_has_not_the_form_is_rejected_and_counted(
-    task: lm.LanguageModel, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_has_not_the_form_is_rejected_and_counted(task: lm.LanguageModel, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of three attempts one never ends and one has no separator: five samples take 15 attempts."""
     good, bad = (task.base.encode([text])[0][1:-1] for text in ("a: sea?\nb", "no separator"))
     attempts = iter([None, bad, good] * 100)
@@ -209,9 +213,7 @@ def test_what_has_not_the_form_is_rejected_and_counted(
     assert notes["rejection_rate"] == pytest.approx(1 - 5 / 15)
 
 
-def test_a_model_that_never_finds_the_form_is_given_up(
-    task: lm.LanguageModel, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_model_that_never_finds_the_form_is_given_up(task: lm.LanguageModel, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lm, "draw", lambda network, base, uniforms, *_: [None] * len(uniforms))
     with pytest.raises(ThriveError, match="given up"):
         task.sample(None, 5, SampleRequest(), stream(0, "sample"))
@@ -246,12 +248,22 @@ def test_a_low_temperature_is_greedy(task: lm.LanguageModel, fitted: lm.Network)
 def test_fit_options_have_effect(task: lm.LanguageModel, fitted: lm.Network) -> None:
     """Weight decay shrinks the weights; tokens above the clip are not learnt any further."""
     chosen = real_data_only(History(real(task)))
-    decayed = task.fit(chosen, FitOptions(ridge=1.0), stream(0, "fit"))
-    clipped = task.fit(chosen, FitOptions(token_loss_clip=0.5), stream(0, "fit"))
+    decayed = task.fit(chosen, FitOptions(ridge=1.0), noise)
+    clipped = task.fit(chosen, FitOptions(token_loss_clip=0.5), noise)
     norm = [sum(p.square().sum().item() for p in network.parameters()) for network in (fitted, decayed)]
     assert norm[1] < norm[0]
     rows = task.base.encode(real(task))
     assert task.test_loss(clipped, rows) > task.test_loss(fitted, rows)
+
+
+def test_parts_of_a_batch_add_up(task: lm.LanguageModel) -> None:
+    """How many examples pass through the network together is a matter of memory alone."""
+    rows = task.base.encode(real(task))
+    (batch,) = lm.batches(rows, np.ones(len(rows)), len(rows), 1, noise())
+    parts = list(batch.parts(3))
+    assert [len(part.ids) for part in parts] == [3, 3, 2]
+    whole, summed = gradient(task.base.network, [batch]), 3 * gradient(task.base.network, parts)
+    np.testing.assert_allclose(whole, summed, rtol=1e-4, atol=1e-5)
 
 
 def test_other_knobs_are_refused(task: lm.LanguageModel) -> None:
@@ -267,7 +279,7 @@ def test_steps_grow_with_the_rows_unless_matched(task: lm.LanguageModel, monkeyp
     both = Weighted(history, (Span(0, 2, 1.0),))
     for matched in (False, True):
         numbers = {**vars(task), "matched_steps": matched}
-        lm.LanguageModel(**numbers).fit(both, NEUTRAL, stream(0, "fit"))
+        lm.LanguageModel(**numbers).fit(both, NEUTRAL, noise)
     assert steps == [160, 80]
 
 
@@ -276,7 +288,7 @@ def test_diagnostics_of_a_generation_of_copies(task: lm.LanguageModel, fitted: l
     found = task.diagnostics(fitted, lm._as_examples([one] * 10), [], full=True)
     assert found["duplicate_rate"] == pytest.approx(0.9)
     assert found["mean_length"] == len(task.base.encode([one])[0]) - 1
-    nats, tokens = lm.negative_log_likelihoods(fitted, task.base.encode([one]))
+    nats, tokens = lm.negative_log_likelihoods(fitted, task.base.encode([one]), 32)
     assert found["self_perplexity"] == pytest.approx(np.exp(nats[0] / tokens[0]))
     assert task.show(lm._as_examples([one] * 10)) == [one] * 3
 
@@ -301,7 +313,9 @@ def test_a_changed_file_does_not_pass_its_pin(tmp_path: Path) -> None:
 
 def test_importing_the_module_imports_no_torch() -> None:
     """`thrive list` should not take seconds."""
-    code = "import sys, benchmark.tasks.language_model; sys.exit('torch' in sys.modules or 'transformers' in sys.modules)"
+    code = (
+        "import sys, benchmark.tasks.language_model; sys.exit('torch' in sys.modules or 'transformers' in sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

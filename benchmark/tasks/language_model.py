@@ -12,7 +12,7 @@ import copy
 import functools
 import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
@@ -39,8 +39,6 @@ Ids = list[int]
 """One example as token ids, from the beginning-of-text token to the end-of-text token."""
 
 ASSETS = Path(__file__).parents[1] / "assets"
-EXAMPLES_AT_ONCE = 32
-"""Examples of similar length that are evaluated together: few pad tokens."""
 LARGEST_BATCH = 512
 """Samples that are drawn together; memory for their keys and values is what limits it."""
 HOPELESS = 20
@@ -66,8 +64,9 @@ class Layout(NamedTuple):
 
 
 def _is_clean(part: str) -> bool:
-    """Printable, not empty, without spaces at the ends, and not a piece of a broken character."""
-    return part != "" and part == part.strip() and part.isprintable() and "\N{REPLACEMENT CHARACTER}" not in part
+    """Printable lines, not empty, without spaces at the ends, and not a piece of a broken character."""
+    printable = part.replace("\n", "").isprintable() and "\N{REPLACEMENT CHARACTER}" not in part
+    return printable and part != "" and part == part.strip()
 
 
 class Base(NamedTuple):
@@ -96,13 +95,13 @@ class Base(NamedTuple):
 
 
 @functools.cache
-def load_base(folder: Path) -> Base:
-    """The checkpoint in a folder, with its weights in float32."""
+def load_base(folder: Path, dtype: str, device: str) -> Base:
+    """The checkpoint in a folder."""
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    network: Network = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
-    return Base(network.eval(), AutoTokenizer.from_pretrained(folder))
+    network: Network = AutoModelForCausalLM.from_pretrained(folder, dtype=getattr(torch, dtype))
+    return Base(network.to(device).eval(), AutoTokenizer.from_pretrained(folder))
 
 
 @functools.cache
@@ -129,6 +128,9 @@ class LanguageModel:
         checkpoint: folder of the base checkpoint, under `benchmark/assets` unless absolute.
         data: folder with train.parquet, validation.parquet and test.parquet, likewise.
         head, separator: what stands before the prompt, and between prompt and response.
+        dtype: of the weights, and of fitting and sampling.
+        device: as torch names it. The embedded instances are small enough for one thread of a CPU.
+        at_once: examples that pass through the network together in a fit or a test; only memory depends on it.
     """
 
     kind: ClassVar[Literal["vectors", "text"]] = "text"
@@ -149,6 +151,9 @@ class LanguageModel:
     data: str = "factbook"
     head: str = ""
     separator: str = "\n"
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    device: str = "cpu"
+    at_once: int = 32
 
     @property
     def name(self) -> str:
@@ -160,7 +165,7 @@ class LanguageModel:
 
     @property
     def base(self) -> Base:
-        return load_base(ASSETS / self.checkpoint)
+        return load_base(ASSETS / self.checkpoint, self.dtype, self.device)
 
     def world(self, rng: "Generator") -> None:
         """Nothing is fixed behind the pairs but the committed split."""
@@ -181,13 +186,14 @@ class LanguageModel:
         """All test texts, encoded: one test set for all seeds."""
         return self.base.encode(self.corpus("test"))
 
-    def fit(self, training_set: Weighted, options: "FitOptions", rng: "Generator") -> Network:
+    def fit(self, training_set: Weighted, options: "FitOptions", draw_rng: Callable[[], "Generator"]) -> Network:
         """The base checkpoint, fine-tuned. A row's weight multiplies its loss."""
         numbers, weights = training_set.expanded()
         rows = self.base.encode(training_set.history.examples[numbers])
         steps = math.ceil((self.n if self.matched_steps else len(rows)) * self.epochs / self.batch)
         network = copy.deepcopy(self.base.network)
-        minimize(network, batches(rows, weights, self.batch, steps, rng), self._rates(steps), options)
+        data = batches(rows, weights, self.batch, steps, draw_rng())
+        minimize(network, (batch.parts(self.at_once) for batch in data), self._rates(steps), options)
         return network
 
     def _rates(self, steps: int) -> list[float]:
@@ -197,7 +203,7 @@ class LanguageModel:
 
     def test_loss(self, model: Network, test: list[Ids]) -> float:
         """Cross-entropy of the test texts, end of text included, in nats per token."""
-        nats, tokens = negative_log_likelihoods(model, test)
+        nats, tokens = negative_log_likelihoods(model, test, self.at_once)
         return float(nats.sum() / tokens.sum())
 
     def sample(self, model: Network, count: int, request: "SampleRequest", rng: "Generator") -> Sampled:
@@ -206,7 +212,9 @@ class LanguageModel:
         attempts = 0
         while len(texts) < count:
             if attempts > HOPELESS * count:
-                raise ThriveError(f"{self.name}: {len(texts)} of {attempts} samples had the form of an example: given up.")
+                raise ThriveError(
+                    f"{self.name}: {len(texts)} of {attempts} samples had the form of an example: given up."
+                )
             size = _next_batch(count - len(texts), attempts, len(texts))
             uniforms = rng.random((size, self.max_tokens - 1))
             for ids in draw(model, self.base, uniforms, request.temperature, request.top_p):
@@ -225,7 +233,10 @@ class LanguageModel:
     def diagnostics(self, model: Network, generation: Examples, test: list[Ids], *, full: bool) -> dict[str, float]:
         """How varied the generation is; with `full` also how surprising its own model finds it."""
         rows = self.base.encode(generation)
-        return variety(list(generation), rows) | (_self_perplexity(model, rows) if full else {})
+        return variety(list(generation), rows) | (self._self_perplexity(model, rows) if full else {})
+
+    def _self_perplexity(self, model: Network, rows: list[Ids]) -> dict[str, float]:
+        return {"self_perplexity": math.exp(self.test_loss(model, rows))}
 
     def show(self, generation: Examples) -> list[str]:
         """The first three."""
@@ -251,6 +262,11 @@ class Batch(NamedTuple):
     predicted: "Tensor"
     weights: "Tensor"
 
+    def parts(self, size: int) -> "Iterator[Batch]":
+        """The same examples, `size` at a time."""
+        for start in range(0, len(self.ids), size):
+            yield Batch(*(tensor[start : start + size] for tensor in self))
+
 
 def padded(rows: Sequence[Ids], weights: NDArray[np.float64] | None = None) -> Batch:
     """Pads with the end of text. Causal attention never looks right, so padding needs no mask but the loss's."""
@@ -265,9 +281,7 @@ def padded(rows: Sequence[Ids], weights: NDArray[np.float64] | None = None) -> B
     return Batch(torch.from_numpy(ids), torch.from_numpy(predicted), torch.from_numpy(given).float())
 
 
-def batches(
-    rows: list[Ids], weights: NDArray[np.float64], size: int, steps: int, rng: "Generator"
-) -> Iterator[Batch]:
+def batches(rows: list[Ids], weights: NDArray[np.float64], size: int, steps: int, rng: "Generator") -> Iterator[Batch]:
     """`steps` batches, every pass in a new order.
 
     Weights are scaled so that a batch's weighted sum of token losses estimates, without bias, the weighted mean loss
@@ -286,20 +300,22 @@ def token_losses(network: Network, batch: Batch) -> "Tensor":
     """-log p of each token given those before it, in nats, shape (b, l - 1); 0 at padding."""
     from torch.nn.functional import cross_entropy
 
-    logits = network(input_ids=batch.ids, use_cache=False).logits[:, :-1]
-    losses = cross_entropy(logits.flatten(0, 1), batch.ids[:, 1:].flatten(), reduction="none")
-    return losses.view(batch.predicted.shape) * batch.predicted
+    ids = batch.ids.to(network.device)
+    logits = network(input_ids=ids, use_cache=False).logits[:, :-1].float()
+    losses = cross_entropy(logits.flatten(0, 1), ids[:, 1:].flatten(), reduction="none")
+    return losses.view(batch.predicted.shape) * batch.predicted.to(network.device)
 
 
-def minimize(network: Network, data: Iterator[Batch], rates: list[float], options: "FitOptions") -> None:
-    """AdamW on the batches, in place; the gradient is clipped at norm 1."""
+def minimize(network: Network, data: Iterator[Iterator[Batch]], rates: list[float], options: "FitOptions") -> None:
+    """AdamW, in place, one step for all parts of a batch; the gradient is clipped at norm 1."""
     import torch
 
     network.train()
     optimizer = torch.optim.AdamW(network.parameters(), weight_decay=options.ridge, fused=True)
-    for batch, rate in zip(data, rates, strict=True):
+    for parts, rate in zip(data, rates, strict=True):
         optimizer.param_groups[0]["lr"] = rate
-        weighted_loss(network, batch, options.token_loss_clip).backward()  # type: ignore[no-untyped-call]
+        for part in parts:
+            weighted_loss(network, part, options.token_loss_clip).backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimizer.step()
         optimizer.zero_grad()
@@ -311,19 +327,24 @@ def weighted_loss(network: Network, batch: Batch, clip: float | None = None) -> 
     losses = token_losses(network, batch)
     if clip is not None:
         losses = losses * (losses.detach() >= -math.log(clip))
-    return (losses.sum(1) * batch.weights).sum()
+    return (losses.sum(1) * batch.weights.to(network.device)).sum()
 
 
-def negative_log_likelihoods(network: Network, rows: list[Ids]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Of each example, summed over its tokens in nats, and the number of those tokens; both in the order of the rows."""
+def negative_log_likelihoods(
+    network: Network, rows: list[Ids], at_once: int
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Of each example, summed over its tokens in nats, and the number of those tokens; both in the order of the rows.
+
+    Examples of similar length go together: few pad tokens.
+    """
     import torch
 
     nats = np.empty(len(rows))
     order = np.argsort([len(row) for row in rows], kind="stable")
     with torch.inference_mode():
-        for start in range(0, len(rows), EXAMPLES_AT_ONCE):
-            some = order[start : start + EXAMPLES_AT_ONCE]
-            nats[some] = token_losses(network, padded([rows[i] for i in some])).sum(1, dtype=torch.float64)
+        for start in range(0, len(rows), at_once):
+            some = order[start : start + at_once]
+            nats[some] = token_losses(network, padded([rows[i] for i in some])).sum(1, dtype=torch.float64).cpu()
     return nats, np.array([len(row) - 1 for row in rows])
 
 
@@ -341,10 +362,11 @@ def draw(
     import torch
     from transformers import DynamicCache
 
-    noise = torch.from_numpy(uniforms)
-    drawn = torch.full(uniforms.shape, base.end)
-    alive = torch.arange(len(uniforms))
-    last = torch.full((len(uniforms), 1), base.begin)
+    device = network.device
+    noise = torch.from_numpy(uniforms).to(device)
+    drawn = torch.full(uniforms.shape, base.end, device=device)
+    alive = torch.arange(len(uniforms), device=device)
+    last = torch.full((len(uniforms), 1), base.begin, device=device)
     cache = DynamicCache(config=network.config)
     with torch.inference_mode():
         for j in range(uniforms.shape[1]):
@@ -400,8 +422,3 @@ def variety(texts: list[str], rows: list[Ids]) -> dict[str, float]:
         "token_entropy": float(-(share * np.log(share)).sum()),  # nats
         "duplicate_rate": 1 - len(set(texts)) / len(texts),
     }
-
-
-def _self_perplexity(model: Network, rows: list[Ids]) -> dict[str, float]:
-    nats, tokens = negative_log_likelihoods(model, rows)
-    return {"self_perplexity": float(np.exp(nats.sum() / tokens.sum()))}
