@@ -1,6 +1,7 @@
 """params.yaml: profiles, instances, seeds and pins."""
 
 import dataclasses
+import itertools
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -87,12 +88,25 @@ def profile(params: Params, name: str) -> Profile:
 
 
 def instances(params: Params, profile_name: str, task_setting: str) -> list[Instance]:
-    """The instances of one task-setting in a profile; none where the profile leaves it out."""
+    """The instances of one task-setting in a profile; none where the profile leaves it out.
+
+    A number that is a list stands for all its values: `{d: [1, 10], n: [10, 100]}` is four instances.
+    """
     suite = profile(params, profile_name).suites.get(task_setting)
     if suite is None:
         return []
     where = f"params.yaml: profiles.{profile_name}.suites.{task_setting}.instances"
-    return [_instance(task_setting, suite, i, f"{where}.{k}") for k, i in enumerate(suite.instances)]
+    return [
+        _instance(task_setting, suite, numbers, f"{where}.{k}")
+        for k, grid in enumerate(suite.instances)
+        for numbers in _product(grid)
+    ]
+
+
+def _product(grid: dict[str, Any]) -> list[dict[str, Any]]:
+    """Every combination of the values that are lists."""
+    choices = [value if isinstance(value, list) else [value] for value in grid.values()]
+    return [dict(zip(grid, values, strict=True)) for values in itertools.product(*choices)]
 
 
 def _instance(task_setting: str, suite: Suite, numbers: dict[str, Any], where: str) -> Instance:

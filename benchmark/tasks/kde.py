@@ -215,7 +215,8 @@ def _block_sums(examples: Examples, weights: Vector | None, bandwidth: float, te
     left, right = _halves(examples, bandwidth, test)
     kernels = left @ right
     np.exp(kernels, out=kernels)
-    sums = kernels.sum(axis=1) if weights is None else kernels @ weights
+    weights = np.ones(len(examples)) if weights is None else weights  # a product with ones sums faster than sum()
+    sums = kernels @ weights
     far = sums < PLAIN_SUM_IS_EXACT
     with np.errstate(divide="ignore"):
         log_sums: Vector = np.log(sums)
@@ -224,7 +225,7 @@ def _block_sums(examples: Examples, weights: Vector | None, bandwidth: float, te
     exponents = left[far] @ right
     largest = exponents.max(axis=1)
     kernels = np.exp(exponents - largest[:, None])
-    log_sums[far] = largest + np.log(kernels.sum(axis=1) if weights is None else kernels @ weights)
+    log_sums[far] = largest + np.log(kernels @ weights)
     return log_sums
 
 

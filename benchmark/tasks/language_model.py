@@ -150,7 +150,7 @@ class LanguageModel:
     checkpoint: str = "checkpoint"
     data: str = "factbook"
     head: str = ""
-    separator: str = "\n"
+    separator: str = "\n "
     dtype: Literal["float32", "bfloat16"] = "float32"
     device: str = "cpu"
     at_once: int = 32
