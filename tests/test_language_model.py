@@ -47,7 +47,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     trainer = trainers.BpeTrainer(
         vocab_size=300, special_tokens=["<s>", "</s>"], initial_alphabet=alphabet, show_progress=False
     )
-    tokenizer.train_from_iterator([f"{p}\n{r}" for p, r in PAIRS], trainer)
+    tokenizer.train_from_iterator([f"{p}\n {r}" for p, r in PAIRS], trainer)
     fast = transformers.PreTrainedTokenizerFast(
         tokenizer_object=tokenizer, bos_token="<s>", eos_token="</s>", pad_token="</s>"
     )
@@ -102,7 +102,7 @@ def gradient_of_one_pass(network: lm.Network, rows: list[lm.Ids], weights: list[
 parts = st.text(st.characters(min_codepoint=32, max_codepoint=0x24F), min_size=1).filter(lm._is_clean)
 
 
-@given(parts, parts, st.sampled_from([lm.Layout("", "\n"), lm.Layout("user: ", "\nassistant: ")]))
+@given(parts, parts, st.sampled_from([lm.Layout("", "\n "), lm.Layout("user: ", "\nassistant: ")]))
 def test_split_undoes_join(prompt: str, response: str, layout: lm.Layout) -> None:
     """The published code strips the prefix as a set of characters: "explain how" comes back as "xplain how"."""
     assert layout.split(layout.join(prompt, response)) == (prompt, response)
@@ -205,11 +205,11 @@ def test_one_seed_gives_one_result(task: lm.LanguageModel, fitted: lm.Network) -
 
 def test_what_has_not_the_form_is_rejected_and_counted(task: lm.LanguageModel, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of three attempts one never ends and one has no separator: five samples take 15 attempts."""
-    good, bad = (task.base.encode([text])[0][1:-1] for text in ("a: sea?\nb", "no separator"))
+    good, bad = (task.base.encode([text])[0][1:-1] for text in ("a: sea?\n b", "no separator"))
     attempts = iter([None, bad, good] * 100)
     monkeypatch.setattr(lm, "draw", lambda network, base, uniforms, *_: [next(attempts) for _ in uniforms])
     examples, notes = task.sample(None, 5, SampleRequest(), stream(0, "sample"))
-    assert examples.tolist() == ["a: sea?\nb"] * 5
+    assert examples.tolist() == ["a: sea?\n b"] * 5
     assert notes["rejection_rate"] == pytest.approx(1 - 5 / 15)
 
 
