@@ -1,6 +1,7 @@
 """The sweep: the cells of a profile, those that are not finished yet in parallel, and what failed."""
 
 import importlib.metadata
+import os
 import platform
 import subprocess
 import sys
@@ -111,10 +112,15 @@ def compute(root: Path, store: Store, to_do: Sequence[Cell], jobs: int) -> list[
 
 def _compute(cell: Cell) -> Finished | Failure:
     """In a worker: the cell's records, and what they took."""
+    from threadpoolctl import threadpool_limits
+
+    # joblib keeps its workers to one thread, but -j 1 has no worker: numpy is held here, and torch when it is imported.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     wall, cpu = time.perf_counter(), time.process_time()
     refused = None
     try:
-        records = [record for seed in cell.seeds for record in _run(cell, seed)]
+        with threadpool_limits(1):
+            records = [record for seed in cell.seeds for record in _run(cell, seed)]
     except Unsupported as reason:  # no fault: the board shows a dash with the reason
         records, refused = [], str(reason)
     except ThriveError as error:

@@ -107,10 +107,11 @@ def load_base(folder: Path, dtype: str, device: str) -> Base:
 @functools.cache
 def load_pairs(path: Path) -> list[tuple[str, str]]:
     """Prompt and response of every row of a Parquet file."""
-    import pyarrow.parquet as pq
+    import datasets
 
-    table = pq.read_table(path, columns=["prompt", "response"])
-    return [(row["prompt"], row["response"]) for row in table.to_pylist()]
+    datasets.disable_progress_bars()
+    rows = datasets.Dataset.from_parquet(str(path), keep_in_memory=True)
+    return list(zip(rows["prompt"], rows["response"], strict=True))
 
 
 @dataclass(frozen=True)
@@ -224,9 +225,11 @@ class LanguageModel:
         return Sampled(_as_examples(texts), {"rejection_rate": 1 - count / attempts})
 
     def _example(self, ids: Ids | None) -> str | None:
-        """The text of a sample; None where it never ended, has not the form, or is longer when it is read again."""
-        text = None if ids is None else self.base.decode(ids)
-        if text is None or self.layout.split(text) is None:
+        """The text of a sample; None where it never ended, began again, has not the form, or reads back too long."""
+        if ids is None or self.base.begin in ids:
+            return None
+        text = self.base.decode(ids)
+        if self.layout.split(text) is None:
             return None
         return text if len(self.base.encode([text])[0]) <= self.max_tokens else None
 
@@ -392,12 +395,12 @@ def inverse_distribution(logits: "Tensor", uniform: "Tensor", temperature: float
     """
     import torch
 
-    probability = torch.softmax(logits.double() / temperature, -1)
+    probability = torch.softmax(logits.float() / temperature, -1)
     if top_p < 1:
         sorted_, place = probability.sort(-1, descending=True)
         beyond = sorted_.cumsum(-1) - sorted_ >= top_p
         probability = probability.scatter(-1, place, sorted_.masked_fill(beyond, 0.0))
-    cumulated = probability.cumsum(-1)
+    cumulated = probability.cumsum(-1, dtype=torch.float64)
     target = uniform[:, None] * cumulated[:, -1:]
     # Of equal entries the first after the target is one of positive probability.
     return torch.searchsorted(cumulated, target, right=True)[:, 0].clamp_(max=logits.shape[1] - 1)
