@@ -99,7 +99,9 @@ def load_base(folder: Path, dtype: str, device: str) -> Base:
     """The checkpoint in a folder."""
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers.utils import logging
 
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     network: Network = AutoModelForCausalLM.from_pretrained(folder, dtype=getattr(torch, dtype))
     return Base(network.to(device).eval(), AutoTokenizer.from_pretrained(folder))
 
