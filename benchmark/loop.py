@@ -11,13 +11,13 @@ Iteration 1 sees real data only. There is one loop for all task-settings, and th
 """
 
 from collections.abc import Callable, Iterator
-from functools import partial
-from typing import Any
+from functools import lru_cache, partial
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from benchmark.errors import BudgetExceeded, ContractBroken
-from benchmark.history import History, Weighted, real_data_only
+from benchmark.history import Examples, History, Weighted, real_data_only
 from benchmark.pool import Candidates, Names, Pool
 from benchmark.rules import Meter, Rules
 from benchmark.strategy import NEUTRAL, Context, Spec, Strategy, canonical
@@ -41,13 +41,8 @@ def run(task: Task, make_strategy: Callable[[], Strategy], rules: Rules, seed: i
         ContractBroken: the strategy's answer is not allowed; the message names the iteration.
         Unsupported: the strategy asks for what the task-setting does not have.
     """
-    world = task.world(stream(seed, "world"))
-    history = History(task.real_data(world, task.n, stream(seed, "real data")), room=(horizon + 1) * task.n)
-    test = task.held_out(world, stream(seed, "test data"))
-    # The noise of fitting is one for all iterations of a seed: what differs between them is their data alone.
-    fit_rng = partial(stream, seed, "fit")
-    real_model = task.fit(real_data_only(history), NEUTRAL, fit_rng)
-    real_loss = task.test_loss(real_model, test)
+    start = start_of(task, seed)
+    history = History(start.real, room=(horizon + 1) * task.n)
     strategy = _set_up(make_strategy, task, rules)
     for t in range(1, horizon + 1):
         if t > 1 and not rules.sees_generations:
@@ -58,21 +53,45 @@ def run(task: Task, make_strategy: Callable[[], Strategy], rules: Rules, seed: i
         options = strategy.fit_options(context)
         refuse_unsupported(task, options.asks_for())
         same = chosen.is_real_data and options == NEUTRAL
-        model = real_model if same else task.fit(chosen, options, fit_rng)
-        loss = real_loss if same else task.test_loss(model, test)
+        model = start.model if same else task.fit(chosen, options, partial(stream, seed, "fit"))
+        loss = start.loss if same else task.test_loss(model, start.test)
         generation, notes = _generation(task, strategy, context, model, rules, seed, meter)
         yield {
             "seed": seed,
             "t": t,
             "test_loss": loss,
-            "real_loss": real_loss,
+            "real_loss": start.loss,
             "status": "ok" if np.isfinite(loss) else "diverged",
+            **vars(rules),
             **vars(meter),
             **notes,
-            **task.diagnostics(model, generation, test, full=t == horizon or is_milestone(t)),
+            **task.diagnostics(model, generation, start.test, full=t == horizon or is_milestone(t)),
             "texts": task.show(generation),
         }
         history.append(generation)
+
+
+class Start(NamedTuple):
+    """What all strategies of a seed share: real data, test data, and the harness's own neutral fit on generation 0."""
+
+    real: Examples
+    test: Any
+    model: Any
+    loss: float  # L_real: excess is counted from here
+
+
+@lru_cache(maxsize=1)  # for the language model, whose fit takes seconds
+def start_of(task: Task, seed: int) -> Start:
+    """The start of a seed's runs.
+
+    The noise of fitting is one for all iterations of a seed, so that what differs between them is their data alone;
+    a strategy that trains on exactly generation 0 then has this very model.
+    """
+    world = task.world(stream(seed, "world"))
+    real = task.real_data(world, task.n, stream(seed, "real data"))
+    test = task.held_out(world, stream(seed, "test data"))
+    model = task.fit(real_data_only(History(real)), NEUTRAL, partial(stream, seed, "fit"))
+    return Start(real, test, model, task.test_loss(model, test))
 
 
 def is_milestone(t: int) -> bool:

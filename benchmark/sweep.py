@@ -69,7 +69,7 @@ def cells(
         wanted = range(instance.seeds) if seeds is None else seeds
         step = instance.task.seeds_per_cell
         blocks = [wanted[i : i + step] for i in range(0, len(wanted), step)]
-        found += [Cell(instance, entry, block, pinned) for entry in entries for block in blocks]
+        found += [Cell(instance, entry, block, pinned) for block in blocks for entry in entries]
     return found
 
 

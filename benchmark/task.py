@@ -40,6 +40,9 @@ class Task(Protocol):
 
     n: int
 
+    def __hash__(self) -> int:
+        """Of its numbers, as a frozen dataclass has it."""
+
     @property
     def name(self) -> str:
         """The instance's name on the board, such as "d=10 n=100"."""

@@ -220,6 +220,5 @@ def test_cells_are_plain_parquet(clone):
     store, found = plan(clone)
     sweep.compute(clone, store, found.to_do[:1], jobs=1)
     table = pa.parquet.read_table(next((clone / "cells").glob("*.parquet")))
-    assert {"seed", "t", "test_loss", "real_loss", "status", "training_rows", "real_share", "candidates"} <= set(
-        table.column_names
-    )
+    assert {"seed", "t", "test_loss", "real_loss", "status", "track", "budget", "role", "training_rows", "real_share",
+            "candidates", "log_likelihood_rows", "fresh_real_rows", "verifier_rows"} <= set(table.column_names)  # fmt: skip
