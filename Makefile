@@ -31,7 +31,7 @@ repro: setup
 
 quick: setup
 	thrive run --profile quick
-	thrive score --profile quick --to results/quick/board
+	thrive score --profile quick
 	thrive board --at results/quick/board
 	thrive figures --at results/quick/board --to results/quick/board/figures
 

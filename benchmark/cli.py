@@ -59,8 +59,10 @@ def list_command() -> None:
 @OPTIONAL_PROFILE
 @click.option("-t", "--task", "tasks", multiple=True, help="Task-setting; without it, all of the profile.")
 @click.option("-s", "--entry", "ids", multiple=True, help="Entry: the profile's, and this one too. Repeatable.")
-@click.option("--only", is_flag=True, help="Run the entries of -s alone; results of the profile stay as they are.")
-@click.option("--seeds", help="Run these seeds instead of the profile's: 0:10.")
+@click.option(
+    "--only", is_flag=True, help="Run the entries of -s alone and print; the profile's results stay as they are."
+)
+@click.option("--seeds", help="Run these seeds instead of the profile's and print: 0:10.")
 @click.option("-j", "--jobs", type=int, help="Processes; without it, one for each core.")
 @click.option("--dry-run", is_flag=True, help="List the cells, finished or to do, with an estimate, and stop.")
 def run(
@@ -79,7 +81,9 @@ def run(
     params = load(home)
     profile = profile or params.profile
     known = entries.find(home)
-    chosen = entries.named(known, ids if only else sweep.entry_ids(params, profile, known, ids))
+    if only and not ids:
+        raise click.UsageError("--only runs the entries of -s: name one with -s.")
+    chosen = entries.named(known, dict.fromkeys(ids) if only else sweep.entry_ids(params, profile, known, ids))
     wanted = sweep.task_settings(params, profile, tasks)
     cells = {t: sweep.cells(home, params, profile, t, chosen, _range(seeds)) for t in wanted}
     store = Store(home / "cells")
@@ -97,12 +101,15 @@ def run(
             click.echo(f"finished  {0:7.1f} s  {cell}")
         return
     failures = sweep.compute(home, store, plan.to_do, jobs) if plan.to_do else []
-    if not (only or seeds):
-        for task, part in cells.items():
-            results.gather(store, part, profile).write(home / "results" / profile / task)
+    for failure in failures:
+        click.echo(f"\n{failure.cell}\n  {failure.error}\n{failure.details}", err=True)
+    for task, part in cells.items():
+        found = results.gather(store, part, profile)
+        if only or seeds:
+            click.echo(results.summary(found))
+        else:
+            found.write(home / "results" / profile / task)
     if failures:
-        for failure in failures:
-            click.echo(f"\n{failure.cell}\n  {failure.error}\n{failure.details}", err=True)
         sys.exit(f"{len(failures)} of {len(plan.to_do)} cells failed; the others are kept.")
 
 
@@ -117,8 +124,9 @@ def _range(seeds: str | None) -> range | None:
 
 @main.command()
 @OPTIONAL_PROFILE
-@click.option("--to", "folder", type=click.Path(path_type=Path), default=BOARD, show_default=True)
-def score(profile: str | None, folder: Path) -> None:
+@click.option("--to", "folder", type=click.Path(path_type=Path),
+              help="Folder; without it, leaderboard/ for the profile that params.yaml names, else results/PROFILE/board.")  # fmt: skip
+def score(profile: str | None, folder: Path | None) -> None:
     """Gather a profile's results of all task-settings into one folder, which board and figures are made from."""
     from benchmark import results
     from benchmark.params import load
@@ -128,7 +136,9 @@ def score(profile: str | None, folder: Path) -> None:
     params = load(home)
     profile = profile or params.profile
     parts = [results.read(home / "results" / profile / task) for task in task_settings(params, profile, ())]
+    folder = folder or (BOARD if profile == params.profile else Path("results", profile, "board"))
     results.merged(parts).write(home / folder)
+    click.echo(home / folder, err=True)
 
 
 @main.command()
@@ -148,7 +158,7 @@ def board(folder: Path) -> None:
     for division in made.divisions:
         click.echo(f"{division.track}, {division.budget} budget\n{table(made, division.rows + made.references)}")
     for path in write(made, texts, home / folder):
-        click.echo(path.relative_to(home), err=True)
+        click.echo(path, err=True)
     if folder == BOARD:
         inject(made, home / "README.md")
 
@@ -165,7 +175,7 @@ def figures(folder: Path, target: Path, names: tuple[str, ...]) -> None:
 
     home = root()
     for path in draw(results.read(home / folder), home / target, names):
-        click.echo(path.relative_to(home), err=True)
+        click.echo(path, err=True)
 
 
 @main.command()

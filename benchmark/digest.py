@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from benchmark.errors import BadEntry
+
 PACKAGE = Path(__file__).parent
 
 
@@ -23,7 +25,10 @@ def digest_of_file(path: Path) -> str:
 
 def digest_of_code(path: Path) -> str:
     """Of a Python file's syntax tree, without comments, layout and docstrings."""
-    tree = ast.parse(path.read_text(encoding="utf-8"), str(path))
+    try:
+        tree = ast.parse(path.read_text(encoding="utf-8"), str(path))
+    except (SyntaxError, UnicodeDecodeError) as error:
+        raise BadEntry(f"{path}: {type(error).__name__}: {error}") from error
     for node in ast.walk(tree):
         body = getattr(node, "body", None)
         if isinstance(body, list):
@@ -46,10 +51,7 @@ def digest_of_folder(folder: Path, ignore: set[str], extra: Iterable[Any] = ()) 
 
 
 def digest_of_modules(*names: str) -> str:
-    """Of modules of this package and of all that they import from it.
-
-    Following the imports, rather than keeping a list, is what makes the hash complete.
-    """
+    """Of modules of this package and of all that they import from it, by `from benchmark.x import y`."""
     found: set[Path] = set()
     waiting = [_path(name) for name in names]
     while waiting:

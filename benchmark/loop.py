@@ -54,7 +54,7 @@ def run(task: Task, make_strategy: Callable[[], Strategy], rules: Rules, seed: i
         refuse_unsupported(task, options.asks_for())
         same = chosen.is_real_data and options == NEUTRAL
         model = start.model if same else task.fit(chosen, options, partial(stream, seed, "fit"))
-        loss = start.loss if same else task.test_loss(model, start.test)
+        loss = start.loss if same else _loss(task, model, start.test)
         generation, notes = _generation(task, strategy, context, model, rules, seed, meter)
         yield {
             "seed": seed,
@@ -91,7 +91,13 @@ def start_of(task: Task, seed: int) -> Start:
     real = task.real_data(world, task.n, stream(seed, "real data"))
     test = task.held_out(world, stream(seed, "test data"))
     model = task.fit(real_data_only(History(real)), NEUTRAL, partial(stream, seed, "fit"))
-    return Start(real, test, model, task.test_loss(model, test))
+    return Start(real, test, model, _loss(task, model, test))
+
+
+def _loss(task: Task, model: Any, test: Any) -> float:
+    """The test loss; what is not a number is +inf, for a model without a likelihood has none."""
+    loss = task.test_loss(model, test)
+    return float("inf") if np.isnan(loss) else loss
 
 
 def is_milestone(t: int) -> bool:
@@ -131,6 +137,7 @@ def _generation(
         kept = canonical(candidates, strategy.keep(context, candidates))
     except ContractBroken as error:
         raise type(error)(f"keep() at iteration {context.t}: {error}") from error
+    _within("candidates kept, a candidate once", kept.size, meter.candidates, context.t)
     return (drawn.examples if kept.is_real_data else drawn.examples[kept.expanded()[0]]), drawn.diagnostics
 
 

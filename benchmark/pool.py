@@ -24,23 +24,27 @@ Chunk: TypeAlias = "tuple[int, int] | NDArray[np.int64]"
 
 
 class Rows:
-    """Some rows of a view, as a multiset: `+` joins two. Numpy turns it into the ids.
+    """Some rows of a view, as a multiset: `+` joins two. Numpy turns it into the ids, in increasing order.
 
     Whole generations stay whole and nothing is listed before it is needed.
     """
+
+    __array_ufunc__ = None  # an array of ids + Rows is an error, not an addition of numbers
 
     def __init__(self, names: Names, chunks: tuple[Chunk, ...]) -> None:
         self.names = names
         self.chunks = chunks
 
     def __add__(self, other: Rows) -> Rows:
+        if not isinstance(other, Rows) or other.names is not self.names:
+            raise ContractBroken("`+` joins rows of one view at one iteration: see `Pool.rows` for ids.")
         return Rows(self.names, self.chunks + other.chunks)
 
     def __len__(self) -> int:
         return sum(len(self._numbers(chunk)) for chunk in self.chunks)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
-        return self.names.of_row[self.numbers()].astype(dtype or np.int64)
+        return np.sort(self.names.of_row[self.numbers()]).astype(dtype or np.int64)  # history's order would tell ages
 
     @property
     def whole(self) -> tuple[int, int] | None:
@@ -118,6 +122,8 @@ class Pool:
         """`count` rows, uniformly without replacement."""
         if not 0 <= count <= len(self):
             raise ContractBroken(f"sample({count}) of a view of {len(self)} rows: ask for 0 to {len(self)}.")
+        if type(rng) is not np.random.Generator:
+            raise ContractBroken(f"sample(): the rng is of type {type(rng).__name__}: pass context.rng.")
         if count == len(self):
             return self.all()
         return self._rows(self._start + rng.choice(len(self), count, replace=False, shuffle=False))
@@ -187,7 +193,10 @@ class Pool:
 
 
 class Candidates(Pool):
-    """What the model of this iteration has just sampled."""
+    """What the model of this iteration has just sampled: all synthetic, all of one age."""
+
+    def _needs_generations(self, asked: str) -> None:
+        raise ContractBroken(f"{asked}(): candidates are of one generation, the model's of this iteration.")
 
     def first(self, count: int) -> Rows:
         """The `count` that were drawn first; being exchangeable, any others would do as well."""

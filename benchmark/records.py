@@ -1,7 +1,7 @@
 """Records and cells: what was measured, written once and never edited.
 
-A cell is an instance × an entry × a block of seeds: the unit of work and of resuming. Its key is a hash of all that can
-change its numbers and of nothing else. It is one Parquet file with its own provenance, named by its key and by the
+A cell is an instance × an entry × a block of seeds: the unit of work and of resuming. Its key is a hash of all in the repository
+that can change its numbers and of nothing else; versions of libraries stand in its provenance instead. It is one Parquet file with its own provenance, named by its key and by the
 checksum of its bytes.
 """
 

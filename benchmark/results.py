@@ -69,6 +69,14 @@ def gather(store: Store, cells: Sequence[Cell], profile: str) -> Results:
     return Results(scoring.per_seed(records), scoring.curves(records), about)
 
 
+def summary(found: Results) -> str:
+    """Test losses by instance and entry, as text: medians over seeds, in the task-setting's unit."""
+    runs = found.scores.assign(excess=lambda frame: frame["final"] - frame["real_loss"])
+    table = runs.groupby(["task", "instance", "entry"])[["first", "final", "excess", "slope"]].median()
+    units = ", ".join(dict.fromkeys(about["unit"] for about in found.about["tasks"].values()))
+    return f"median over {runs['seed'].nunique()} seeds, {units}\n{table.to_string(float_format='{:.4g}'.format)}\n"
+
+
 def _about(cells: Sequence[Cell], refused: dict[str, str], records: pd.DataFrame) -> dict[str, Any]:
     instances: dict[str, Instance] = {cell.instance.name: cell.instance for cell in cells}
     seeds = sorted({seed for cell in cells for seed in cell.seeds})

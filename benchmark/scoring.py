@@ -119,7 +119,6 @@ def scored(runs: pd.DataFrame, scale: float) -> pd.DataFrame:
         excess=excess,
         score=np.arcsinh(excess / scale),
         slope_score=np.arcsinh(runs["slope"] * runs["horizon"] / scale),
-        late_slope_score=np.arcsinh(runs["late_slope"] * runs["horizon"] / scale),
     )
 
 

@@ -49,6 +49,10 @@ class TrainingSet:
         self.parts: tuple[tuple[Rows | Ids, Weights], ...] = ((rows, weights),)
 
     def __add__(self, other: TrainingSet) -> TrainingSet:
+        if not isinstance(other, TrainingSet):
+            raise ContractBroken(
+                f"TrainingSet + {type(other).__name__}: wrap the rows first, TrainingSet(rows, weights)."
+            )
         both = TrainingSet.__new__(TrainingSet)
         both.parts = self.parts + other.parts
         return both
@@ -153,7 +157,7 @@ class Context:
 class Strategy:
     """A data strategy. Hyperparameters of the card arrive as arguments of `__init__`.
 
-    Under track `blind` every iteration gets a new object, so nothing is remembered from one to the next.
+    Under track `blind` every iteration gets a new object, so that attributes carry nothing from one to the next.
     """
 
     def setup(self, spec: Spec) -> None:
@@ -224,6 +228,9 @@ def _named(pool: Pool, rows: Rows | Ids) -> Rows:
         if rows.names is not pool.names:
             raise ContractBroken("rows of another view: return rows of the view that this call was given.")
         return rows
+    if rows is None or isinstance(rows, Pool):
+        found = "nothing" if rows is None else "a view"
+        raise ContractBroken(f"returned {found}: return rows, such as pool.all(), an array of ids, or a TrainingSet.")
     return pool.rows(np.asarray(rows))
 
 

@@ -94,8 +94,8 @@ def compute(root: Path, store: Store, to_do: Sequence[Cell], jobs: int) -> list[
     failures: list[Failure] = []
     with (
         parallel_config("loky", n_jobs=min(jobs, len(to_do)), inner_max_num_threads=1),
-        tqdm(total=sum(cell.seconds for cell in to_do), unit="s", file=sys.stderr, mininterval=1,
-             bar_format="{l_bar}{bar}| {n:.0f}/{total:.0f} s of estimated work, {elapsed} gone, {remaining} left {postfix}",
+        tqdm(total=sum(cell.seconds for cell in to_do) + 1e-6, file=sys.stderr, mininterval=1,
+             bar_format="{l_bar}{bar}| {n:.1f}/{total:.1f} s of estimated work, {elapsed} gone, {remaining} left {postfix}",
              ) as progress,
     ):  # fmt: skip
         outcomes = Parallel(return_as="generator_unordered")(delayed(_compute)(cell) for cell in to_do)
@@ -173,8 +173,7 @@ def _git(root: Path, *words: str) -> str | None:
 def entry_ids(params: Params, profile: str, known: Iterable[str], also: Sequence[str]) -> list[str]:
     """Ids of the entries that a profile runs (all, unless it names them), and those that are asked for beside them."""
     listed = profile_named(params, profile).entries
-    ids = list(known) if listed is None else listed
-    return ids + [id for id in also if id not in ids]
+    return list(dict.fromkeys([*(known if listed is None else listed), *also]))
 
 
 def task_settings(params: Params, profile: str, asked: Sequence[str]) -> list[str]:

@@ -25,7 +25,9 @@ def build(results: Results, cards: dict[str, Card]) -> Board:
     """
     gone = sorted(set(results.scores["entry"]) - set(cards))
     if gone:
-        raise ThriveError(f"results of '{gone[0]}', but no such entry. Score again: thrive score")
+        raise ThriveError(
+            f"results of '{gone[0]}', but no such entry. Make results without it: thrive run, then thrive score."
+        )
     tasks = [_task_about(name, about, results.scores) for name, about in results.about["tasks"].items()]
     rows = [_row(card, tasks, results) for card in cards.values() if card.id in set(results.scores["entry"])]
     entries = [row for row in rows if row.role != Role.REFERENCE]

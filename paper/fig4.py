@@ -1,6 +1,7 @@
 """Figure 4: the paper's three workflows side by side in every task-setting: test loss by iteration."""
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -41,10 +42,12 @@ def draw(results: Results) -> tuple[Figure, pd.DataFrame] | None:
     )
     for row, task in zip(axes, tasks, strict=True):
         mine = table[table["task"] == task]
+        losses = mine["mean"][np.isfinite(mine["mean"])]
+        scale = "log" if losses.min() > 0 and losses.max() > 10 * losses.min() else "linear"
         palette = style.colours(list(dict.fromkeys(ranked.loc[ranked["task"] == task, "instance"])))
         for ax, entry in zip(row, style.WORKFLOWS, strict=True):
             style.curves(ax, mine[mine["entry"] == entry], "instance", palette)
-            ax.set(xlabel=style.ITERATION, yscale="log")
+            ax.set(xlabel=style.ITERATION, yscale=scale)
         row[0].set_ylabel(ROWS[task])
         handles = [Line2D([], [], color=colour, label=name) for name, colour in palette.items()]
         row[-1].legend(handles=handles, frameon=False, loc="center left", bbox_to_anchor=(1.02, 0.5), fontsize="small")

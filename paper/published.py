@@ -1,6 +1,6 @@
 """Published numbers beside ours.
 
-    thrive run --profile published && thrive score --profile published --to results/published/board
+    thrive run --profile published && thrive score --profile published
     python -m paper.published results/published/board
 
 `published.csv` holds numbers read off the paper's vector figures (arXiv 2410.16713), to .3 % or the digits given.

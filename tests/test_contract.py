@@ -5,7 +5,7 @@ import pytest
 from conftest import ENTRIES, Fixed
 
 from benchmark.errors import BudgetExceeded, ContractBroken, TrackBroken, Unsupported
-from benchmark.loop import is_milestone, run
+from benchmark.loop import is_milestone, run, start_of
 from benchmark.rules import Budget, Role, Rules, Track
 from benchmark.strategy import FitOptions, SampleRequest, Strategy, TrainingSet
 from benchmark.tasks.gaussian import Gaussian
@@ -38,6 +38,9 @@ def losses(*args, **kwargs):
     (lambda c, p: TrainingSet(p.ids, np.full(len(p), np.nan)), "negative or not finite"),
     (lambda c, p: TrainingSet(p.ids, np.ones(3)), "weights of shape"),
     (lambda c, p: p.sample(10**6, c.rng), "ask for 0 to"),
+    (lambda c, p: None, "returned nothing"),
+    (lambda c, p: p, "returned a view"),
+    (lambda c, p: TrainingSet(p.all()) + p.all(), "wrap the rows first"),
 ])  # fmt: skip
 def test_what_is_not_allowed_is_refused_with_the_facts(answer, complaint):
     with pytest.raises(ContractBroken, match=f"(?s)training_set.. at iteration 1: .*{complaint}"):
@@ -73,8 +76,73 @@ def test_ids_are_drawn_anew_at_every_iteration():
         return pool.real().all()
 
     records(answering(watch), Rules(Track.LABELLED, Budget.FIXED, Role.REFERENCE))
-    assert sorted(seen[0]) != sorted(seen[1])
+    assert len({tuple(sorted(ids)) for ids in seen[1:]}) == 3  # of 24, 36 and 48 ids
+    assert all(ids.max() > 11 for ids in seen[1:])  # not the first twelve
     assert all(list(ids) != sorted(ids) for ids in seen)
+
+
+def test_listing_rows_does_not_tell_their_age():
+    """The ids of lazy rows come in increasing order: real rows are not first among them."""
+
+    def first_listed(context, pool):
+        return np.asarray(pool.all())[: context.n]
+
+    shares = [r["real_share"] for r in records(answering(first_listed), Rules(), Gaussian(2, 200), horizon=4)]
+    assert shares[0] == 1
+    assert shares[1:] == pytest.approx([1 / 2, 1 / 3, 1 / 4], abs=4 * 0.5 / np.sqrt(200))
+
+
+def test_a_strange_generator_is_refused():
+    """It could choose which rows are drawn."""
+
+    class First:
+        def choice(self, count, size, **how):
+            return np.arange(size)
+
+    with pytest.raises(ContractBroken, match=r"pass context.rng"):
+        records(answering(lambda c, p: p.sample(c.n, First()) if c.t > 1 else p.all()), Rules())
+
+
+def test_rows_of_another_view_are_refused_wherever_they_stand():
+    class Hoarding(Fixed):
+        kept = None
+
+        def training_set(self, context, pool):
+            if context.t == 1:
+                return pool.all()
+            some = pool.latest().sample(6, context.rng)
+            return some + self.kept if front else self.kept + some
+
+        def keep(self, context, candidates):
+            self.kept = candidates.first(6)
+            return candidates.all()
+
+    for front in (True, False):  # noqa: B007  (the strategy reads it)
+        with pytest.raises(ContractBroken, match="one view"):
+            records(Hoarding, LABELLED)
+
+
+def test_candidates_have_no_generations():
+    class Asking(Fixed):
+        def keep(self, context, candidates):
+            return candidates.rows(candidates.ids[candidates.is_real()])
+
+    with pytest.raises(ContractBroken, match="candidates are of one generation"):
+        records(Asking, Rules(Track.LABELLED, Budget.GROWING))
+
+
+def test_a_candidate_enters_the_pool_once():
+    class Greedy(Fixed):
+        def keep(self, context, candidates):
+            return candidates.all() + candidates.all()
+
+    with pytest.raises(BudgetExceeded, match="candidates kept, a candidate once: 24, .* allow 12"):
+        records(Greedy)
+
+
+def test_a_loss_that_is_no_number_is_divergence():
+    hopeless = type("Hopeless", (Fixed,), {"fit_options": lambda self, context: FitOptions(ddof=float("nan"))})
+    assert {(r["test_loss"], r["status"]) for r in records(hopeless)} == {(np.inf, "diverged")}
 
 
 def test_generation_and_is_real_agree_with_the_views():
@@ -171,15 +239,19 @@ def test_entries_are_deterministic_and_start_from_one_real_fit(id):
     """Every entry: the same seed gives the same numbers, and iteration 1 is the fit on real data."""
     found = ENTRIES[id]
     for task in (TASK, KDE("moons", 0.3, 12)):
-        one, two = (list(run(task, found.make, found.rules, 3, 5)) for _ in range(2))
-        assert one == two
+        one = list(run(task, found.make, found.rules, 3, 5))
+        start_of.cache_clear()  # what a seed's runs share is drawn again
+        assert one == list(run(task, found.make, found.rules, 3, 5))
         assert one[0]["test_loss"] == one[0]["real_loss"]
         assert one[0]["real_share"] == 1
 
 
 def test_entries_share_real_data_by_seed():
-    real = {id: next(iter(run(TASK, e.make, e.rules, 5, 1)))["real_loss"] for id, e in ENTRIES.items()}
-    assert len(set(real.values())) == 1
+    def real_loss(entry):
+        start_of.cache_clear()
+        return next(iter(run(TASK, entry.make, entry.rules, 5, 1)))["real_loss"]
+
+    assert len({real_loss(entry) for entry in ENTRIES.values()}) == 1
 
 
 def test_milestones():
