@@ -109,9 +109,12 @@ def show(estimate: Estimate) -> str:
     if estimate.centre is None:
         return "+inf"
     if estimate.low is None or estimate.high is None:
-        return f"{estimate.centre:.3g}"
-    centre, low, high = (round(end, 2) + 0.0 for end in (estimate.centre, estimate.low, estimate.high))  # no "-0.00"
-    return f"{centre:.2f} [{low:.2f}, {high:.2f}]"
+        return _two_digits(estimate.centre)
+    return f"{_two_digits(estimate.centre)} [{_two_digits(estimate.low)}, {_two_digits(estimate.high)}]"
+
+
+def _two_digits(value: float) -> str:
+    return f"{round(value, 2) + 0.0:.2f}"  # plus 0: no "-0.00"
 
 
 def _nats(board: Board) -> str:
