@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+from conftest import measure
 from hypothesis import given, settings
 from scipy.special import logsumexp
 from scipy.stats import binom
+from sklearn.datasets import make_swiss_roll
 from sklearn.neighbors import KernelDensity as Sklearn
 from test_gaussian import history_of, selections, weighted
 
@@ -88,6 +90,27 @@ def test_rows_are_drawn_in_proportion_to_their_weights(selection):
     found = np.bincount(source, minlength=len(expected))
     assert np.all(binom(count, expected).cdf(found) > 1e-8)
     assert np.all(binom(count, expected).sf(found - 1) > 1e-8)
+
+
+def test_replace_is_the_plain_loop():
+    """Mean losses of whole runs are those of a dozen lines with scikit-learn's data: resample the rows, add noise, sum all kernels."""
+    h, n, horizon, seeds = 0.5, 50, 8, 300
+    plain = []
+    for seed in range(seeds):
+        state = np.random.RandomState(seed)
+        x, test = (
+            make_swiss_roll(n, noise=0.05, random_state=state)[0],
+            make_swiss_roll(500, noise=0.05, random_state=state)[0],
+        )
+        losses = []
+        for _ in range(horizon):
+            squared = ((test[:, None] - x) ** 2).sum(axis=2)
+            losses.append(np.log(n) + 1.5 * np.log(2 * np.pi * h**2) - logsumexp(-squared / (2 * h**2), axis=1).mean())
+            x = x[state.randint(0, n, n)] + h * state.randn(n, 3)
+        plain.append(losses)
+    ours = measure(KDE("swiss_roll", h, n), "replace", seeds, horizon)
+    error = np.sqrt((np.var(plain, axis=0) + ours.var(axis=0)) / seeds)
+    assert np.all(np.abs(ours.mean(axis=0) - np.mean(plain, axis=0)) < 4 * error)
 
 
 def test_blobs_share_centres_unless_as_published():
