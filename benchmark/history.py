@@ -1,11 +1,13 @@
 """What has been generated so far, and which rows of it train the next model."""
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
+
+S = TypeVar("S")
 
 Examples = NDArray[Any]
 """Examples, one a row: float64 of shape (n, d) for vectors, an object array of n strings for text."""
@@ -38,10 +40,6 @@ class History:
         view = self._buffer[: self.starts[-1]]
         view.flags.writeable = False
         return view
-
-    def generation(self, g: int) -> Examples:
-        """The rows of generation g, read-only."""
-        return self.examples[self.starts[g] : self.starts[g + 1]]
 
     def append(self, generation: Examples) -> None:
         """Add the next generation."""
@@ -106,14 +104,40 @@ class Weighted:
         return (whole + single) / self.mass
 
     @property
-    def is_real_data(self) -> bool:
-        """Whether this is exactly generation 0, all rows alike."""
+    def is_first_generation(self) -> bool:
+        """Whether this is exactly generation 0, all rows alike: the real data, or all candidates."""
         return len(self.rows) == 0 and [(s.first, s.last) for s in self.spans] == [(0, 1)]
 
     def ranges(self) -> Iterator[tuple[int, int, float]]:
         """Each span as rows `start … stop - 1` of the history, with the weight of one row."""
         for span in self.spans:
             yield self.history.starts[span.first], self.history.starts[span.last], span.weight
+
+    def of_spans(
+        self, known: dict[tuple[int, int], S], of_rows: Callable[[Examples], S], joined: Callable[[S, S], S]
+    ) -> list[S]:
+        """What a task has summed of the rows of each span.
+
+        Each sum goes on from where the last training set left it, so that *accumulate* sums one generation an
+        iteration. Only the last training set's sums are kept: memory does not grow with t.
+
+        Args:
+            known: where the task keeps them, by first and last generation.
+            of_rows: the sum of some rows, all of weight 1.
+            joined: of two sums, the sum of both their rows.
+        """
+        history = self.history
+        now: dict[tuple[int, int], S] = {}
+        for first, last, _ in self.spans:
+            done = max((stop for start, stop in known if start == first and stop <= last), default=first)
+            total = known.get((first, done))
+            if done < last:
+                new = of_rows(history.examples[history.starts[done] : history.starts[last]])
+                total = new if total is None else joined(total, new)
+            now[first, last] = cast(S, total)
+        known.clear()
+        known.update(now)
+        return [now[first, last] for first, last, _ in self.spans]
 
     def expanded(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """All rows and their weights, listed one by one: costs what the training set is long."""

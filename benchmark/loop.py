@@ -12,19 +12,21 @@ Iteration 1 sees real data only. There is one loop for all task-settings, and th
 
 from collections.abc import Callable, Iterator
 from functools import lru_cache, partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmark.errors import BudgetExceeded, ContractBroken
 from benchmark.history import Examples, History, Weighted, real_data_only
 from benchmark.pool import Candidates, Names, Pool
 from benchmark.rules import Meter, Rules
-from benchmark.strategy import NEUTRAL, Context, Spec, Strategy, canonical
+from benchmark.strategy import NEUTRAL, Context, FitOptions, SampleRequest, Spec, Strategy, canonical
 from benchmark.streams import stream
 from benchmark.task import Task, refuse_unsupported
 
 Record = dict[str, Any]
+A = TypeVar("A")
 
 
 def run(task: Task, make_strategy: Callable[[], Strategy], rules: Rules, seed: int, horizon: int) -> Iterator[Record]:
@@ -50,9 +52,9 @@ def run(task: Task, make_strategy: Callable[[], Strategy], rules: Rules, seed: i
         meter = Meter()
         context = Context(t, task.n, partial(stream, seed, "strategy", t))
         chosen = _chosen(strategy, context, history, rules, seed, meter)
-        options = strategy.fit_options(context)
+        options = _answer(strategy.fit_options(context), FitOptions, f"fit_options() at iteration {t}")
         refuse_unsupported(task, options.asks_for())
-        same = chosen.is_real_data and options == NEUTRAL
+        same = chosen.is_first_generation and options == NEUTRAL
         model = start.model if same else task.fit(chosen, options, partial(stream, seed, "fit"))
         loss = start.loss if same else _loss(task, model, start.test)
         generation, notes = _generation(task, strategy, context, model, rules, seed, meter)
@@ -127,18 +129,35 @@ def _generation(
     task: Task, strategy: Strategy, context: Context, model: Any, rules: Rules, seed: int, meter: Meter
 ) -> tuple[Any, dict[str, float]]:
     """What enters the pool, and what is to be known of the sampling."""
-    request = strategy.sample_request(context)
+    request = _answer(strategy.sample_request(context), SampleRequest, f"sample_request() at iteration {context.t}")
     refuse_unsupported(task, request.asks_for())
     meter.candidates = request.count or task.n
     _within("candidates", meter.candidates, rules.max_candidates(task.n), context.t)
     drawn = task.sample(model, meter.candidates, request, stream(seed, "sample", context.t))
     candidates = Candidates(Names(History(drawn.examples), seed, "candidates", context.t), rules, 0, 1)
     try:
-        kept = canonical(candidates, strategy.keep(context, candidates))
+        kept = _each_once(canonical(candidates, strategy.keep(context, candidates)))
     except ContractBroken as error:
         raise type(error)(f"keep() at iteration {context.t}: {error}") from error
-    _within("candidates kept, a candidate once", kept.size, meter.candidates, context.t)
-    return (drawn.examples if kept.is_real_data else drawn.examples[kept.expanded()[0]]), drawn.diagnostics
+    return (drawn.examples if kept is None else drawn.examples[kept]), drawn.diagnostics
+
+
+def _each_once(kept: Weighted) -> NDArray[np.int64] | None:
+    """The candidates that are kept; None for all."""
+    if kept.is_first_generation:
+        return None
+    rows, weights = kept.expanded()
+    if len(np.unique(rows)) < len(rows):
+        raise ContractBroken(f"{len(rows)} rows, some of them twice: a candidate enters the pool once.")
+    if (weights != weights[0]).any():
+        raise ContractBroken("rows of different weight: weights belong in training_set().")
+    return rows
+
+
+def _answer(found: Any, expected: type[A], where: str) -> A:
+    if not isinstance(found, expected):
+        raise ContractBroken(f"{where} returned {type(found).__name__}: expected {expected.__name__}.")
+    return found
 
 
 def _within(what: str, found: float, most: float, t: int) -> None:

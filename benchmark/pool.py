@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -84,6 +85,18 @@ class Names:
         rows[self.of_row] = np.arange(len(rows))
         return rows
 
+    def veiled(self, numbers: NDArray[np.int64], size: int) -> NDArray[np.int64]:
+        """Numbers below `size` under a hidden one-to-one map: a strategy cannot pick rows by picking a generator."""
+        factor, shift = self._veil
+        while math.gcd(factor, size) > 1:
+            factor += 1
+        return (numbers * (factor % size) + shift) % size
+
+    @cached_property
+    def _veil(self) -> tuple[int, int]:
+        factor, shift = stream(self.seed, f"{self.purpose} veil", self.t).integers(2**31, size=2).tolist()
+        return factor, shift
+
     @cached_property
     def order(self) -> NDArray[np.int64]:
         """Rows in the order in which a strategy sees them."""
@@ -126,7 +139,8 @@ class Pool:
             raise ContractBroken(f"sample(): the rng is of type {type(rng).__name__}: pass context.rng.")
         if count == len(self):
             return self.all()
-        return self._rows(self._start + rng.choice(len(self), count, replace=False, shuffle=False))
+        numbers = rng.choice(len(self), count, replace=False, shuffle=False)
+        return self._rows(self._start + self.names.veiled(numbers, len(self)))
 
     def rows(self, ids: Ids) -> Rows:
         """The rows of these ids.

@@ -75,7 +75,8 @@ class SampleRequest:
     preserve_variance: bool = False
 
     def __post_init__(self) -> None:
-        _require(self.count is None or self.count >= 1, "SampleRequest.count", self.count, "None or at least 1")
+        _require(self.count is None or (isinstance(self.count, (int, np.integer)) and self.count >= 1),
+                 "SampleRequest.count", self.count, "None or a whole number of at least 1")  # fmt: skip
         _require(0 < self.temperature < np.inf, "SampleRequest.temperature", self.temperature, "a number above 0")
         _require(0 < self.top_p <= 1, "SampleRequest.top_p", self.top_p, "a share above 0, at most 1")
 
@@ -112,6 +113,9 @@ class FitOptions:
         _require(0 < self.bandwidth_factor < np.inf, "FitOptions.bandwidth_factor", self.bandwidth_factor,
                  "a number above 0")  # fmt: skip
         _require(0 <= self.ridge < np.inf, "FitOptions.ridge", self.ridge, "a number of at least 0")
+        _require(-np.inf < self.ddof < np.inf, "FitOptions.ddof", self.ddof, "a finite number")
+        _require(self.token_loss_clip is None or 0 < self.token_loss_clip <= 1, "FitOptions.token_loss_clip",
+                 self.token_loss_clip, "a probability above 0, or None")  # fmt: skip
 
     def asks_for(self) -> set[str]:
         """Names of the knobs that are not neutral."""
@@ -204,10 +208,14 @@ def canonical(pool: Pool, answer: TrainingSet | Rows | Ids) -> Weighted:
             single += [(chunk, weight) for chunk in rows.chunks if not isinstance(chunk, tuple)]
         else:
             single.append((rows.numbers(), weight))
-    chosen = Weighted(pool.names.history, tuple(sorted(spans)), *_in_order(single))
-    if not chosen.mass > 0:
+    rows_in_order, weights = _in_order(single)
+    largest = max([span.weight for span in spans] + [weights.max(initial=0.0)])
+    if not largest > 0:
         raise ContractBroken(f"no row of weight above 0 (pool: {len(pool)} rows): a model needs at least 1.")
-    return chosen
+    if largest != 1:  # only proportions matter, and no task shall underflow
+        spans = [Span(first, last, weight / largest) for first, last, weight in spans]
+        weights = weights / largest
+    return Weighted(pool.names.history, tuple(sorted(spans)), rows_in_order, weights)
 
 
 def _in_order(single: list[tuple[NDArray[np.int64], Weights]]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:

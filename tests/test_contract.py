@@ -131,18 +131,53 @@ def test_candidates_have_no_generations():
         records(Asking, Rules(Track.LABELLED, Budget.GROWING))
 
 
-def test_a_candidate_enters_the_pool_once():
-    class Greedy(Fixed):
-        def keep(self, context, candidates):
-            return candidates.all() + candidates.all()
+@pytest.mark.parametrize(("keep", "complaint"), [
+    (lambda c: c.all() + c.all(), "a candidate enters the pool once"),
+    (lambda c: np.repeat(c.ids[:3], 2), "a candidate enters the pool once"),
+    (lambda c: TrainingSet(c.ids, np.arange(1, 13)), "weights belong in training_set"),
+])  # fmt: skip
+def test_a_candidate_enters_the_pool_once(keep, complaint):
+    greedy = type("Greedy", (Fixed,), {"keep": lambda self, context, candidates: keep(candidates)})
+    with pytest.raises(ContractBroken, match=f"keep.. at iteration 1: .*{complaint}"):
+        records(greedy)
 
-    with pytest.raises(BudgetExceeded, match="candidates kept, a candidate once: 24, .* allow 12"):
-        records(Greedy)
+
+@pytest.mark.parametrize("method", ["sample_request", "fit_options"])
+def test_answers_of_another_kind_are_refused(method):
+    with pytest.raises(ContractBroken, match=rf"{method}\(\) at iteration 1 returned NoneType: expected"):
+        records(type("Silent", (Fixed,), {method: lambda self, context: None}))
+
+
+def test_choosing_a_generator_chooses_no_rows():
+    """In `blind` a strategy may search for a generator whose draw it likes; what it gets is still uniform.
+
+    The one searched for here draws only numbers below n, which are the real rows where numbers follow age.
+    """
+
+    def searching(context, pool):
+        if context.t < 3:
+            return pool.all()
+        draws = ((s, np.random.default_rng(s).choice(len(pool), 4, replace=False, shuffle=False)) for s in range(10**4))
+        chosen = next(s for s, numbers in draws if numbers.max() < context.n)
+        return pool.sample(4, np.random.default_rng(chosen))
+
+    shares = [records(answering(searching), seed=seed, horizon=3)[-1]["real_share"] for seed in range(150)]
+    assert np.mean(shares) == pytest.approx(1 / 3, abs=4 * np.std(shares) / np.sqrt(150))
 
 
 def test_a_loss_that_is_no_number_is_divergence():
-    hopeless = type("Hopeless", (Fixed,), {"fit_options": lambda self, context: FitOptions(ddof=float("nan"))})
-    assert {(r["test_loss"], r["status"]) for r in records(hopeless)} == {(np.inf, "diverged")}
+    class Lost(Gaussian):
+        def test_loss(self, model, test):
+            return float("nan")
+
+    found = records(answering(lambda c, p: p.all()), task=Lost(2, 12))
+    assert {(r["test_loss"], r["status"]) for r in found} == {(np.inf, "diverged")}
+
+
+def test_a_divisor_below_zero_is_refused():
+    hopeless = type("Hopeless", (Fixed,), {"fit_options": lambda self, context: FitOptions(ddof=12.0)})
+    with pytest.raises(ContractBroken, match="ddof is 12.0: expected less than 12, the training set's effective size"):
+        records(hopeless)
 
 
 def test_generation_and_is_real_agree_with_the_views():
@@ -201,7 +236,7 @@ def test_unsupported_knobs_are_refused_with_a_reason():
     assert len(records(shrink, task=KDE("moons", 0.5, 12))) == 4
 
 
-@pytest.mark.parametrize("bad", [{"temperature": 0}, {"top_p": 1.5}, {"count": 0}])
+@pytest.mark.parametrize("bad", [{"temperature": 0}, {"top_p": 1.5}, {"count": 0}, {"count": 7.5}])
 def test_impossible_requests_are_refused(bad):
     with pytest.raises(ContractBroken, match=next(iter(bad))):
         SampleRequest(**bad)
