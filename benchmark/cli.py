@@ -104,11 +104,10 @@ def run(
     for failure in failures:
         click.echo(f"\n{failure.cell}\n  {failure.error}\n{failure.details}", err=True)
     for task, part in cells.items():
-        found = results.gather(store, part, profile)
         if only or seeds:
-            click.echo(results.summary(found))
+            click.echo(results.summary(results.gather(store, part, profile)))
         else:
-            found.write(home / "results" / profile / task)
+            results.refresh(store, part, profile, home / "results" / profile / task)
     if failures:
         sys.exit(f"{len(failures)} of {len(plan.to_do)} cells failed; the others are kept.")
 

@@ -79,6 +79,14 @@ class Store:
 
     def read(self, cell: Cell) -> pa.Table | None:
         """The records of a cell; None where it is not finished, or no longer what was written."""
+        content = self._content(cell)
+        return None if content is None else pq.read_table(io.BytesIO(content))
+
+    def __contains__(self, cell: Cell) -> bool:
+        """Whether a cell is finished, and what was written."""
+        return self._content(cell) is not None
+
+    def _content(self, cell: Cell) -> bytes | None:
         path = self._files.get(cell.key)
         if path is None:
             return None
@@ -88,19 +96,21 @@ class Store:
             path.unlink()
             del self._files[cell.key]
             return None
-        return pq.read_table(io.BytesIO(content))
+        return content
 
-    def write(self, cell: Cell, records: list[dict[str, Any]], provenance: dict[str, Any]) -> None:
-        """Keep a finished cell."""
-        table = pa.Table.from_pylist(records).replace_schema_metadata(
-            {"thrive": json.dumps(provenance, sort_keys=True)}
-        )
-        buffer = io.BytesIO()
-        pq.write_table(table, buffer, compression="zstd")
-        content = buffer.getvalue()
+    def write(self, cell: Cell, content: bytes) -> None:
+        """Keep a finished cell, as `packed` made it."""
         path = self.folder / f"{cell.key}.{_checksum(content)}.parquet"
         write_atomically(path, content)
         self._files[cell.key] = path
+
+
+def packed(records: list[dict[str, Any]], provenance: dict[str, Any]) -> bytes:
+    """A finished cell, as the bytes of its file."""
+    table = pa.Table.from_pylist(records).replace_schema_metadata({"thrive": json.dumps(provenance, sort_keys=True)})
+    buffer = io.BytesIO()
+    pq.write_table(table, buffer, compression="zstd")
+    return buffer.getvalue()
 
 
 def provenance_of(table: pa.Table) -> dict[str, Any]:

@@ -4,6 +4,7 @@ A folder of results holds `scores.parquet`, `curves.parquet` (see `benchmark.sco
 instances, who refused what, and a few samples of text. Nothing in it depends on when or where it was computed.
 """
 
+import itertools
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from typing import Any
 import pandas as pd
 
 from benchmark import scoring
+from benchmark.digest import digest, digest_of_file, digest_of_modules
 from benchmark.errors import ThriveError
 from benchmark.params import Instance
 from benchmark.records import Cell, Store, provenance_of
@@ -46,10 +48,43 @@ def read(folder: Path) -> Results:
     return Results(pd.read_parquet(folder / "scores.parquet"), pd.read_parquet(folder / "curves.parquet"), about)
 
 
+def refresh(store: Store, cells: Sequence[Cell], profile: str, folder: Path) -> None:
+    """Write the results of one task-setting, unless the folder holds just what these cells and this code made last time."""
+    made_from = digest(digest_of_modules("benchmark.results"), sorted(cell.key for cell in cells if cell in store))
+    mark = store.folder / f"results-of-{profile}-{cells[0].instance.task_setting}.txt"
+    if not mark.is_file() or mark.read_text() != made_from + _of_files(folder):
+        gather(store, cells, profile).write(folder)
+        mark.write_text(made_from + _of_files(folder))
+
+
+def _of_files(folder: Path) -> str:
+    return digest({path.name: digest_of_file(path) for path in folder.glob("*.*")})
+
+
 def gather(store: Store, cells: Sequence[Cell], profile: str) -> Results:
-    """Results of one task-setting, from the finished ones among these cells."""
-    frames: list[pd.DataFrame] = []
+    """Results of one task-setting, from the finished ones among these cells: an instance at a time, for memory."""
+    parts: list[Results] = []
     refused: dict[str, str] = {}
+    texts: dict[str, dict[str, list[str]]] = {}
+    for _, of_instance in itertools.groupby(cells, lambda cell: cell.instance.name):
+        records = _records(store, of_instance, refused)
+        if records is not None:
+            parts.append(Results(scoring.per_seed(records), scoring.curves(records)))
+            texts = _texts(records) | texts
+    if not parts:
+        raise ThriveError(f"profile '{profile}': no cell is finished. Run: thrive run --profile {profile}")
+    about = {"profile": profile, "tasks": {cells[0].instance.task_setting: _about(cells, refused, texts)}}
+    by_name = ["instance", "entry"]
+    scores = pd.concat([part.scores for part in parts]).sort_values(
+        [*by_name, "seed"], kind="stable", ignore_index=True
+    )
+    curves = pd.concat([part.curves for part in parts]).sort_values(by_name, kind="stable", ignore_index=True)
+    return Results(scores, curves, about)
+
+
+def _records(store: Store, cells: Iterable[Cell], refused: dict[str, str]) -> pd.DataFrame | None:
+    """Those of one instance, one row an iteration; None where nothing is finished. Adds to who refused what."""
+    frames: list[pd.DataFrame] = []
     for cell in cells:
         table = store.read(cell)
         if table is None:
@@ -62,11 +97,7 @@ def gather(store: Store, cells: Sequence[Cell], profile: str) -> Results:
         frame.insert(0, "instance", cell.instance.name)
         frame.insert(0, "task", cell.instance.task_setting)
         frames.append(frame)
-    if not frames:
-        raise ThriveError(f"profile '{profile}': no cell is finished. Run: thrive run --profile {profile}")
-    records = pd.concat(frames, ignore_index=True)
-    about = {"profile": profile, "tasks": {cells[0].instance.task_setting: _about(cells, refused, records)}}
-    return Results(scoring.per_seed(records), scoring.curves(records), about)
+    return pd.concat(frames, ignore_index=True) if frames else None
 
 
 def summary(found: Results) -> str:
@@ -77,7 +108,7 @@ def summary(found: Results) -> str:
     return f"median over {runs['seed'].nunique()} seeds, {units}\n{table.to_string(float_format='{:.4g}'.format)}\n"
 
 
-def _about(cells: Sequence[Cell], refused: dict[str, str], records: pd.DataFrame) -> dict[str, Any]:
+def _about(cells: Sequence[Cell], refused: dict[str, str], texts: dict[str, dict[str, list[str]]]) -> dict[str, Any]:
     instances: dict[str, Instance] = {cell.instance.name: cell.instance for cell in cells}
     seeds = sorted({seed for cell in cells for seed in cell.seeds})
     return {
@@ -90,7 +121,7 @@ def _about(cells: Sequence[Cell], refused: dict[str, str], records: pd.DataFrame
         ],
         "entries": sorted({cell.entry.id for cell in cells}),
         "refused": refused,
-        "texts": _texts(records),
+        "texts": texts,
     }
 
 

@@ -19,7 +19,7 @@ from benchmark.errors import BadParams, ThriveError, Unsupported
 from benchmark.loop import run
 from benchmark.params import Params, instances
 from benchmark.params import profile as profile_named
-from benchmark.records import Cell, Store
+from benchmark.records import Cell, Store, packed
 from benchmark.settings import nearest
 
 VERSIONS_OF = ("numpy", "scipy", "scikit-learn", "pyarrow", "torch", "transformers", "tokenizers")
@@ -37,8 +37,7 @@ class Finished(NamedTuple):
     """A computed cell."""
 
     cell: Cell
-    records: list[dict[str, Any]]
-    took: dict[str, Any]
+    content: bytes  # of its file
 
 
 @dataclass(frozen=True)
@@ -78,7 +77,7 @@ def plan(store: Store, wanted: Iterable[Cell]) -> Plan:
     done: list[Cell] = []
     to_do: list[Cell] = []
     for cell in wanted:
-        (to_do if store.read(cell) is None else done).append(cell)
+        (done if cell in store else to_do).append(cell)
     return Plan(done, sorted(to_do, key=lambda cell: -cell.seconds))
 
 
@@ -98,20 +97,20 @@ def compute(root: Path, store: Store, to_do: Sequence[Cell], jobs: int) -> list[
              bar_format="{l_bar}{bar}| {n:.1f}/{total:.1f} s of estimated work, {elapsed} gone, {remaining} left {postfix}",
              ) as progress,
     ):  # fmt: skip
-        outcomes = Parallel(return_as="generator_unordered")(delayed(_compute)(cell) for cell in to_do)
+        outcomes = Parallel(return_as="generator_unordered")(delayed(_compute)(cell, common) for cell in to_do)
         for outcome in outcomes:
             if isinstance(outcome, Failure):
                 failures.append(outcome)
                 progress.write(f"failed: {outcome.cell}: {outcome.error}", file=sys.stderr)
             else:
-                store.write(outcome.cell, outcome.records, {**common, **outcome.took})
+                store.write(outcome.cell, outcome.content)
             progress.set_postfix_str(str(outcome.cell), refresh=False)
             progress.update(outcome.cell.seconds)
     return failures
 
 
-def _compute(cell: Cell) -> Finished | Failure:
-    """In a worker: the cell's records, and what they took."""
+def _compute(cell: Cell, common: dict[str, Any]) -> Finished | Failure:
+    """In a worker: the cell's records with their provenance, common to all cells and its own."""
     from threadpoolctl import threadpool_limits
 
     # joblib keeps its workers to one thread, but -j 1 has no worker: numpy is held here, and torch when it is imported.
@@ -133,7 +132,7 @@ def _compute(cell: Cell) -> Finished | Failure:
         "wall_seconds": round(time.perf_counter() - wall, 3),
         "cpu_seconds": round(time.process_time() - cpu, 3),
     }
-    return Finished(cell, records, took)
+    return Finished(cell, packed(records, {**common, **took}))
 
 
 def _run(cell: Cell, seed: int) -> Iterable[dict[str, Any]]:

@@ -78,11 +78,10 @@ class Normal:
         """
         if self.whitening is not None and self._cholesky is not None:
             # Half the cost of a general product, and in place: LAPACK sees the transpose of our rows as its columns.
-            spread: Matrix = blas.dtrmm(1.0, self._cholesky[0], noise.T, lower=1, overwrite_b=1).T
-            return spread
+            return np.asarray(blas.dtrmm(1.0, self._cholesky[0], noise.T, lower=1, overwrite_b=1).T)
         values, vectors = np.linalg.eigh(self.covariance)
-        spread = (noise * np.sqrt(np.maximum(values, 0))) @ vectors.T
-        return spread
+        root: Matrix = vectors * np.sqrt(np.maximum(values, 0))
+        return noise @ root.T
 
     @cached_property
     def log_determinant(self) -> float:
