@@ -16,7 +16,8 @@ Examples = NDArray[Any]
 class History:
     """Generations 0 … t-1 of one run, end to end in one growing array.
 
-    Generation g is `examples[starts[g]:starts[g + 1]]`. No generation copies the pool: there is `room` for that
+    Generation g is `examples[starts[g]:starts[g + 1]]`, of which the first `real_up_to[g + 1] - real_up_to[g]` are real: all of
+    generation 0, and what a strategy bought at iteration g. No generation copies the pool: there is `room` for that
     many rows from the start (the system gives memory for those that are used), and beyond it the array
     doubles. `memo` is for the task alone, which keeps there what it has already computed of these
     rows; rows never change, so nothing in it ever goes stale.
@@ -28,6 +29,8 @@ class History:
             self._buffer = np.empty((room, *real.shape[1:]), real.dtype)
             self._buffer[: len(real)] = real
         self.starts = [0, len(real)]
+        self.real_up_to = [0, len(real)]
+        self._lent = 0
         self.memo: dict[Hashable, Any] = {}
 
     def __len__(self) -> int:
@@ -35,22 +38,50 @@ class History:
         return len(self.starts) - 1
 
     @property
+    def size(self) -> int:
+        """Number of rows, with those bought at this iteration."""
+        return self.starts[-1] + self._lent
+
+    @property
+    def number_of_real(self) -> int:
+        """How many of them are real."""
+        return self.real_up_to[-1] + self._lent
+
+    @property
     def examples(self) -> Examples:
         """All rows, read-only."""
-        view = self._buffer[: self.starts[-1]]
+        view = self._buffer[: self.size]
         view.flags.writeable = False
         return view
 
+    def is_real(self, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Whether each of these rows is real."""
+        if self.number_of_real == self.starts[1]:  # nothing was ever bought
+            return rows < self.starts[1]
+        starts, real = np.array(self.starts), np.diff([*self.real_up_to, self.number_of_real])
+        generation = np.searchsorted(starts, rows, side="right") - 1
+        found: NDArray[np.bool_] = rows - starts[generation] < real[generation]
+        return found
+
+    def lend(self, bought: Examples) -> None:
+        """Add real rows that were bought at this iteration: they will be the first of the next generation."""
+        self._extend(bought)
+        self._lent += len(bought)
+
     def append(self, generation: Examples) -> None:
         """Add the next generation."""
-        start = self.starts[-1]
-        stop = start + len(generation)
+        self._extend(generation)
+        self.starts.append(self.size + len(generation))
+        self.real_up_to.append(self.number_of_real)
+        self._lent = 0
+
+    def _extend(self, examples: Examples) -> None:
+        start, stop = self.size, self.size + len(examples)
         if stop > len(self._buffer):
             grown = np.empty((max(stop, 2 * start), *self._buffer.shape[1:]), self._buffer.dtype)
             grown[:start] = self._buffer[:start]
             self._buffer = grown
-        self._buffer[start:stop] = generation
-        self.starts.append(stop)
+        self._buffer[start:stop] = examples
 
 
 class Span(NamedTuple):
@@ -98,9 +129,9 @@ class Weighted:
     @property
     def real_share(self) -> float:
         """Share of the mass that lies on real rows, 0 to 1."""
-        real = self.history.starts[1]
-        whole = sum(max(0, min(stop, real) - start) * weight for start, stop, weight in self.ranges())
-        single = float(self.weights[: np.searchsorted(self.rows, real)].sum()) if len(self.rows) else 0.0
+        real_up_to = self.history.real_up_to
+        whole = sum((real_up_to[last] - real_up_to[first]) * weight for first, last, weight in self.spans)
+        single = float(self.weights[self.history.is_real(self.rows)].sum()) if len(self.rows) else 0.0
         return (whole + single) / self.mass
 
     @property

@@ -17,10 +17,11 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmark.errors import BudgetExceeded, ContractBroken
+from benchmark.errors import ContractBroken, TrackBroken
 from benchmark.history import Examples, History, Weighted, real_data_only
-from benchmark.pool import Candidates, Names, Pool
+from benchmark.pool import Bought, Candidates, Names, Pool
 from benchmark.rules import Meter, Rules
+from benchmark.services import Services, Under, within
 from benchmark.strategy import NEUTRAL, Context, FitOptions, SampleRequest, Spec, Strategy, canonical
 from benchmark.streams import stream
 from benchmark.task import Task, refuse_unsupported
@@ -45,19 +46,25 @@ def run(task: Task, make_strategy: Callable[[], Strategy], rules: Rules, seed: i
     """
     start = start_of(task, seed)
     history = History(start.real, room=(horizon + 1) * task.n)
+    models: dict[Under, Any] = {}
     strategy = _set_up(make_strategy, task, rules)
     for t in range(1, horizon + 1):
         if t > 1 and not rules.sees_generations:
             strategy = _set_up(make_strategy, task, rules)
         meter = Meter()
-        context = Context(t, task.n, partial(stream, seed, "strategy", t))
-        chosen = _chosen(strategy, context, history, rules, seed, meter)
+        services = Services(task, start.world, history, rules, meter, seed, t, models)
+        names = Names(history, history.size, seed, "pool", t)
+        pool = Pool(names, services, 0, len(history))
+        context = Context(t, task.n, partial(stream, seed, "strategy", t), partial(_buy, services, names))
+        chosen = _chosen(strategy, context, pool, services)
         options = _answer(strategy.fit_options(context), FitOptions, f"fit_options() at iteration {t}")
         refuse_unsupported(task, options.asks_for())
         same = chosen.is_first_generation and options == NEUTRAL
-        model = start.model if same else task.fit(chosen, options, partial(stream, seed, "fit"))
+        model = start.model if same else _fitted(chosen, options, pool, services)
         loss = start.loss if same else _loss(task, model, start.test)
-        generation, notes = _generation(task, strategy, context, model, rules, seed, meter)
+        models = {"current": model, "first": models.get("first", model)}
+        services.models = models
+        generation, notes = _generation(strategy, context, services)
         yield {
             "seed": seed,
             "t": t,
@@ -76,6 +83,7 @@ def run(task: Task, make_strategy: Callable[[], Strategy], rules: Rules, seed: i
 class Start(NamedTuple):
     """What all strategies of a seed share: real data, test data, and the harness's own neutral fit on generation 0."""
 
+    world: Any
     real: Examples
     test: Any
     model: Any
@@ -93,7 +101,7 @@ def start_of(task: Task, seed: int) -> Start:
     real = task.real_data(world, task.n, stream(seed, "real data"))
     test = task.held_out(world, stream(seed, "test data"))
     model = task.fit(real_data_only(History(real)), NEUTRAL, partial(stream, seed, "fit"))
-    return Start(real, test, model, _loss(task, model, test))
+    return Start(world, real, test, model, _loss(task, model, test))
 
 
 def _loss(task: Task, model: Any, test: Any) -> float:
@@ -113,32 +121,61 @@ def _set_up(make_strategy: Callable[[], Strategy], task: Task, rules: Rules) -> 
     return strategy
 
 
-def _chosen(strategy: Strategy, context: Context, history: History, rules: Rules, seed: int, meter: Meter) -> Weighted:
-    pool = Pool(Names(history, seed, "pool", context.t), rules, 0, len(history))
+def _buy(services: Services, names: Names, count: int) -> Pool:
+    before = services.history.size
+    services.buy_real(count)
+    return Bought(names, services, before, services.history.size)
+
+
+def _chosen(strategy: Strategy, context: Context, pool: Pool, services: Services) -> Weighted:
     try:
         chosen = canonical(pool, strategy.training_set(context, pool))
     except ContractBroken as error:
         raise type(error)(f"training_set() at iteration {context.t}: {error}") from error
-    meter.training_rows, meter.real_share = chosen.size, chosen.real_share
-    _within("rows in the training set", meter.training_rows, rules.max_training_rows(context.n, context.t), context.t)
-    _within("share of real rows in the training mass", meter.real_share, rules.max_real_share(context.t), context.t)
+    services.meter.training_rows, services.meter.real_share = chosen.size, chosen.real_share
+    _check_training_rows(services)
+    most = services.rules.max_real_share(context.t)
+    within("share of real rows in the training mass", services.meter.real_share, most, context.t)
     return chosen
 
 
-def _generation(
-    task: Task, strategy: Strategy, context: Context, model: Any, rules: Rules, seed: int, meter: Meter
-) -> tuple[Any, dict[str, float]]:
+def _check_training_rows(services: Services) -> None:
+    most = services.rules.max_training_rows(services.task.n, services.t)
+    within("rows in the training set", services.meter.training_rows, most, services.t)
+
+
+def _fitted(chosen: Weighted, options: FitOptions, pool: Pool, services: Services) -> Any:
+    """The model of one iteration. At iteration 1 there is none to blend with."""
+    task, draw_rng = services.task, partial(stream, services.seed, "fit")
+    model = task.fit(chosen, options, draw_rng)
+    if options.negative is not None:
+        rows, weight = options.negative
+        repelling = canonical(pool, rows)
+        services.meter.training_rows += repelling.size
+        _check_training_rows(services)
+        model = task.away(model, task.fit(repelling, options, draw_rng), weight)
+    if options.blend is not None:
+        which, weight = options.blend
+        if which == "first" and not services.rules.sees_generations:
+            raise TrackBroken("FitOptions.blend: track 'blind' withholds the first model: blend with 'previous'.")
+        if services.models:
+            model = task.blend(model, services.models["first" if which == "first" else "current"], weight)
+    return model
+
+
+def _generation(strategy: Strategy, context: Context, services: Services) -> tuple[Any, dict[str, float]]:
     """What enters the pool, and what is to be known of the sampling."""
-    request = _answer(strategy.sample_request(context), SampleRequest, f"sample_request() at iteration {context.t}")
+    task, rules, seed, t = services.task, services.rules, services.seed, services.t
+    request = _answer(strategy.sample_request(context), SampleRequest, f"sample_request() at iteration {t}")
     refuse_unsupported(task, request.asks_for())
-    meter.candidates = request.count or task.n
-    _within("candidates", meter.candidates, rules.max_candidates(task.n), context.t)
-    drawn = task.sample(model, meter.candidates, request, stream(seed, "sample", context.t))
-    candidates = Candidates(Names(History(drawn.examples), seed, "candidates", context.t), rules, 0, 1)
+    services.meter.candidates = request.count or task.n
+    within("candidates", services.meter.candidates, rules.max_candidates(task.n), t)
+    drawn = task.sample(services.models["current"], services.meter.candidates, request, stream(seed, "sample", t))
+    candidates = Candidates(Names(History(drawn.examples), len(drawn.examples), seed, "candidates", t), services, 0, 1)
     try:
         kept = _each_once(canonical(candidates, strategy.keep(context, candidates)))
     except ContractBroken as error:
-        raise type(error)(f"keep() at iteration {context.t}: {error}") from error
+        raise type(error)(f"keep() at iteration {t}: {error}") from error
     return (drawn.examples if kept is None else drawn.examples[kept]), drawn.diagnostics
 
 
@@ -158,8 +195,3 @@ def _answer(found: Any, expected: type[A], where: str) -> A:
     if not isinstance(found, expected):
         raise ContractBroken(f"{where} returned {type(found).__name__}: expected {expected.__name__}.")
     return found
-
-
-def _within(what: str, found: float, most: float, t: int) -> None:
-    if found > most * (1 + 1e-9):  # a share is a quotient of sums
-        raise BudgetExceeded(f"iteration {t}: {what}: {found:g}, and the track and budget allow {most:g}.")

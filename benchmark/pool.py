@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.errors import ContractBroken, TrackBroken
-from benchmark.history import History
-from benchmark.rules import Rules
+from benchmark.history import Examples, History
+from benchmark.services import Services, Under
 from benchmark.streams import stream
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class Rows:
         return sum(len(self._numbers(chunk)) for chunk in self.chunks)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
-        return np.sort(self.names.of_row[self.numbers()]).astype(dtype or np.int64)  # history's order would tell ages
+        return np.sort(self.names.ids(self.numbers())).astype(dtype or np.int64)  # history's order would tell ages
 
     @property
     def whole(self) -> tuple[int, int] | None:
@@ -66,23 +66,36 @@ class Rows:
 
 @dataclass(frozen=True, eq=False)
 class Names:
-    """The ids of all rows for one iteration: drawn anew at every iteration, so nothing can be told by them."""
+    """The ids of all rows for one iteration: drawn anew at every iteration, so nothing can be told by them.
+
+    Rows that are bought later in the iteration have ids from `size` on: their buyer knows them anyway.
+    """
 
     history: History
+    size: int
     seed: int
     purpose: str
     t: int
 
-    @cached_property
-    def of_row(self) -> Ids:
-        """The id of each row."""
-        return stream(self.seed, f"{self.purpose} ids", self.t).permutation(self.history.starts[-1])
+    def ids(self, rows: NDArray[np.int64]) -> Ids:
+        """The ids of some rows."""
+        return self._of_row[rows] if self.history.size == self.size else self._bought_as_they_are(rows, self._of_row)
+
+    def rows(self, ids: Ids) -> NDArray[np.int64]:
+        """The rows of some ids."""
+        return self._to_row[ids] if self.history.size == self.size else self._bought_as_they_are(ids, self._to_row)
+
+    def _bought_as_they_are(self, numbers: NDArray[np.int64], named: NDArray[np.int64]) -> NDArray[np.int64]:
+        return np.where(numbers < self.size, named[np.minimum(numbers, self.size - 1)], numbers)
 
     @cached_property
-    def to_row(self) -> NDArray[np.int64]:
-        """The row of each id."""
-        rows = np.empty_like(self.of_row)
-        rows[self.of_row] = np.arange(len(rows))
+    def _of_row(self) -> Ids:
+        return stream(self.seed, f"{self.purpose} ids", self.t).permutation(self.size)
+
+    @cached_property
+    def _to_row(self) -> NDArray[np.int64]:
+        rows = np.empty_like(self._of_row)
+        rows[self._of_row] = np.arange(len(rows))
         return rows
 
     def veiled(self, numbers: NDArray[np.int64], size: int) -> NDArray[np.int64]:
@@ -100,7 +113,7 @@ class Names:
     @cached_property
     def order(self) -> NDArray[np.int64]:
         """Rows in the order in which a strategy sees them."""
-        return stream(self.seed, f"{self.purpose} order", self.t).permutation(self.history.starts[-1])
+        return stream(self.seed, f"{self.purpose} order", self.t).permutation(self.size)
 
 
 class Pool:
@@ -109,9 +122,9 @@ class Pool:
     `all` and `sample` are lazy: they cost nothing for rows that nobody lists.
     """
 
-    def __init__(self, names: Names, rules: Rules, first: int, last: int) -> None:
+    def __init__(self, names: Names, services: Services, first: int, last: int) -> None:
         self.names = names
-        self._rules = rules
+        self._services = services
         self._first = first
         self._last = last
 
@@ -151,8 +164,8 @@ class Pool:
         if ids.ndim != 1 or (ids.size and not np.issubdtype(ids.dtype, np.integer)):
             raise ContractBroken(f"ids of shape {ids.shape} and type {ids.dtype}: expected a 1-D array of integers.")
         ids = ids.astype(np.int64)
-        known = (ids >= 0) & (ids < len(self.names.of_row))
-        numbers = self.names.to_row[np.where(known, ids, 0)]
+        known = (ids >= 0) & (ids < self.names.history.size)
+        numbers = self.names.rows(np.where(known, ids, 0))
         known &= (self._start <= numbers) & (numbers < self._stop)
         if not known.all():
             raise ContractBroken(f"id {ids[~known][0]} is not of this view ({len(self)} rows): return ids from `ids`.")
@@ -164,7 +177,7 @@ class Pool:
     @property
     def ids(self) -> Ids:
         """The ids of all rows, int64, in the order in which every other array of this view comes."""
-        return self.names.of_row[self._order]
+        return self.names.ids(self._order)
 
     @cached_property
     def _order(self) -> NDArray[np.int64]:
@@ -179,14 +192,14 @@ class Pool:
     def is_real(self) -> NDArray[np.bool_]:
         """Whether each row is real."""
         self._needs_generations("is_real")
-        return self._order < self.names.history.starts[1]
+        return self.names.history.is_real(self._order)
 
     def real(self) -> Pool:
         """The view of generation 0 alone."""
         return self.generations(0, 1)
 
     def latest(self) -> Pool:
-        """The view of the newest generation alone: at iteration 1 that is the real data."""
+        """The view of the newest generation alone, with what was bought then: at iteration 1 that is the real data."""
         return self.generations(self._last - 1, self._last)
 
     def generations(self, first: int, last: int) -> Pool:
@@ -196,14 +209,84 @@ class Pool:
             raise ContractBroken(
                 f"generations({first}, {last}) of a view of generations {self._first} … {self._last - 1}."
             )
-        return Pool(self.names, self._rules, first, last)
+        return Pool(self.names, self._services, first, last)
+
+    def features(self, rows: Rows | Ids | None = None) -> NDArray[np.float64]:
+        """What can be measured of rows: shape (rows, k).
+
+        For vectors the examples themselves, under an affine map that is drawn once a run, so that knowing the truth is
+        no help; for text a frozen encoder's vectors.
+
+        Args:
+            rows: ids, or what `all()` and `sample()` gave; without it, all. The order is that of the ids.
+        """
+        return self._services.features(self._examples(rows))
+
+    def log_likelihood(
+        self, rows: Rows | Ids | None = None, under: Under = "current", per_token: bool = False
+    ) -> NDArray[np.float64]:
+        """Of each row under a model, in nats per example (text with `per_token`: per token), shape (rows,).
+
+        Metered: 4n rows an iteration at most (budget `growing`: 4n·⌈t^1.5⌉).
+
+        Args:
+            rows: as for `features`.
+            under: "current": in `training_set` the last model, in `keep` the one that has just been fitted; "first":
+                that of iteration 1, not in track `blind`.
+        """
+        return self._services.log_likelihood(self._examples(rows), under, per_token)
+
+    def verifier_scores(self, per_row: float, rows: Rows | Ids | None = None) -> NDArray[np.float64]:
+        """Estimates of log p(real) - log p(current model) at each row, shape (rows,), by a verifier that is for sale.
+
+        It is trained on `per_row`·n real examples that are held back from everyone else, the same ones all through a
+        run. Track `assisted` only.
+        """
+        return self._services.verifier(per_row)(self._examples(rows))
+
+    def _examples(self, rows: Rows | Ids | None) -> Examples:
+        if rows is None:
+            numbers = self._order
+        elif isinstance(rows, Rows):
+            if rows.names is not self.names:
+                raise ContractBroken("rows of another view: ask about rows of the view that this call was given.")
+            numbers = self.names.rows(np.asarray(rows))
+        else:
+            numbers = self.rows(np.asarray(rows)).numbers()
+        return self.names.history.examples[numbers]
 
     def _needs_generations(self, asked: str) -> None:
-        if not self._rules.sees_generations:
+        if not self._services.rules.sees_generations:
             raise TrackBroken(
                 f"{asked}() tells rows apart by age, which track 'blind' withholds: "
                 "declare track 'labelled' in card.yaml, or do without."
             )
+
+
+class Bought(Pool):
+    """Real rows that were bought at this iteration."""
+
+    def __init__(self, names: Names, services: Services, start: int, stop: int) -> None:
+        super().__init__(names, services, 0, len(names.history))
+        self._bounds = start, stop
+
+    @property
+    def _start(self) -> int:
+        return self._bounds[0]
+
+    @property
+    def _stop(self) -> int:
+        return self._bounds[1]
+
+    def all(self) -> Rows:
+        return self._rows(np.arange(*self._bounds))
+
+    @cached_property
+    def _order(self) -> NDArray[np.int64]:
+        return np.arange(*self._bounds)
+
+    def _needs_generations(self, asked: str) -> None:
+        raise ContractBroken(f"{asked}(): bought rows are all real, and of this iteration.")
 
 
 class Candidates(Pool):

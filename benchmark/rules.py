@@ -33,6 +33,8 @@ class Role(StrEnum):
 
 REAL_MASS_CAP = 0.5
 CANDIDATES_PER_ROW = 4
+LOG_LIKELIHOODS_PER_ROW = 4
+MAX_VERIFIER = 10.0
 
 
 @dataclass(frozen=True)
@@ -49,8 +51,17 @@ class Rules:
         return self.track is not Track.BLIND
 
     def max_training_rows(self, n: int, t: int) -> int:
-        """Most rows that a training set may have at iteration t, with repeats."""
+        """Most rows that a training set may have at iteration t, with repeats; as many fresh real rows may be bought."""
         return n * math.ceil(t**1.5) if self.budget is Budget.GROWING else n
+
+    def max_log_likelihood_rows(self, n: int, t: int) -> int:
+        """Most rows whose log-likelihood may be asked for at iteration t."""
+        return LOG_LIKELIHOODS_PER_ROW * self.max_training_rows(n, t)
+
+    @property
+    def max_verifier(self) -> float:
+        """Most held-back real examples that a verifier is trained on, per row of a generation."""
+        return MAX_VERIFIER
 
     def max_candidates(self, n: int) -> int:
         """Most examples that the model may be asked for."""

@@ -95,8 +95,11 @@ class FitOptions:
         bandwidth_factor: KDE: multiplies the bandwidth.
         ridge: Gaussian: adds ridge·(tr Σ / d)·I to Σ. Text: weight decay of the optimizer.
         token_loss_clip: text: mask tokens that the model already gives more than this probability.
-        blend: ("previous" or "first", weight): average with that model.
-        negative: (training set, weight): move away from a model also trained on those rows.
+        blend: ("previous" or "first", weight): (1 - weight) of this model and weight of that one; no effect at
+            iteration 1. Gaussian: an average of parameters. KDE: a mixture. Text: an average of network weights.
+            Track `blind` has no "first".
+        negative: (training set, weight γ): model + γ·(model - one also trained on those rows, which count as training
+            rows). Gaussian: in mean and log-covariance. Text: in network weights.
     """
 
     ddof: float = 0.0
@@ -114,6 +117,10 @@ class FitOptions:
                  "a number above 0")  # fmt: skip
         _require(0 <= self.ridge < np.inf, "FitOptions.ridge", self.ridge, "a number of at least 0")
         _require(-np.inf < self.ddof < np.inf, "FitOptions.ddof", self.ddof, "a finite number")
+        _require(self.blend is None or (self.blend[0] in ("previous", "first") and 0 <= self.blend[1] <= 1),
+                 "FitOptions.blend", self.blend, "('previous' or 'first', weight of 0 to 1), or None")  # fmt: skip
+        _require(self.negative is None or 0 <= self.negative[1] < np.inf, "FitOptions.negative", self.negative,
+                 "(training set, weight of at least 0), or None")  # fmt: skip
         _require(self.token_loss_clip is None or 0 < self.token_loss_clip <= 1, "FitOptions.token_loss_clip",
                  self.token_loss_clip, "a probability above 0, or None")  # fmt: skip
 
@@ -141,21 +148,29 @@ class Spec:
 
 @dataclass(frozen=True)
 class Context:
-    """Where the run stands.
+    """Where the run stands, and what is for sale.
 
     Attributes:
         t: the model-fitting iteration, from 1.
         n: rows of generation 0.
-        rng: a random stream of the strategy's own, new at every iteration.
     """
 
     t: int
     n: int
     draw_rng: Callable[[], Generator]
+    buy: Callable[[int], Pool]
 
     @cached_property
-    def rng(self) -> Generator:  # drawn when asked for: most strategies never do
-        return self.draw_rng()
+    def rng(self) -> Generator:
+        """A random stream of the strategy's own, new at every iteration."""
+        return self.draw_rng()  # drawn when asked for: most strategies never do
+
+    def buy_real(self, count: int) -> Pool:
+        """A view of `count` fresh real rows, at most as many as one training set may have. Track `assisted` only.
+
+        They can be used at once, and are in the pool from the next iteration on. To be asked in `training_set`.
+        """
+        return self.buy(count)
 
 
 class Strategy:

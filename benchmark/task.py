@@ -3,6 +3,9 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from benchmark.errors import Unsupported
 from benchmark.history import Examples, Weighted
 
@@ -54,8 +57,11 @@ class Task(Protocol):
     def world(self, rng: "Generator") -> Any:
         """What is fixed behind a run's real data: cluster centres, a shuffled corpus; None where nothing is."""
 
-    def real_data(self, world: Any, count: int, rng: "Generator") -> Examples:
-        """`count` real examples."""
+    def real_data(self, world: Any, count: int, rng: "Generator", skip: int = 0) -> Examples:
+        """`count` real examples; a finite corpus leaves out the `skip` that it has given before."""
+
+    def held_back(self, world: Any, count: int, rng: "Generator") -> Examples:
+        """`count` real examples that only verifiers are trained on."""
 
     def held_out(self, world: Any, rng: "Generator") -> Any:
         """The real test data: no strategy can reach them."""
@@ -71,6 +77,21 @@ class Task(Protocol):
 
     def sample(self, model: Any, count: int, request: "SampleRequest", rng: "Generator") -> Sampled:
         """`count` synthetic examples."""
+
+    def features(self, examples: Examples, rng: "Generator") -> NDArray[np.float64]:
+        """Vectors that describe examples, shape (count, k), under a map drawn from rng."""
+
+    def log_likelihood(self, model: Any, examples: Examples, per_token: bool) -> NDArray[np.float64]:
+        """Of each example, in nats; text with `per_token`: divided by its number of tokens."""
+
+    def log_ratio(self, held_back: Examples, model: Any, examples: Examples) -> NDArray[np.float64]:
+        """log p(real) - log p(model) at each example, as estimated from held-back real ones."""
+
+    def blend(self, model: Any, other: Any, weight: float) -> Any:
+        """1 - weight of a model and weight of the other; only where `knobs` has "blend"."""
+
+    def away(self, model: Any, other: Any, weight: float) -> Any:
+        """model + weight·(model - other); only where `knobs` has "negative"."""
 
     def diagnostics(self, model: Any, generation: Examples, test: Any, *, full: bool) -> dict[str, float]:
         """What else describes model and generation; without `full` only what costs next to nothing."""

@@ -91,20 +91,21 @@ class Normal:
 
 @dataclass(frozen=True)
 class Gaussian:
-    """An instance: d dimensions, n examples a generation."""
+    """An instance: d dimensions, n examples a generation, and the temperature that its sampler adds to everyone's."""
 
     kind: ClassVar[Literal["vectors", "text"]] = "vectors"
     unit: ClassVar[str] = "nats per example"
-    knobs: ClassVar[frozenset[str]] = frozenset({"ddof", "ridge", "temperature", "top_p"})
+    knobs: ClassVar[frozenset[str]] = frozenset({"ddof", "ridge", "temperature", "top_p", "blend", "negative"})
     seeds_per_cell: ClassVar[int] = 25
     pins: ClassVar[tuple[str, ...]] = ()
 
     d: int
     n: int
+    sampler_temperature: float = 1.0
 
     @property
     def name(self) -> str:
-        return f"d={self.d} n={self.n}"
+        return f"d={self.d} n={self.n}" + ("" if self.sampler_temperature == 1 else f" τ={self.sampler_temperature}")
 
     @property
     def dimension(self) -> int:
@@ -113,9 +114,12 @@ class Gaussian:
     def world(self, rng: "Generator") -> None:
         """Nothing is fixed behind N(0, I)."""
 
-    def real_data(self, world: None, count: int, rng: "Generator") -> Examples:
+    def real_data(self, world: None, count: int, rng: "Generator", skip: int = 0) -> Examples:
         """Shape (count, d), from N(0, I)."""
         return rng.standard_normal((count, self.d))
+
+    def held_back(self, world: None, count: int, rng: "Generator") -> Examples:
+        return self.real_data(world, count, rng)
 
     def held_out(self, world: None, rng: "Generator") -> None:
         """No test data: the test loss is exact."""
@@ -153,8 +157,9 @@ class Gaussian:
         noise = rng.standard_normal((count, self.d))
         if request.top_p < 1:
             noise *= self._radii_within(request.top_p, count, rng) / np.linalg.norm(noise, axis=1, keepdims=True)
-        if request.temperature != 1:
-            noise *= np.sqrt(request.temperature)
+        temperature = request.temperature * self.sampler_temperature
+        if temperature != 1:
+            noise *= np.sqrt(temperature)
         examples = model.spread(noise)
         examples += model.mean
         return Sampled(examples, {})
@@ -162,6 +167,41 @@ class Gaussian:
     def _radii_within(self, share: float, count: int, rng: "Generator") -> Matrix:
         radii: Matrix = np.sqrt(_chi_square_quantile(share * rng.random((count, 1)), self.d))
         return radii
+
+    def features(self, examples: Examples, rng: "Generator") -> Matrix:
+        """The examples under x → A x + b, A = Q₁ D Q₂ with scales e^±1 and an offset: N(0, I) is no shortcut there."""
+        turned = [np.linalg.qr(rng.standard_normal((self.d, self.d)))[0] for _ in range(2)]
+        scales, offset = np.exp(rng.uniform(-1, 1, self.d)), 10 * rng.standard_normal(self.d)
+        return np.asarray(examples @ (turned[0] * scales) @ turned[1] + offset)
+
+    def log_likelihood(self, model: Normal, examples: Examples, per_token: bool) -> Vector:
+        """-inf where the model is singular. An example is one token."""
+        if model.whitening is None:
+            return np.full(len(examples), -np.inf)
+        z = (examples - model.mean) @ model.whitening.T
+        density: Vector = -0.5 * (np.einsum("ij,ij->i", z, z) + model.log_determinant + self.d * LOG_2PI)
+        return density
+
+    def log_ratio(self, held_back: Examples, model: Normal, examples: Examples) -> Vector:
+        """By a Gaussian fitted to the held-back examples."""
+        total = _of_rows(held_back)
+        real = Normal(total.mean, total.scatter / total.mass)
+        return self.log_likelihood(real, examples, False) - self.log_likelihood(model, examples, False)
+
+    def blend(self, model: Normal, other: Normal, weight: float) -> Normal:
+        """An average of means and covariances."""
+        return Normal(
+            (1 - weight) * model.mean + weight * other.mean,
+            (1 - weight) * model.covariance + weight * other.covariance,
+        )
+
+    def away(self, model: Normal, other: Normal, weight: float) -> Normal:
+        """In mean and log-covariance; a lost direction stays as the model has it."""
+        if model.whitening is None or other.whitening is None:
+            return model
+        log_covariance = (1 + weight) * _log(model.covariance) - weight * _log(other.covariance)
+        values, vectors = np.linalg.eigh(log_covariance)
+        return Normal((1 + weight) * model.mean - weight * other.mean, (vectors * np.exp(values)) @ vectors.T)
 
     def diagnostics(self, model: Normal, generation: Examples, test: None, *, full: bool) -> dict[str, float]:
         """The paper's: error of the mean, trace and determinant, relative to the truth; and a 1-D marginal.
@@ -194,6 +234,12 @@ class Gaussian:
 def _chi_square_quantile(share: Matrix | float, d: int) -> Any:
     """Squared radius of the ball that holds this share of N(0, I_d)."""
     return 2 * gammaincinv(d / 2, share)
+
+
+def _log(covariance: Matrix) -> Matrix:
+    values, vectors = np.linalg.eigh(covariance)
+    logarithm: Matrix = (vectors * np.log(values)) @ vectors.T
+    return logarithm
 
 
 def statistic(training_set: Weighted) -> Statistic:

@@ -5,13 +5,13 @@ Source: Kazdan et al., Collapse or Thrive? (ICML 2025), section 3. Data sets: sc
 
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmark.history import Examples, History, Weighted
+from benchmark.history import Examples, History, Weighted, real_data_only
 from benchmark.task import Sampled
 
 if TYPE_CHECKING:
@@ -30,15 +30,53 @@ LEAST_EXPONENT = -700.0
 """Lower exponents count as this one, for exp is ten times slower where it underflows (doubles end at e^-745)."""
 PLAIN_SUM_IS_EXACT = 1e-280
 """A sum of kernels above this, beside weights of at most 1, lost nothing: e^-700 is 1e-304."""
+LEAST_SHARE = 1e-9
 NEIGHBOURS = 5
 
 
 @dataclass(frozen=True, eq=False)
 class KernelDensity:
-    """The mixture of N(x, bandwidth²·I) over the rows x of a training set, with their weights."""
+    """The mixture of N(x, bandwidth²·I) over the rows x of a training set, with their weights.
+
+    Where it was blended it is a mixture of such mixtures: `others` with their shares, and itself with what is left.
+    """
 
     training_set: Weighted
     bandwidth: float
+    others: "tuple[tuple[float, KernelDensity], ...]" = ()
+    _known: list[Any] = field(default_factory=list)  # test points, and its own log density there
+
+    @property
+    def parts(self) -> "list[tuple[float, KernelDensity]]":
+        """All mixtures with their shares, which are at least 10⁻⁹."""
+        own = 1 - sum(share for share, _ in self.others)
+        return [(own, self), *self.others] if own > LEAST_SHARE else list(self.others)
+
+    def log_density(self, points: Examples) -> Vector:
+        """Shape (points,), in nats."""
+        return _mixed([np.log(share) + part._own_log_density(points) for share, part in self.parts])
+
+    def log_density_at_test(self, test: Examples) -> Vector:
+        """The same, going on from what is known at these points."""
+        return _mixed([np.log(share) + part._own_at_test(test) for share, part in self.parts])
+
+    def _own_log_density(self, points: Examples) -> Vector:
+        rows, weights = self.training_set.expanded()
+        sums = _Points(points, self.bandwidth).log_kernel_sums(self.training_set.history.examples[rows], weights)
+        return sums - self._log_normalizer(points)
+
+    def _own_at_test(self, test: Examples) -> Vector:
+        if not self._known or self._known[0] is not test:
+            self._known[:] = test, _log_kernel_sums(self, test) - self._log_normalizer(test)
+        values: Vector = self._known[1]
+        return values
+
+    def _log_normalizer(self, points: Examples) -> float:
+        return float(np.log(self.training_set.mass) + points.shape[1] * np.log(np.sqrt(2 * np.pi) * self.bandwidth))
+
+
+def _mixed(log_densities: list[Vector]) -> Vector:
+    return functools.reduce(np.logaddexp, log_densities)
 
 
 @dataclass(frozen=True)
@@ -48,7 +86,7 @@ class KDE:
     kind: ClassVar[Literal["vectors", "text"]] = "vectors"
     unit: ClassVar[str] = "nats per example"
     knobs: ClassVar[frozenset[str]] = frozenset(
-        {"bandwidth_rule", "bandwidth_factor", "temperature", "preserve_variance"}
+        {"bandwidth_rule", "bandwidth_factor", "temperature", "preserve_variance", "blend"}
     )
     seeds_per_cell: ClassVar[int] = 10
     pins: ClassVar[tuple[str, ...]] = ()
@@ -56,13 +94,16 @@ class KDE:
     data: Literal["blobs", "circles", "moons", "swiss_roll"]
     bandwidth: float | Rule
     n: int
+    sampler_temperature: float = 1.0
+    """Which the instance's sampler adds to everyone's."""
     blobs_share_centres: bool = True
     """False as published: held-out blobs then come from other centres than the training blobs."""
 
     @property
     def name(self) -> str:
+        sampler = "" if self.sampler_temperature == 1 else f" τ={self.sampler_temperature}"
         published = "" if self.blobs_share_centres else " as published"
-        return f"{self.data} h={self.bandwidth} n={self.n}{published}"
+        return f"{self.data} h={self.bandwidth} n={self.n}{sampler}{published}"
 
     @property
     def dimension(self) -> int:
@@ -72,9 +113,12 @@ class KDE:
         """Two sets of three cluster centres, shape (2, 3, 2), uniform in [-10, 10]²: only blobs use them."""
         return rng.uniform(-10, 10, (2, 3, 2))
 
-    def real_data(self, world: Examples, count: int, rng: "Generator") -> Examples:
+    def real_data(self, world: Examples, count: int, rng: "Generator", skip: int = 0) -> Examples:
         """Shape (count, dimension)."""
         return DATA_SETS[self.data](world[0], count, rng)
+
+    def held_back(self, world: Examples, count: int, rng: "Generator") -> Examples:
+        return self.real_data(world, count, rng)
 
     def held_out(self, world: Examples, rng: "Generator") -> Examples:
         """500 points, shape (500, dimension)."""
@@ -87,18 +131,51 @@ class KDE:
 
     def test_loss(self, model: KernelDensity, test: Examples) -> float:
         """Mean of -log p(x) over the test points, in nats per example."""
-        log_normalizer = np.log(model.training_set.mass) + self.dimension * np.log(np.sqrt(2 * np.pi) * model.bandwidth)
-        return float(log_normalizer - _log_kernel_sums(model, test).mean())
+        return -float(model.log_density_at_test(test).mean())
 
     def sample(self, model: KernelDensity, count: int, request: "SampleRequest", rng: "Generator") -> Sampled:
         """Rows of the training set plus N(0, τh²I); shape (count, dimension)."""
-        rows = _draw_rows(model.training_set, count, rng)
-        noise = rng.standard_normal((count, self.dimension))
-        noise *= np.sqrt(request.temperature) * model.bandwidth
-        examples = model.training_set.history.examples[rows] + noise
-        if request.preserve_variance:
-            examples = _shrunk(examples, model, request.temperature)
+        parts = model.parts
+        if len(parts) == 1:
+            return Sampled(self._sample_of(model, count, request, rng), {})
+        shares = np.array([share for share, _ in parts])
+        part_of = rng.choice(len(parts), count, p=shares / shares.sum())
+        examples = np.empty((count, self.dimension))
+        for k, (_, part) in enumerate(parts):
+            examples[part_of == k] = self._sample_of(part, int((part_of == k).sum()), request, rng)
         return Sampled(examples, {})
+
+    def _sample_of(self, part: KernelDensity, count: int, request: "SampleRequest", rng: "Generator") -> Examples:
+        temperature = request.temperature * self.sampler_temperature
+        rows = _draw_rows(part.training_set, count, rng)
+        noise = rng.standard_normal((count, self.dimension))
+        noise *= np.sqrt(temperature) * part.bandwidth
+        examples: Examples = part.training_set.history.examples[rows] + noise
+        return _shrunk(examples, part, temperature) if request.preserve_variance else examples
+
+    def features(self, examples: Examples, rng: "Generator") -> Matrix:
+        """The examples, turned, scaled by e^±1 and shifted: "two moons" is no shortcut there."""
+        turned = np.linalg.qr(rng.standard_normal((self.dimension, self.dimension)))[0]
+        scale, offset = np.exp(rng.uniform(-1, 1)), 10 * rng.standard_normal(self.dimension)
+        return np.asarray(scale * examples @ turned + offset)
+
+    def log_likelihood(self, model: KernelDensity, examples: Examples, per_token: bool) -> Vector:
+        """An example is one token."""
+        return model.log_density(examples)
+
+    def log_ratio(self, held_back: Examples, model: KernelDensity, examples: Examples) -> Vector:
+        """By kernels of the model's bandwidth on the held-back examples."""
+        real = KernelDensity(real_data_only(History(held_back)), model.bandwidth)
+        return real.log_density(examples) - model.log_density(examples)
+
+    def blend(self, model: KernelDensity, other: KernelDensity, weight: float) -> KernelDensity:
+        """A mixture; parts with next to no share are left out, so that a long chain of blends stays short."""
+        parts = [(weight * share, part) for share, part in other.parts]
+        others = tuple((share, replace(part, others=())) for share, part in parts if share > LEAST_SHARE)
+        return replace(model, others=others)
+
+    def away(self, model: KernelDensity, other: KernelDensity, weight: float) -> KernelDensity:
+        raise NotImplementedError("a difference of densities is no density: `knobs` has no 'negative'")
 
     def diagnostics(
         self, model: KernelDensity, generation: Examples, test: Examples, *, full: bool
@@ -173,7 +250,7 @@ RULES: dict[str, Callable[[Weighted, int], float]] = {"scott": _scott, "silverma
 
 
 def _log_kernel_sums(model: KernelDensity, test: Examples) -> Vector:
-    """log Σ_i w_i exp(-‖x - x_i‖² / 2h²) at each test point x, over the rows x_i of the training set.
+    """log Σ_i w_i exp(-‖x - x_i‖² / 2h²) at each test point x, over the rows x_i of the training set itself.
 
     Whole generations at a fixed bandwidth go on from the last iteration's sums; a bandwidth that changes with the
     pool finds nothing to go on from and pays for the whole pool.

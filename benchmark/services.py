@@ -1,0 +1,112 @@
+"""What the harness does for a strategy on request: describe rows, rate them under a model, sell real data. All is metered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmark.errors import BudgetExceeded, ContractBroken, TrackBroken
+from benchmark.history import Examples, History
+from benchmark.rules import Meter, Rules, Track
+from benchmark.streams import stream
+
+if TYPE_CHECKING:
+    from numpy.random import Generator
+
+    from benchmark.task import Task
+
+Under = Literal["current", "first"]
+Vector = NDArray[np.float64]
+
+
+@dataclass
+class Services:
+    """At the disposal of a strategy for one iteration of a run.
+
+    Attributes:
+        history: the pool's, to which bought rows are added.
+        models: "current" (of the iteration before, in `keep` of this one) and "first"; none at iteration 1.
+    """
+
+    task: Task
+    world: Any
+    history: History
+    rules: Rules
+    meter: Meter
+    seed: int
+    t: int
+    models: dict[Under, Any] = field(default_factory=dict)
+
+    def features(self, examples: Examples) -> NDArray[np.float64]:
+        """Vectors that describe examples, one a row, under one hidden map for the whole run."""
+        return self.task.features(examples, stream(self.seed, "feature map"))
+
+    def log_likelihood(self, examples: Examples, under: Under, per_token: bool) -> Vector:
+        """Of each example under a model, in nats."""
+        if under == "first" and not self.rules.sees_generations:
+            raise TrackBroken(
+                "log_likelihood(under='first') tells the first model from the others, which track 'blind' withholds: "
+                "declare track 'labelled' in card.yaml, or use under='current'."
+            )
+        if under not in ("current", "first"):
+            raise ContractBroken(f"log_likelihood(under={under!r}): expected 'current' or 'first'.")
+        if under not in self.models:
+            raise ContractBroken(
+                "log_likelihood() before there is a model: at iteration 1 there is one only in keep()."
+            )
+        self.meter.log_likelihood_rows += len(examples)
+        most = self.rules.max_log_likelihood_rows(self.task.n, self.t)
+        within("log-likelihood rows", self.meter.log_likelihood_rows, most, self.t)
+        return self.task.log_likelihood(self.models[under], examples, per_token)
+
+    def buy_real(self, count: int) -> None:
+        """Add `count` fresh real rows, which nobody has seen, to the history."""
+        self._needs_assisted("buy_real")
+        if not (isinstance(count, (int, np.integer)) and count >= 1):
+            raise ContractBroken(f"buy_real({count!r}): expected a whole number of at least 1.")
+        self.meter.fresh_real_rows += int(count)
+        most = self.rules.max_training_rows(self.task.n, self.t)
+        within("fresh real rows", self.meter.fresh_real_rows, most, self.t)
+        fresh = self.task.real_data(self.world, int(count), self._fresh_rng, self.history.number_of_real)
+        self.history.lend(fresh)
+
+    @cached_property
+    def _fresh_rng(self) -> Generator:  # one for the iteration: two purchases are different rows
+        return stream(self.seed, "fresh real rows", self.t)
+
+    def verifier(self, per_row: float) -> Callable[[Examples], Vector]:
+        """A verifier trained on `per_row`·n real examples that are held back from everyone, the same ones all through a run."""
+        self._needs_assisted("verifier")
+        most = self.rules.max_verifier
+        if not 0 < per_row <= most:
+            raise ContractBroken(
+                f"verifier({per_row!r}): expected real examples per row of the pool, above 0, at most {most}."
+            )
+        if "current" not in self.models:
+            raise ContractBroken("verifier() before there is a model: at iteration 1 there is one only in keep().")
+        count = max(1, round(per_row * self.task.n))
+        self.meter.verifier_rows = max(self.meter.verifier_rows, count)
+        held_back = self.task.held_back(self.world, count, stream(self.seed, "held back"))
+        return partial(self.task.log_ratio, held_back, self.models["current"])
+
+    def _needs_assisted(self, asked: str) -> None:
+        if self.rules.track is not Track.ASSISTED:
+            raise TrackBroken(
+                f"{asked}() is sold on track 'assisted' only, and the track is '{self.rules.track}': "
+                "declare track 'assisted' in card.yaml, or do without."
+            )
+
+
+def within(what: str, found: float, most: float, t: int) -> None:
+    """Refuse more than track and budget allow.
+
+    Raises:
+        BudgetExceeded: with what was found and what is allowed.
+    """
+    if found > most * (1 + 1e-9):  # a share is a quotient of sums
+        raise BudgetExceeded(f"iteration {t}: {what}: {found:g}, and the track and budget allow {most:g}.")
