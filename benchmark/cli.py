@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from benchmark.errors import ThriveError
+from benchmark.errors import BadEntry, ThriveError
 
 BOARD = Path("leaderboard")
 OPTIONAL_PROFILE = click.option("--profile", help="Profile of params.yaml; without it, the one that params.yaml names.")
@@ -45,7 +45,8 @@ def list_command() -> None:
     """List the entries, and the profiles with what they run."""
     from benchmark import entries, params
 
-    for entry in entries.find(root()).values():
+    good, faults = entries.sound(entries.find(root()))
+    for entry in good.values():
         card = entry.card
         role = " (reference line)" if card.role == "reference" else ""
         click.echo(f"{entry.id:24} {card.track}, {card.budget}{role}: {card.description}")
@@ -53,6 +54,15 @@ def list_command() -> None:
     for name, profile in known.profiles.items():
         chosen = " (chosen by params.yaml)" if name == known.profile else ""
         click.echo(f"profile {name}{chosen}: {profile.about}")
+    _report(faults)
+    if faults:
+        sys.exit(1)
+
+
+def _report(faults: list[BadEntry]) -> None:
+    """Entries that are left out, and why."""
+    for fault in faults:
+        click.echo(f"left out: {fault}", err=True)
 
 
 @main.command()
@@ -81,9 +91,12 @@ def run(
     params = load(home)
     profile = profile or params.profile
     known = entries.find(home)
+    good, faults = entries.sound(known)
     if only and not ids:
         raise click.UsageError("--only runs the entries of -s: name one with -s.")
-    chosen = entries.named(known, dict.fromkeys(ids) if only else sweep.entry_ids(params, profile, known, ids))
+    chosen = entries.named(known, dict.fromkeys(ids) if only else sweep.entry_ids(params, profile, good, ids))
+    faults = [] if only else faults
+    _report(faults)
     wanted = sweep.task_settings(params, profile, tasks)
     cells = {t: sweep.cells(home, params, profile, t, chosen, _range(seeds)) for t in wanted}
     store = Store(home / "cells")
@@ -111,6 +124,8 @@ def run(
             found.write(home / "results" / profile / task)
     if failures:
         sys.exit(f"{len(failures)} of {len(plan.to_do)} cells failed; the others are kept.")
+    if faults:
+        sys.exit(f"Left out, since their cards cannot be read: {len(faults)}. The others are kept.")
 
 
 def _range(seeds: str | None) -> range | None:
@@ -152,7 +167,9 @@ def board(folder: Path) -> None:
 
     home = root()
     found = results.read(home / folder)
-    cards = {entry.id: entry.card for entry in entries.find(home).values()}
+    good, faults = entries.sound(entries.find(home))
+    _report(faults)
+    cards = {entry.id: entry.card for entry in good.values()}
     made = build(found, cards)
     texts = {e: t for about in found.about["tasks"].values() for e, t in about["texts"].items()}
     for division in made.divisions:
