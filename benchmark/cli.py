@@ -1,6 +1,7 @@
 """The command line: each command parses, calls the library and prints."""
 
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -63,6 +64,29 @@ def _report(faults: list[BadEntry]) -> None:
     """Entries that are left out, and why."""
     for fault in faults:
         click.echo(f"left out: {fault}", err=True)
+
+
+@main.command()
+@click.argument("id")
+@click.option("--from", "origin", default="accumulate", show_default=True, help="Entry to begin with a copy of.")
+def new(id: str, origin: str) -> None:
+    """Write submissions/ID: an entry that already runs, for you to change."""
+    from benchmark import scaffold
+
+    home = root()
+    scaffold.create(home, id, origin, _git_user(home))
+    click.echo(f"submissions/{id} is a copy of {origin}: change strategy.py, fill in card.yaml, then", err=True)
+    for words in (f"check submissions/{id}", f"run --only -s {id} -t gaussian --seeds 0:5", f"run --profile quick -s {id} -s {origin}",
+                  f"compare {id} {origin} --profile quick"):  # fmt: skip
+        click.echo(f"  thrive {words}")
+
+
+def _git_user(home: Path) -> str | None:
+    try:
+        asked = subprocess.run(["git", "config", "user.name"], cwd=home, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return asked.stdout.strip() or None
 
 
 @main.command()

@@ -23,6 +23,7 @@ from benchmark.strategy import Strategy
 
 FOLDERS = ("baselines", "submissions")
 APIS = (1,)
+PLACEHOLDER = "TODO"
 ID = r"^[a-z0-9][a-z0-9.-]*$"
 
 
@@ -44,6 +45,11 @@ class Card(settings.Settings):
     hyperparameters: dict[str, Any] = {}
     tuned_on: str
     configurations_tried: int = Field(ge=0)
+
+    def unfinished(self) -> list[str]:
+        """Keys that still hold what `thrive new` wrote there for the author to fill in."""
+        values = {"authors": " ".join(self.authors), "description": self.description}
+        return [key for key, value in values.items() if PLACEHOLDER in value]
 
     @field_validator("api", mode="before")
     @classmethod
