@@ -220,6 +220,30 @@ def figures(folder: Path, target: Path, names: tuple[str, ...]) -> None:
 
 
 @main.command()
+@click.argument("a")
+@click.argument("b")
+@OPTIONAL_PROFILE
+def compare(a: str, b: str, profile: str | None) -> None:
+    """Compare two entries, A minus B, seed by seed: a table, and a picture in results/PROFILE/compare."""
+    from benchmark import compare, entries
+    from benchmark.params import load
+    from benchmark.sweep import task_settings
+    from paper.compare import write
+
+    home = root()
+    params = load(home)
+    profile = profile or params.profile
+    entries.named(entries.find(home), (a, b))
+    found = compare.load(home, BOARD, profile, task_settings(params, profile, ()))
+    rows = compare.compare(found, a, b)
+    click.echo(compare.text(rows, a, b))
+    for line in compare.notes(found, a, b):
+        click.echo(line)
+    for path in write(rows, a, b, home / "results" / profile / "compare"):
+        click.echo(path, err=True)
+
+
+@main.command()
 def fetch() -> None:
     """Check every pinned data set and checkpoint against its sha256."""
     from benchmark import pins
