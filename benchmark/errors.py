@@ -17,6 +17,10 @@ class ContractBroken(ThriveError):
     """A strategy returned what the contract does not allow."""
 
 
+class StrategyFailed(ThriveError):
+    """A strategy raised an error of its own in a confined process."""
+
+
 class TrackBroken(ContractBroken):
     """A strategy asked for what its track withholds."""
 

@@ -152,7 +152,10 @@ class Pool:
             raise ContractBroken(f"sample(): the rng is of type {type(rng).__name__}: pass context.rng.")
         if count == len(self):
             return self.all()
-        numbers = rng.choice(len(self), count, replace=False, shuffle=False)
+        return self.drawn(rng.choice(len(self), count, replace=False, shuffle=False))
+
+    def drawn(self, numbers: NDArray[np.int64]) -> Rows:
+        """The rows that different numbers below len(self) stand for. For the harness alone."""
         return self._rows(self._start + self.names.veiled(numbers, len(self)))
 
     def rows(self, ids: Ids) -> Rows:
