@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from benchmark import sandbox
+from benchmark.entries import Entry
 from benchmark.errors import BadMessage, Stopped, ThriveError
 from benchmark.messages import decode, encode
 from benchmark.sandbox import Confined, Limits, confined
@@ -185,6 +186,23 @@ def test_memory_beyond_the_limit_is_refused(mode, start, tmp_path, gigabytes):
 def test_a_file_cannot_grow_beyond_its_limit(mode, start, tmp_path):
     stopped(start("line.receive(); open('big', 'wb').write(bytes(2 << 20))"), "File too large", tmp_path)
     assert (tmp_path / "scratch" / "big").stat().st_size <= 1 << 20
+
+
+ENTERED = """
+import pathlib
+from benchmark.entries import Entry
+entry = Entry(pathlib.Path(line.receive()))
+line.send([entry.make().alpha, entry.rules.track])
+"""
+
+
+def test_an_entry_can_be_loaded_in_it(mode, tmp_path, root):
+    """From its own folder and what a link in it leads to, and nothing else of the clone."""
+    entry = Entry(root / "baselines" / "anchor-0.5")
+    (tmp_path / "scratch").mkdir()
+    command = [sys.executable, "-c", PRELUDE + ENTERED]
+    with confined(command, entry.sources, tmp_path / "scratch", LIMITS) as process:
+        assert process.ask(str(entry.folder)) == [0.5, "labelled"]
 
 
 FORKING = """
