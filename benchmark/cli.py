@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import click
@@ -240,6 +241,40 @@ def compare(a: str, b: str, profile: str | None) -> None:
         click.echo(line)
     for path in write(rows, a, b, home / "results" / profile / "compare"):
         click.echo(path, err=True)
+
+
+@main.command()
+@click.argument("id", metavar="ENTRY")
+@OPTIONAL_PROFILE
+@click.option("-t", "--task", "tasks", multiple=True, help="Task-setting; without it, all of the profile.")
+@click.option("--seeds", default=2, show_default=True, type=click.IntRange(2), help="How many secret seeds.")
+@click.option("--to", "folder", type=click.Path(path_type=Path), help="Folder; without it, results/PROFILE/verified.")
+def verify(id: str, profile: str | None, tasks: tuple[str, ...], seeds: int, folder: Path | None) -> None:
+    """Run an entry anew, confined and with secret seeds, and write what it came to.
+
+    In track blind every iteration is a new process, so allow half a second for each. Python isolation is no security
+    boundary: read what bubblewrap does and does not hold in benchmark/sandbox.py.
+    """
+    from threadpoolctl import threadpool_limits
+
+    from benchmark import entries, params, sweep, verify
+
+    home = root()
+    known_params = params.load(home)
+    profile = profile or known_params.profile
+    known = entries.find(home)
+    [entry] = entries.named(known, [id])
+    with threadpool_limits(1):
+        wanted = sweep.task_settings(known_params, profile, tasks)
+        tell = partial(click.echo, err=True)
+        found = verify.verify(home, known_params, profile, wanted, known, entry, seeds, tell)
+    click.echo(verify.table(found))
+    click.echo(f"isolation: {found.get('isolation', 'none: no process was started')}")
+    if found.get("warning"):
+        click.secho(f"warning: {found['warning']}", fg="yellow", err=True)
+    click.echo(verify.write(found, folder or home / "results" / profile / "verified"), err=True)
+    if failed := verify.failures(found):
+        sys.exit("\n".join(failed))
 
 
 @main.command()

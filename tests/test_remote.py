@@ -45,7 +45,7 @@ class Everything(Strategy):
         assert len(np.asarray(drawn)) == len(drawn) == 17
         assert len(pool.generations(0, 1)) == 12 and pool.is_real().sum() >= 12
         weights = np.exp(likely - likely.max())
-        return TrainingSet(drawn, 0.5) + TrainingSet(far) + TrainingSet(pool.ids[:8], weights) + TrainingSet(pool.rows(old))
+        return TrainingSet(drawn, 0.5) + TrainingSet(far) + TrainingSet(pool.ids[:5], weights[:5]) + TrainingSet(pool.rows(old))
 
     def sample_request(self, context):
         return SampleRequest(count=2 * context.n, temperature=0.9)

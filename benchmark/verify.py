@@ -1,0 +1,159 @@
+"""Verifying an entry: run anew in a confined process, with seeds that nobody could know.
+
+The seeds come from a secret salt, which is written into the result afterwards: so nothing can have been tuned to them, and
+anybody can run them again. Test data, truth and seeds stay outside of the process. The reference `replace` and the
+division's base workflow run beside it, outside, on the same seeds, and give the score its unit and its neighbour.
+"""
+
+import hashlib
+import json
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from benchmark import pins, scoring
+from benchmark.entries import Entry
+from benchmark.errors import ThriveError, Unsupported
+from benchmark.loop import run
+from benchmark.params import Instance, Params, instances
+from benchmark.records import write_atomically
+from benchmark.remote import Remote
+from benchmark.rules import Budget
+from benchmark.sandbox import Limits
+from benchmark.sweep import provenance
+
+BASE_WORKFLOW = {Budget.FIXED: "accumulate-subsample", Budget.GROWING: "accumulate"}
+LIMITS = Limits(cpu_seconds=600, wall_seconds=3600)
+"""Of one process: of an iteration in track `blind`, of a run elsewhere."""
+
+
+@dataclass(frozen=True)
+class Verified:
+    """What an entry came to on one instance.
+
+    Attributes:
+        outcome: "ok", or why there is none.
+        final, slope: by seed, in nats and nats per iteration.
+        score: mean of asinh(excess / s) with its interval of 95 %, s by replace on these seeds.
+        above_base: the same of the score's difference to the base workflow, paired by seed; below 0 is better.
+    """
+
+    task: str
+    instance: str
+    seeds: list[int]
+    outcome: str
+    final: list[float] = field(default_factory=list)
+    slope: list[float] = field(default_factory=list)
+    score: scoring.Interval | None = None
+    above_base: scoring.Interval | None = None
+
+
+def seeds_of(salt: str, count: int) -> list[int]:
+    """The first `count` seeds of a salt: 48 bits each."""
+    return [int(hashlib.sha256(f"{salt} {k}".encode()).hexdigest()[:12], 16) for k in range(count)]
+
+
+def verify(
+    root: Path, params: Params, profile: str, tasks: Sequence[str], known: dict[str, Entry], entry: Entry, seeds: int,
+    tell: Callable[[str], None],
+) -> dict[str, Any]:  # fmt: skip
+    """The result, as it is written: verified instances, salt, isolation, and what it takes to run it again.
+
+    Args:
+        tell: is told what is run, instance by instance.
+    """
+    salt = secrets.token_hex(16)
+    found: list[Verified] = []
+    isolation: dict[str, str | None] = {}
+    for instance in [one for task in tasks for one in instances(params, profile, task)]:
+        tell(f"{instance.task_setting} {instance.name}: {seeds} runs of {instance.horizon} iterations")
+        pins.verify(root, params, instance.task.pins)
+        found.append(_verified(instance, known, entry, seeds_of(salt, seeds), isolation))
+    return {
+        "entry": entry.id,
+        "version": entry.card.version,
+        "digest": entry.digest,
+        "profile": profile,
+        "salt": salt,
+        **isolation,
+        "limits": asdict(LIMITS),
+        "instances": [asdict(one) for one in found],
+        "provenance": provenance(root),
+    }
+
+
+def _verified(
+    instance: Instance, known: dict[str, Entry], entry: Entry, seeds: list[int], isolation: dict[str, str | None]
+) -> Verified:
+    one = Verified(instance.task_setting, instance.name, seeds, "ok")
+    try:
+        own = _confined_runs(instance, entry, seeds, isolation)
+    except Unsupported as refusal:
+        return replace(one, outcome=f"refused: {refusal}")
+    except ThriveError as error:
+        return replace(one, outcome=f"{type(error).__name__}: {error}")
+    one = replace(one, final=own["final"].tolist(), slope=own["slope"].tolist())
+    reference = _runs(instance, known[scoring.REFERENCE], seeds)
+    base = _runs(instance, known[BASE_WORKFLOW[entry.rules.budget]], seeds)
+    scale = scoring.one_generation_of_damage(reference)
+    if not (np.isfinite(scale) and scale > 0):  # few seeds, and replace did no damage on them
+        return one
+    score, base_score = (scoring.scored(runs, scale)["score"].to_numpy() for runs in (own, base))
+    with np.errstate(invalid="ignore"):
+        difference = np.where(np.isposinf(score), np.inf, score - base_score)
+    return replace(one, score=scoring.t_interval(score), above_base=scoring.t_interval(difference))
+
+
+def _confined_runs(
+    instance: Instance, entry: Entry, seeds: list[int], isolation: dict[str, str | None]
+) -> pd.DataFrame:
+    with Remote(entry, LIMITS) as remote:
+        records = [r for seed in seeds for r in run(instance.task, remote.make, entry.rules, seed, instance.horizon)]
+        if remote.process is not None:
+            isolation.update(isolation=remote.process.isolation, warning=remote.process.warning)
+    return _scored(instance, entry, records)
+
+
+def _runs(instance: Instance, entry: Entry, seeds: list[int]) -> pd.DataFrame:
+    records = [r for seed in seeds for r in run(instance.task, entry.make, entry.rules, seed, instance.horizon)]
+    return _scored(instance, entry, records)
+
+
+def _scored(instance: Instance, entry: Entry, records: list[dict[str, Any]]) -> pd.DataFrame:
+    frame = pd.DataFrame(records).assign(task=instance.task_setting, instance=instance.name, entry=entry.id)
+    in_order = list(dict.fromkeys(frame["seed"]))
+    return scoring.per_seed(frame).set_index("seed").loc[in_order].reset_index()
+
+
+def failures(result: dict[str, Any]) -> list[str]:
+    """What failed, in lines; a refusal with a reason is none."""
+    return [
+        f"{one['task']} {one['instance']}: {one['outcome']}"
+        for one in result["instances"]
+        if one["outcome"] != "ok" and not one["outcome"].startswith("refused")
+    ]
+
+
+def table(result: dict[str, Any]) -> str:
+    """For the console."""
+    lines = [f"{'task-setting':16}{'instance':28}{'final':>12}{'score':>8}  {'beside its base workflow':28}"]
+    for one in result["instances"]:
+        if one["outcome"] != "ok":
+            lines.append(f"{one['task']:16}{one['instance']:28}{one['outcome']}")
+            continue
+        score = "" if one["score"] is None else f"{one['score'][0]:8.2f}"
+        beside = "" if one["above_base"] is None else "{:+.2f} ({:+.2f} to {:+.2f})".format(*one["above_base"])
+        lines.append(f"{one['task']:16}{one['instance']:28}{np.mean(one['final']):12.4g}{score:>8}  {beside}")
+    return "\n".join(lines)
+
+
+def write(result: dict[str, Any], folder: Path) -> Path:
+    """ENTRY.json in a folder. Numbers that are not finite are written as Python's JSON has them (NaN, Infinity)."""
+    path = folder / f"{result['entry']}.json"
+    write_atomically(path, (json.dumps(result, indent=1, sort_keys=True) + "\n").encode())
+    return path
