@@ -56,6 +56,7 @@ class Instance:
     seeds: int
     ranked: bool
     seconds: float  # estimated, for one run on one core
+    without: tuple[str, ...] = ()  # entries that are not run here, for what it would cost
 
     @property
     def name(self) -> str:
@@ -90,7 +91,8 @@ def profile(params: Params, name: str) -> Profile:
 def instances(params: Params, profile_name: str, task_setting: str) -> list[Instance]:
     """The instances of one task-setting in a profile; none where the profile leaves it out.
 
-    A number that is a list stands for all its values: `{d: [1, 10], n: [10, 100]}` is four instances.
+    A number that is a list stands for all its values: `{d: [1, 10], n: [10, 100]}` is four instances. Beside the
+    numbers stand `seconds` (required), `ranked` and `without`.
     """
     suite = profile(params, profile_name).suites.get(task_setting)
     if suite is None:
@@ -111,7 +113,7 @@ def _product(grid: dict[str, Any]) -> list[dict[str, Any]]:
 
 def _instance(task_setting: str, suite: Suite, numbers: dict[str, Any], where: str) -> Instance:
     numbers = dict(numbers)
-    ranked = numbers.pop("ranked", True)
+    ranked, without = numbers.pop("ranked", True), numbers.pop("without", "").split()
     seconds = numbers.pop("seconds", None)
     if not isinstance(seconds, (int, float)):
         raise BadParams(f"{where}: seconds: found {seconds!r}, expected the estimated seconds of one run.")
@@ -119,6 +121,6 @@ def _instance(task_setting: str, suite: Suite, numbers: dict[str, Any], where: s
     try:
         task = TypeAdapter(with_config(ConfigDict(extra="forbid"))(kind)).validate_python(numbers)
     except ValidationError as problem:
-        known = [field.name for field in dataclasses.fields(kind)] + ["ranked", "seconds"]
+        known = [field.name for field in dataclasses.fields(kind)] + ["ranked", "seconds", "without"]
         raise BadParams("\n".join(settings.fault_line(where, dict(f), known) for f in problem.errors())) from None
-    return Instance(task_setting, task, suite.horizon, suite.seeds, bool(ranked), float(seconds))
+    return Instance(task_setting, task, suite.horizon, suite.seeds, bool(ranked), float(seconds), tuple(without))

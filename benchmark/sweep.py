@@ -68,7 +68,8 @@ def cells(
         wanted = range(instance.seeds) if seeds is None else seeds
         step = instance.task.seeds_per_cell
         blocks = [wanted[i : i + step] for i in range(0, len(wanted), step)]
-        found += [Cell(instance, entry, block, pinned) for block in blocks for entry in entries]
+        run_here = [entry for entry in entries if entry.id not in instance.without]
+        found += [Cell(instance, entry, block, pinned) for block in blocks for entry in run_here]
     return found
 
 
