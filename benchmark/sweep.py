@@ -130,6 +130,7 @@ def _compute(cell: Cell, common: dict[str, Any]) -> Finished | Failure:
     took = {
         "cell": str(cell),
         "refused": refused,
+        "dtype": None if refused else getattr(cell.instance.task, "arithmetic", "float64"),
         "wall_seconds": round(time.perf_counter() - wall, 3),
         "cpu_seconds": round(time.process_time() - cpu, 3),
     }
@@ -142,7 +143,7 @@ def _run(cell: Cell, seed: int) -> Iterable[dict[str, Any]]:
 
 
 def provenance(root: Path) -> dict[str, Any]:
-    """What it takes to run it again: commit, versions, lock, platform."""
+    """What it takes to run it again: commit, versions, lock, platform. Each cell adds what it computed in."""
     lock = root / "requirements.lock"
     return {
         "commit": _git(root, "rev-parse", "HEAD"),
@@ -152,7 +153,6 @@ def provenance(root: Path) -> dict[str, Any]:
         "python": platform.python_version(),
         "platform": platform.platform(),
         "threads": 1,
-        "dtype": "float64 (language model: float32)",
     }
 
 

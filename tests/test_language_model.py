@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -27,6 +28,8 @@ from benchmark.tasks import language_model as lm
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
+llama = pytest.importorskip("benchmark.tasks.llama")
+cross_entropy = pytest.importorskip("benchmark.tasks.cross_entropy").cross_entropy
 
 PAIRS = [
     (f"{name}: {what}?", " ".join([f"{what} {k}"] * (1 + k % 3)))
@@ -69,7 +72,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def task(folder: Path) -> lm.LanguageModel:
     return lm.LanguageModel(
-        n=8, epochs=40, batch=4, learning_rate=1e-2, max_tokens=32, checkpoint=str(folder), data=str(folder)
+        n=8,
+        epochs=40,
+        batch=4,
+        learning_rate=1e-2,
+        max_tokens=32,
+        checkpoint=str(folder),
+        data=str(folder),
+        precision="float32",
     )
 
 
@@ -124,16 +134,54 @@ def test_encoding_and_decoding_keeps_a_text(task: lm.LanguageModel) -> None:
 
 
 def test_loss_is_that_of_transformers(task: lm.LanguageModel) -> None:
-    """Padding must not count: transformers' own loss on the same padded batch, labels -100 at padding."""
+    """transformers' own loss on the same examples as a padded batch, labels -100 at padding."""
     rows = task.held_out(None, stream(0, "test data"))
-    batch = lm.padded(rows)
-    labels = batch.ids.clone()
-    labels[:, 1:][~batch.predicted] = -100
-    mask = (labels != -100).long()
+    width = max(map(len, rows))
+    ids = torch.tensor([row + [1] * (width - len(row)) for row in rows])
+    mask = torch.tensor([[1] * len(row) + [0] * (width - len(row)) for row in rows])
     with torch.inference_mode():
-        expected = task.base.network(input_ids=batch.ids, attention_mask=mask, labels=labels).loss.item()
+        loss = task.base.network(input_ids=ids, attention_mask=mask, labels=ids.masked_fill(mask == 0, -100)).loss
     assert len({len(row) for row in rows}) > 1
-    assert task.test_loss(task.base.network, rows) == pytest.approx(expected, rel=1e-5)
+    assert task.test_loss(task.base.network, rows) == pytest.approx(loss.item(), rel=1e-5)
+
+
+def one_at_a_time(network: lm.Network, rows: list[lm.Ids]) -> torch.Tensor:
+    """Logits by transformers' forward pass, each example alone, without the last token: shape (m, vocabulary)."""
+    return torch.cat([network(input_ids=torch.tensor([row[:-1]])).logits[0] for row in rows])
+
+
+@pytest.mark.parametrize("key_heads", [1, 4])
+@pytest.mark.parametrize("known", [True, False], ids=["packed", "padded"])
+def test_together_is_one_at_a_time(
+    task: lm.LanguageModel, known: bool, key_heads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Logits and gradients of a batch, by our forward pass and by transformers', against single examples."""
+    config = transformers.LlamaConfig(
+        vocab_size=300, hidden_size=32, intermediate_size=24, num_hidden_layers=2, num_attention_heads=4,
+        num_key_value_heads=key_heads, attention_bias=True, mlp_bias=True, tie_word_embeddings=True,
+        initializer_range=0.3, bos_token_id=0, eos_token_id=1, pad_token_id=1,
+    )  # fmt: skip
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        network = transformers.LlamaForCausalLM(config).eval()
+    rows = task.base.encode(real(task))
+    assert llama.knows(network)
+    monkeypatch.setattr(llama, "knows", lambda network: known)
+    weights = np.arange(1.0, 1 + len(rows))
+    batch = lm.packed(rows, weights)
+    expected = one_at_a_time(network, rows)
+    torch.testing.assert_close(lm.logits(network, batch), expected, rtol=1e-5, atol=1e-5)
+    together = gradient(network, [batch])
+    apart = len(rows) * gradient(
+        network, [lm.packed([row], np.array([w])) for row, w in zip(rows, weights, strict=True)]
+    )
+    losses = torch.nn.functional.cross_entropy(expected, batch.targets, reduction="none")
+    network.zero_grad()
+    (losses @ batch.weights).backward()
+    plain = np.concatenate([p.grad.flatten().numpy() for p in network.parameters()])
+    scale = np.abs(plain).max()
+    np.testing.assert_allclose(together, plain, rtol=1e-5, atol=1e-5 * scale)
+    np.testing.assert_allclose(apart, plain, rtol=1e-5, atol=1e-5 * scale)
 
 
 def test_a_weight_is_that_many_copies(task: lm.LanguageModel) -> None:
@@ -170,9 +218,12 @@ def test_equal_weights_take_the_mean_over_tokens(task: lm.LanguageModel) -> None
 
 def test_every_pass_sees_every_row_once(task: lm.LanguageModel) -> None:
     rows = task.base.encode(real(task))
-    drawn = [ids for batch in lm.batches(rows, np.ones(8), 4, 4, noise()) for ids in batch.ids.tolist()]
-    without_padding = [tuple(ids[: ids.index(1) + 1]) for ids in drawn]
-    assert sorted(without_padding[:8]) == sorted(without_padding[8:]) == sorted(map(tuple, rows))
+    drawn = [
+        (*ids.tolist(), targets[-1].item())
+        for batch in lm.batches(rows, np.ones(8), 4, 4, noise())
+        for ids, targets, _, _ in batch.parts(1)
+    ]
+    assert sorted(drawn[:8]) == sorted(drawn[8:]) == sorted(map(tuple, rows))
 
 
 def test_fitting_learns_and_leaves_the_base_alone(task: lm.LanguageModel, fitted: lm.Network) -> None:
@@ -190,6 +241,40 @@ def test_a_sample_does_not_depend_on_those_drawn_with_it(task: lm.LanguageModel,
     assert len({tuple(ids) for ids in together if ids}) > 5
 
 
+def test_our_decoder_draws_as_transformers_does(
+    task: lm.LanguageModel, fitted: lm.Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    uniforms = stream(2, "sample").random((40, 31))
+    ours = lm.draw(fitted, task.base, uniforms, 1.0, 0.9)
+    monkeypatch.setattr(llama, "knows", lambda network: False)
+    assert lm.draw(fitted, task.base, uniforms, 1.0, 0.9) == ours
+
+
+@pytest.mark.parametrize("units", [True, False])
+def test_auto_takes_what_the_device_has_and_tells_it(
+    task: lm.LanguageModel, units: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lm, "has_bfloat16_units", lambda device: units)
+    chosen = {name: replace(task, precision=name) for name in ("auto", "bfloat16", "float32")}
+    assert chosen["auto"].arithmetic == chosen["bfloat16" if units else "float32"].arithmetic
+    assert ["bfloat16" in chosen[name].arithmetic for name in ("bfloat16", "float32")] == [True, False]
+    assert isinstance(chosen["auto"].bfloat16, bool)
+
+
+def test_bfloat16_learns_and_samples(task: lm.LanguageModel, fitted: lm.Network) -> None:
+    """bfloat16 keeps 8 bits: the loss after fitting is within a few hundredths of float32's."""
+    low = replace(task, precision="bfloat16")
+    network = low.fit(real_data_only(History(real(task))), NEUTRAL, noise)
+    rows = task.base.encode(real(task))
+    assert all(p.dtype == torch.float32 for p in network.parameters())
+    assert task.test_loss(network, rows) == pytest.approx(task.test_loss(fitted, rows), abs=0.03)
+    assert len(low.sample(network, 5, SampleRequest(), stream(1, "sample")).examples) == 5
+    batch = lm.packed(rows)
+    high, low_losses = (lm.token_losses(fitted, batch, bfloat16=b).detach() for b in (False, True))
+    assert not torch.equal(high, low_losses)
+    torch.testing.assert_close(low_losses, high, rtol=0.1, atol=0.3)
+
+
 def test_a_longer_sample_begins_with_the_shorter(task: lm.LanguageModel, fitted: lm.Network) -> None:
     one, two = (task.sample(fitted, n, SampleRequest(), stream(1, "sample")).examples for n in (5, 12))
     # Rows of uniforms are taken from one stream in order, whatever the size of a batch.
@@ -204,18 +289,45 @@ def test_one_seed_gives_one_result(task: lm.LanguageModel, fitted: lm.Network) -
     assert draws[0] == draws[1] != draws[2]
 
 
+def test_each_text_is_encoded_once(task: lm.LanguageModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    a, b = task.corpus("train")[:2]
+    expected = task.base.encode([a, b])
+    base = task.base._replace(known={})
+    asked: list[list[str]] = []
+    tokenize = type(base.tokenizer).__call__
+    monkeypatch.setattr(
+        type(base.tokenizer), "__call__", lambda self, texts, **k: asked.append(texts) or tokenize(self, texts, **k)
+    )
+    assert base.encode([a, a]) == [expected[0]] * 2
+    assert base.encode([b, a]) == expected[::-1]
+    assert base.encode([]) == []
+    assert asked == [[a], [b]]
+
+
+def test_cross_entropy_is_that_of_torch() -> None:
+    logits = torch.from_numpy(stream(0, "fit").normal(0, 20, (7, 11))).float()
+    targets, weights = torch.arange(7), torch.arange(7.0)
+    found, expected = logits.clone().requires_grad_(), logits.clone().requires_grad_()
+    ours = cross_entropy(found * 1, targets)
+    plain = torch.nn.functional.cross_entropy(expected, targets, reduction="none")
+    torch.testing.assert_close(ours, plain)
+    (ours @ weights).backward()
+    (plain @ weights).backward()
+    torch.testing.assert_close(found.grad, expected.grad)
+
+
 def test_what_has_not_the_form_is_rejected_and_counted(task: lm.LanguageModel, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of four attempts one never ends, one begins again and one has no separator: five samples take 20 attempts."""
     good, bad = (task.base.encode([text])[0][1:-1] for text in ("a: sea?\n b", "no separator"))
     attempts = itertools.cycle([None, [*good, task.base.begin], bad, good])
-    monkeypatch.setattr(lm, "draw", lambda network, base, uniforms, *_: [next(attempts) for _ in uniforms])
+    monkeypatch.setattr(lm, "draw", lambda network, base, uniforms, *_, **__: [next(attempts) for _ in uniforms])
     examples, notes = task.sample(None, 5, SampleRequest(), stream(0, "sample"))
     assert examples.tolist() == ["a: sea?\n b"] * 5
     assert notes["rejection_rate"] == pytest.approx(1 - 5 / 20)
 
 
 def test_a_model_that_never_finds_the_form_is_given_up(task: lm.LanguageModel, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lm, "draw", lambda network, base, uniforms, *_: [None] * len(uniforms))
+    monkeypatch.setattr(lm, "draw", lambda network, base, uniforms, *_, **__: [None] * len(uniforms))
     with pytest.raises(ThriveError, match="given up"):
         task.sample(None, 5, SampleRequest(), stream(0, "sample"))
 
@@ -264,7 +376,7 @@ def test_parts_of_a_batch_add_up(task: lm.LanguageModel) -> None:
     rows = task.base.encode(real(task))
     (batch,) = lm.batches(rows, np.ones(len(rows)), len(rows), 1, noise())
     parts = list(batch.parts(3))
-    assert [len(part.ids) for part in parts] == [3, 3, 2]
+    assert [len(part.lengths) for part in parts] == [3, 3, 2]
     whole, summed = gradient(task.base.network, [batch]), 3 * gradient(task.base.network, parts)
     np.testing.assert_allclose(whole, summed, rtol=1e-4, atol=1e-5)
 
@@ -276,7 +388,7 @@ def test_other_knobs_are_refused(task: lm.LanguageModel) -> None:
 
 def test_steps_grow_with_the_rows_unless_matched(task: lm.LanguageModel, monkeypatch: pytest.MonkeyPatch) -> None:
     steps: list[int] = []
-    monkeypatch.setattr(lm, "minimize", lambda network, data, rates, options: steps.append(len(rates)))
+    monkeypatch.setattr(lm, "minimize", lambda network, data, rates, options, bfloat16: steps.append(len(rates)))
     history = History(real(task))
     history.append(real(task))
     both = Weighted(history, (Span(0, 2, 1.0),))

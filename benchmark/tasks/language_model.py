@@ -12,7 +12,7 @@ import copy
 import functools
 import math
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
@@ -41,6 +41,8 @@ Ids = list[int]
 ASSETS = Path(__file__).parents[1] / "assets"
 LARGEST_BATCH = 512
 """Samples that are drawn together; memory for their keys and values is what limits it."""
+MOST_KNOWN = 100_000
+"""Texts whose ids are kept, about 1.5 kB each; the embedded data set has 23,000."""
 HOPELESS = 20
 """Attempts per sample asked for, after which a model that keeps missing the form is given up."""
 SHOWN = 3
@@ -70,10 +72,15 @@ def _is_clean(part: str) -> bool:
 
 
 class Base(NamedTuple):
-    """A pretrained checkpoint."""
+    """A pretrained checkpoint.
+
+    Attributes:
+        known: texts that have been encoded, and their ids. A text comes back at every iteration.
+    """
 
     network: Network
     tokenizer: Any
+    known: dict[str, Ids]
 
     @property
     def begin(self) -> int:
@@ -84,10 +91,14 @@ class Base(NamedTuple):
         return int(self.tokenizer.eos_token_id)
 
     def encode(self, texts: Sequence[str] | Examples) -> list[Ids]:
-        if len(texts) == 0:
-            return []
-        encoded = self.tokenizer(list(texts), add_special_tokens=False).input_ids
-        return [[self.begin, *ids, self.end] for ids in encoded]
+        new = [text for text in dict.fromkeys(texts) if text not in self.known]
+        if new:
+            if len(self.known) > MOST_KNOWN:
+                self.known.clear()
+                new = list(dict.fromkeys(texts))
+            encoded = self.tokenizer(new, add_special_tokens=False).input_ids
+            self.known.update((text, [self.begin, *ids, self.end]) for text, ids in zip(new, encoded, strict=True))
+        return [self.known[text] for text in texts]
 
     def decode(self, ids: Ids) -> str:
         """The text between begin and end."""
@@ -95,15 +106,25 @@ class Base(NamedTuple):
 
 
 @functools.cache
-def load_base(folder: Path, dtype: str, device: str) -> Base:
-    """The checkpoint in a folder."""
+def load_base(folder: Path, device: str) -> Base:
+    """The checkpoint in a folder, its weights in float32."""
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
     from transformers.utils import logging
 
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    network: Network = AutoModelForCausalLM.from_pretrained(folder, dtype=getattr(torch, dtype))
-    return Base(network.to(device).eval(), AutoTokenizer.from_pretrained(folder))
+    network: Network = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    return Base(network.to(device).eval(), AutoTokenizer.from_pretrained(folder), {})
+
+
+def has_bfloat16_units(device: str) -> bool:
+    """Whether matrix products in bfloat16 are faster there than in float32."""
+    import torch
+
+    if torch.device(device).type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    units: Mapping[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()  # older torch cannot tell
+    return torch.device(device).type == "cpu" and any(units.get(name) for name in ("amx_bf16", "avx512_bf16"))
 
 
 @functools.cache
@@ -131,7 +152,8 @@ class LanguageModel:
         checkpoint: folder of the base checkpoint, under `benchmark/assets` unless absolute.
         data: folder with train.parquet, validation.parquet and test.parquet, likewise.
         head, separator: what stands before the prompt, and between prompt and response.
-        dtype: of the weights, and of fitting and sampling.
+        precision: of the matrix products of fitting and sampling; "auto" is bfloat16 where the device has units for it,
+            and float32 elsewhere. Weights, softmax and test losses are float32.
         device: as torch names it. The embedded instances are small enough for one thread of a CPU.
         at_once: examples that pass through the network together in a fit or a test; only memory depends on it.
     """
@@ -154,7 +176,7 @@ class LanguageModel:
     data: str = "factbook"
     head: str = ""
     separator: str = "\n "
-    dtype: Literal["float32", "bfloat16"] = "float32"
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
     device: str = "cpu"
     at_once: int = 32
 
@@ -168,7 +190,17 @@ class LanguageModel:
 
     @property
     def base(self) -> Base:
-        return load_base(ASSETS / self.checkpoint, self.dtype, self.device)
+        return load_base(ASSETS / self.checkpoint, self.device)
+
+    @property
+    def bfloat16(self) -> bool:
+        """Whether the matrix products of fitting and sampling are in bfloat16, here."""
+        return has_bfloat16_units(self.device) if self.precision == "auto" else self.precision == "bfloat16"
+
+    @property
+    def arithmetic(self) -> str:
+        """What it computes in, for the provenance."""
+        return "float32" + (", matrix products of fits and samples in bfloat16" if self.bfloat16 else "")
 
     def world(self, rng: "Generator") -> None:
         """Nothing is fixed behind the pairs but the committed split."""
@@ -196,7 +228,8 @@ class LanguageModel:
         steps = math.ceil((self.n if self.matched_steps else len(rows)) * self.epochs / self.batch)
         network = copy.deepcopy(self.base.network)
         data = batches(rows, weights, self.batch, steps, draw_rng())
-        minimize(network, (batch.parts(self.at_once) for batch in data), self._rates(steps), options)
+        parts = (batch.parts(self.at_once) for batch in data)
+        minimize(network, parts, self._rates(steps), options, bfloat16=self.bfloat16)
         return network
 
     def _rates(self, steps: int) -> list[float]:
@@ -220,7 +253,7 @@ class LanguageModel:
                 )
             size = _next_batch(count - len(texts), attempts, len(texts))
             uniforms = rng.random((size, self.max_tokens - 1))
-            for ids in draw(model, self.base, uniforms, request.temperature, request.top_p):
+            for ids in draw(model, self.base, uniforms, request.temperature, request.top_p, bfloat16=self.bfloat16):
                 attempts += len(texts) < count
                 if len(texts) < count and (text := self._example(ids)) is not None:
                     texts.append(text)
@@ -255,35 +288,52 @@ def _as_examples(texts: Sequence[str]) -> Examples:
 
 
 class Batch(NamedTuple):
-    """Some examples, padded on the right.
+    """Some examples end to end, without padding: a position is a token that another follows.
 
     Attributes:
-        ids: token ids, int64, shape (b, l).
-        predicted: whether ids[:, j + 1] is a token of the example, shape (b, l - 1).
-        weights: of each example's summed loss, shape (b,).
+        ids: of the token at each position, int64, shape (m,).
+        targets: ids of the tokens that follow, shape (m,).
+        weights: of each target's loss, shape (m,).
+        lengths: positions of each example, in order; they add up to m.
     """
 
     ids: "Tensor"
-    predicted: "Tensor"
+    targets: "Tensor"
     weights: "Tensor"
+    lengths: list[int]
 
     def parts(self, size: int) -> "Iterator[Batch]":
         """The same examples, `size` at a time."""
-        for start in range(0, len(self.ids), size):
-            yield Batch(*(tensor[start : start + size] for tensor in self))
+        lengths = [self.lengths[start : start + size] for start in range(0, len(self.lengths), size)]
+        cut = [tensor.split([sum(some) for some in lengths]) for tensor in self[:3]]  # type: ignore[no-untyped-call]
+        for ids, targets, weights, some in zip(*cut, lengths, strict=True):
+            yield Batch(ids, targets, weights, some)
+
+    @property
+    def positions(self) -> "Tensor":
+        """Of each token in its example, from 0, shape (m,)."""
+        import torch
+
+        return torch.cat([torch.arange(length) for length in self.lengths])
+
+    @property
+    def places(self) -> "Tensor":
+        """Of each position in a matrix with a row for each example, as wide as the longest, shape (m,)."""
+        import torch
+
+        starts = torch.arange(len(self.lengths)) * max(self.lengths)
+        return starts.repeat_interleave(torch.tensor(self.lengths)) + self.positions
 
 
-def padded(rows: Sequence[Ids], weights: NDArray[np.float64] | None = None) -> Batch:
-    """Pads with the end of text. Causal attention never looks right, so padding needs no mask but the loss's."""
+def packed(rows: Sequence[Ids], weights: NDArray[np.float64] | None = None) -> Batch:
+    """Examples, each with a weight (1 if not given), as one batch."""
     import torch
 
-    lengths = np.array([len(row) for row in rows])
-    ids = np.full((len(rows), lengths.max()), rows[0][-1])
-    for line, row in zip(ids, rows, strict=True):
-        line[: len(row)] = row
-    predicted = np.arange(1, lengths.max()) < lengths[:, None]
-    given = np.ones(len(rows)) if weights is None else weights
-    return Batch(torch.from_numpy(ids), torch.from_numpy(predicted), torch.from_numpy(given).float())
+    lengths = [len(row) - 1 for row in rows]
+    each = np.repeat(np.ones(len(rows)) if weights is None else weights, lengths)
+    ids = torch.tensor([token for row in rows for token in row[:-1]])
+    targets = torch.tensor([token for row in rows for token in row[1:]])
+    return Batch(ids, targets, torch.from_numpy(each).float(), lengths)
 
 
 def batches(rows: list[Ids], weights: NDArray[np.float64], size: int, steps: int, rng: "Generator") -> Iterator[Batch]:
@@ -298,20 +348,45 @@ def batches(rows: list[Ids], weights: NDArray[np.float64], size: int, steps: int
     order = np.concatenate([rng.permutation(len(rows)) for _ in range(passes)])
     for step in range(steps):
         some = order[step * size : (step + 1) * size]
-        yield padded([rows[i] for i in some], scaled[some])
+        yield packed([rows[i] for i in some], scaled[some])
 
 
-def token_losses(network: Network, batch: Batch) -> "Tensor":
-    """-log p of each token given those before it, in nats, shape (b, l - 1); 0 at padding."""
-    from torch.nn.functional import cross_entropy
+def logits(network: Network, batch: Batch) -> "Tensor":
+    """Of the token after each position, shape (m, vocabulary)."""
+    import torch
 
-    ids = batch.ids.to(network.device)
-    logits = network(input_ids=ids, use_cache=False).logits[:, :-1].float()
-    losses = cross_entropy(logits.flatten(0, 1), ids[:, 1:].flatten(), reduction="none")
-    return losses.view(batch.predicted.shape) * batch.predicted.to(network.device)
+    from benchmark.tasks import llama
+
+    ids, places = batch.ids.to(network.device), batch.places.to(network.device)
+    rows, width = len(batch.lengths), max(batch.lengths)
+    if llama.knows(network):
+        attend = llama.within_rows(places, rows, width)
+        return network.lm_head(llama.hidden_states(network, ids, batch.positions.to(network.device), attend))  # type: ignore[no-any-return]
+    # Other architectures run as transformers has them, padded on the right, where causal attention does not look.
+    matrix = torch.zeros(rows * width, dtype=ids.dtype, device=ids.device).index_copy_(0, places, ids)
+    found = network(input_ids=matrix.view(rows, width), use_cache=False).logits
+    return found.flatten(0, 1).index_select(0, places)  # type: ignore[no-any-return]
 
 
-def minimize(network: Network, data: Iterator[Iterator[Batch]], rates: list[float], options: "FitOptions") -> None:
+def token_losses(network: Network, batch: Batch, *, bfloat16: bool = False) -> "Tensor":
+    """-log p of each target given what stands before it, in nats, shape (m,)."""
+    import torch
+
+    from benchmark.tasks.cross_entropy import cross_entropy
+
+    with torch.autocast(network.device.type, torch.bfloat16, enabled=bfloat16):
+        found = logits(network, batch)
+    return cross_entropy(found.float(), batch.targets.to(network.device))
+
+
+def minimize(
+    network: Network,
+    data: Iterator[Iterator[Batch]],
+    rates: list[float],
+    options: "FitOptions",
+    *,
+    bfloat16: bool = False,
+) -> None:
     """AdamW, in place, one step for all parts of a batch; the gradient is clipped at norm 1."""
     import torch
 
@@ -320,19 +395,19 @@ def minimize(network: Network, data: Iterator[Iterator[Batch]], rates: list[floa
     for parts, rate in zip(data, rates, strict=True):
         optimizer.param_groups[0]["lr"] = rate
         for part in parts:
-            weighted_loss(network, part, options.token_loss_clip).backward()  # type: ignore[no-untyped-call]
+            weighted_loss(network, part, options.token_loss_clip, bfloat16=bfloat16).backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimizer.step()
         optimizer.zero_grad()
     network.eval()
 
 
-def weighted_loss(network: Network, batch: Batch, clip: float | None = None) -> "Tensor":
+def weighted_loss(network: Network, batch: Batch, clip: float | None = None, *, bfloat16: bool = False) -> "Tensor":
     """Weighted sum of token losses; with `clip`, without the tokens that already have a higher probability."""
-    losses = token_losses(network, batch)
+    losses = token_losses(network, batch, bfloat16=bfloat16)
     if clip is not None:
         losses = losses * (losses.detach() >= -math.log(clip))
-    return (losses.sum(1) * batch.weights.to(network.device)).sum()
+    return losses @ batch.weights.to(network.device)
 
 
 def negative_log_likelihoods(
@@ -340,7 +415,7 @@ def negative_log_likelihoods(
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Of each example, summed over its tokens in nats, and the number of those tokens; both in the order of the rows.
 
-    Examples of similar length go together: few pad tokens.
+    In float32 on every machine: what is measured should not depend on its units. Examples of similar length go together.
     """
     import torch
 
@@ -349,12 +424,40 @@ def negative_log_likelihoods(
     with torch.inference_mode():
         for start in range(0, len(rows), at_once):
             some = order[start : start + at_once]
-            nats[some] = token_losses(network, padded([rows[i] for i in some])).sum(1, dtype=torch.float64).cpu()
+            batch = packed([rows[i] for i in some])
+            each = token_losses(network, batch).double().cpu().split(batch.lengths)  # type: ignore[no-untyped-call]
+            nats[some] = [part.sum().item() for part in each]
     return nats, np.array([len(row) - 1 for row in rows])
 
 
+class Decoder:
+    """Continues some rows, one token at a time, as transformers does it; `llama.Decoder` has the same methods."""
+
+    def __init__(self, network: Network) -> None:
+        from transformers import DynamicCache
+
+        self.network = network
+        self.cache = DynamicCache(config=network.config)
+
+    def logits(self, last: "Tensor") -> "Tensor":
+        """Of the token after the last of each row, shape (rows, vocabulary)."""
+        found = self.network(input_ids=last[:, None], past_key_values=self.cache, use_cache=True).logits
+        return found[:, -1]  # type: ignore[no-any-return]
+
+    def keep(self, rows: "Tensor") -> "Tensor":
+        """Forget the other rows. Returns the old places of those that stay, in their order."""
+        self.cache.batch_select_indices(rows)
+        return rows
+
+
 def draw(
-    network: Network, base: Base, uniforms: NDArray[np.float64], temperature: float, top_p: float
+    network: Network,
+    base: Base,
+    uniforms: NDArray[np.float64],
+    temperature: float,
+    top_p: float,
+    *,
+    bfloat16: bool = False,
 ) -> list[Ids | None]:
     """One sample for each row of uniforms, by inverse distribution function; None where it did not end in time.
 
@@ -365,25 +468,25 @@ def draw(
         uniforms: in [0, 1), shape (samples, most tokens).
     """
     import torch
-    from transformers import DynamicCache
+
+    from benchmark.tasks import llama
 
     device = network.device
     noise = torch.from_numpy(uniforms).to(device)
     drawn = torch.full(uniforms.shape, base.end, device=device)
     alive = torch.arange(len(uniforms), device=device)
-    last = torch.full((len(uniforms), 1), base.begin, device=device)
-    cache = DynamicCache(config=network.config)
-    with torch.inference_mode():
+    last = torch.full((len(uniforms),), base.begin, device=device)
+    decoder = llama.Decoder(network, *uniforms.shape) if llama.knows(network) else Decoder(network)
+    with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=bfloat16):
         for j in range(uniforms.shape[1]):
-            logits = network(input_ids=last, past_key_values=cache, use_cache=True).logits[:, -1]
-            last = inverse_distribution(logits, noise[alive, j], temperature, top_p)[:, None]
-            drawn[alive, j] = last[:, 0]
-            going = (last[:, 0] != base.end).nonzero()[:, 0]
+            last = inverse_distribution(decoder.logits(last), noise[alive, j], temperature, top_p)
+            drawn[alive, j] = last
+            going = (last != base.end).nonzero()[:, 0]
             if len(going) < len(alive):
-                alive, last = alive[going], last[going]
+                order = decoder.keep(going)
+                alive, last = alive[order], last[order]
                 if len(alive) == 0:
                     break
-                cache.batch_select_indices(going)
     unfinished = set(alive.tolist())
     return [None if i in unfinished else ids[: ids.index(base.end)] for i, ids in enumerate(drawn.tolist())]
 
