@@ -52,6 +52,11 @@ def digest_of_folder(folder: Path, ignore: set[str], extra: Iterable[Any] = ()) 
 
 def digest_of_modules(*names: str) -> str:
     """Of modules of this package and of all that they import from it, by `from benchmark.x import y`."""
+    return digest([(str(p.relative_to(PACKAGE)), digest_of_code(p)) for p in sorted(modules(*names))])
+
+
+def modules(*names: str) -> set[Path]:
+    """The files of modules of this package and of all that they import from it."""
     found: set[Path] = set()
     waiting = [_path(name) for name in names]
     while waiting:
@@ -59,7 +64,7 @@ def digest_of_modules(*names: str) -> str:
         if path not in found:
             found.add(path)
             waiting += _imported(path)
-    return digest([(str(p.relative_to(PACKAGE)), digest_of_code(p)) for p in sorted(found)])
+    return found
 
 
 def _path(name: str) -> Path:
@@ -69,5 +74,13 @@ def _path(name: str) -> Path:
 
 def _imported(path: Path) -> list[Path]:
     tree = ast.parse(path.read_text(encoding="utf-8"), str(path))
-    names = [n.module for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) and n.module]
-    return [_path(name) for name in names if name.startswith("benchmark.")]
+    found = [
+        (node.module, alias.name) for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) for alias in node.names
+    ]
+    ours = [(module, name) for module, name in found if module and f"{module}.".startswith("benchmark.")]
+    return [
+        part
+        if (part := _path(f"{module}.{name}")).is_file()
+        else _path(module)  # a module of a package, or a name in one
+        for module, name in ours
+    ]

@@ -10,10 +10,12 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+import yaml
 
 from benchmark import digest, params, records, sweep
 from benchmark.entries import Entry, find
 from benchmark.records import Cell, Store, provenance_of
+from benchmark.tasks import TASKS
 
 PARAMS = """
 profile: tiny
@@ -193,17 +195,23 @@ class TestKey:
 
     def test_the_code_that_makes_numbers_does_and_the_rest_does_not(self):
         """The loop's closure of imports has pool, streams, rules; not the command line, scores or sweep."""
-        waiting, found = ["benchmark.loop", "benchmark.tasks.kde"], set()
-        while waiting:
-            path = digest._path(waiting.pop())
-            if path not in found:
-                found.add(path)
-                waiting += [
-                    ".".join(p.relative_to(digest.PACKAGE.parent).with_suffix("").parts) for p in digest._imported(path)
-                ]
+        found = digest.modules("benchmark.loop", "benchmark.tasks.kde")
         names = {path.stem for path in found}
-        assert {"loop", "kde", "pool", "streams", "rules", "history", "strategy", "task"} <= names
+        assert {"loop", "kde", "pool", "streams", "rules", "history", "strategy", "services", "task"} <= names
         assert not names & {"cli", "scoring", "sweep", "records", "results", "params", "entries", "gaussian"}
+
+
+def test_a_module_imported_from_its_package_counts():
+    assert "llama" in {path.stem for path in digest.modules("benchmark.tasks.language_model")}
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_a_stage_depends_on_all_code_that_makes_its_numbers(root, task):
+    """dvc.yaml names every file of a score stage's closure, or a folder above it."""
+    stage = yaml.safe_load((root / "dvc.yaml").read_text())["stages"]["score"]["do"]
+    deps = [root / dep.replace("${item}", task) for dep in stage["deps"]]
+    for path in digest.modules("benchmark.loop", f"benchmark.tasks.{task}", "benchmark.scoring", "benchmark.entries"):
+        assert any(path == dep or dep in path.parents for dep in deps), path
 
 
 def test_syntax_trees_ignore_prose_and_see_code(tmp_path):

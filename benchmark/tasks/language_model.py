@@ -46,6 +46,7 @@ MOST_KNOWN = 100_000
 HOPELESS = 20
 """Attempts per sample asked for, after which a model that keeps missing the form is given up."""
 SHOWN = 3
+FEATURES = 256
 
 
 class Layout(NamedTuple):
@@ -160,7 +161,9 @@ class LanguageModel:
 
     kind: ClassVar[Literal["vectors", "text"]] = "text"
     unit: ClassVar[str] = "nats per token"
-    knobs: ClassVar[frozenset[str]] = frozenset({"ridge", "token_loss_clip", "temperature", "top_p"})
+    knobs: ClassVar[frozenset[str]] = frozenset(
+        {"ridge", "token_loss_clip", "temperature", "top_p", "blend", "negative"}
+    )
     seeds_per_cell: ClassVar[int] = 1
     pins: ClassVar[tuple[str, ...]] = ("factbook", "checkpoint")
     dimension: ClassVar[None] = None
@@ -202,22 +205,29 @@ class LanguageModel:
         """What it computes in, for the provenance."""
         return "float32" + (", matrix products of fits and samples in bfloat16" if self.bfloat16 else "")
 
-    def world(self, rng: "Generator") -> None:
-        """Nothing is fixed behind the pairs but the committed split."""
+    def world(self, rng: "Generator") -> list[str]:
+        """The training texts in a random order: generation 0 is the first of them, what is held back the last."""
+        texts = self.corpus("train")
+        return [texts[i] for i in rng.permutation(len(texts))]
 
     def corpus(self, split: Literal["train", "validation", "test"]) -> list[str]:
         """The texts of one split that are short enough."""
         texts = [self.layout.join(*pair) for pair in load_pairs(ASSETS / self.data / f"{split}.parquet")]
         return [text for text, ids in zip(texts, self.base.encode(texts), strict=True) if len(ids) <= self.max_tokens]
 
-    def real_data(self, world: None, count: int, rng: "Generator") -> Examples:
-        """`count` different training texts."""
-        texts = self.corpus("train")
-        if count > len(texts):
-            raise ThriveError(f"{self.name}: {count} real pairs asked for, and {self.data} has {len(texts)}.")
-        return _as_examples([texts[i] for i in rng.choice(len(texts), count, replace=False)])
+    def real_data(self, world: list[str], count: int, rng: "Generator", skip: int = 0) -> Examples:
+        """The `count` training texts after the first `skip`."""
+        return _as_examples(self._given(world, slice(skip, skip + count)))
 
-    def held_out(self, world: None, rng: "Generator") -> list[Ids]:
+    def held_back(self, world: list[str], count: int, rng: "Generator") -> Examples:
+        return _as_examples(self._given(world[::-1], slice(count)))
+
+    def _given(self, texts: list[str], wanted: slice) -> list[str]:
+        if wanted.stop > len(texts):
+            raise ThriveError(f"{self.name}: {wanted.stop} real pairs asked for, and {self.data} has {len(texts)}.")
+        return texts[wanted]
+
+    def held_out(self, world: list[str], rng: "Generator") -> list[Ids]:
         """All test texts, encoded: one test set for all seeds."""
         return self.base.encode(self.corpus("test"))
 
@@ -268,6 +278,37 @@ class LanguageModel:
             return None
         return text if len(self.base.encode([text])[0]) <= self.max_tokens else None
 
+    def features(self, examples: Examples, rng: "Generator") -> NDArray[np.float64]:
+        """Hashed counts of two to four letters, of length 1: shape (count, 256)."""
+        from sklearn.feature_extraction.text import HashingVectorizer
+
+        encoder = HashingVectorizer(analyzer="char_wb", ngram_range=(2, 4), n_features=FEATURES)
+        return np.asarray(encoder.transform(examples).toarray())
+
+    def log_likelihood(self, model: Network, examples: Examples, per_token: bool) -> NDArray[np.float64]:
+        """End of text included."""
+        nats, tokens = negative_log_likelihoods(model, self.base.encode(examples), self.at_once)
+        return -nats / tokens if per_token else -nats
+
+    def log_ratio(self, held_back: Examples, model: Network, examples: Examples) -> NDArray[np.float64]:
+        """By logistic regression on features of the held-back examples against these, each scored by a fit without it."""
+        from sklearn.linear_model import LogisticRegression
+        from sklearn.model_selection import StratifiedKFold, cross_val_predict
+
+        x = self.features(np.concatenate([held_back, examples]), np.random.default_rng(0))
+        is_real = np.repeat([1, 0], [len(held_back), len(examples)])
+        folds = StratifiedKFold(5, shuffle=True, random_state=0)
+        logit = cross_val_predict(LogisticRegression(), x, is_real, cv=folds, method="decision_function")
+        return np.asarray(logit[len(held_back) :] - np.log(len(held_back) / len(examples)))
+
+    def blend(self, model: Network, other: Network, weight: float) -> Network:
+        """An average of weights."""
+        return _moved(model, other, weight)
+
+    def away(self, model: Network, other: Network, weight: float) -> Network:
+        """In weights."""
+        return _moved(model, other, -weight)
+
     def diagnostics(self, model: Network, generation: Examples, test: list[Ids], *, full: bool) -> dict[str, float]:
         """How varied the generation is; with `full` also how surprising its own model finds it."""
         rows = self.base.encode(generation)
@@ -279,6 +320,17 @@ class LanguageModel:
     def show(self, generation: Examples) -> list[str]:
         """The first three."""
         return [str(text) for text in generation[:SHOWN]]
+
+
+def _moved(network: Network, other: Network, share: float) -> Network:
+    """A new network, `share` of the way to the other one; below 0, away from it."""
+    import torch
+
+    moved = copy.deepcopy(network)
+    with torch.no_grad():
+        for weights, towards in zip(moved.parameters(), other.parameters(), strict=True):
+            weights.lerp_(towards, share)
+    return moved
 
 
 def _as_examples(texts: Sequence[str]) -> Examples:
