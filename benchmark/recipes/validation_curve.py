@@ -22,7 +22,8 @@ SHARES = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0)  # of the instance's epochs
 def losses(task: Any, seed: int) -> list[float]:
     """Nats per token on the validation pairs, for each share."""
     held_out = task.base.encode(task.corpus("validation"))
-    real = real_data_only(History(task.real_data(None, task.n, stream(seed, "real data"))))
+    world = task.world(stream(seed, "world"))
+    real = real_data_only(History(task.real_data(world, task.n, stream(seed, "real data"))))
     found = []
     for share in SHARES:
         longer = replace(task, epochs=share * task.epochs, warmup=task.warmup / share)

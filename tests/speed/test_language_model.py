@@ -39,7 +39,7 @@ def speed(work) -> float:
 
 
 def real() -> np.ndarray:
-    return TASK.real_data(None, TASK.n, stream(0, "real data"))
+    return TASK.real_data(TASK.world(stream(0, "world")), TASK.n, stream(0, "real data"))
 
 
 def train_tokens(texts) -> int:
