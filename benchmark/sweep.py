@@ -1,13 +1,16 @@
 """The sweep: the cells of a profile, those that are not finished yet in parallel, and what failed."""
 
+import contextlib
 import importlib.metadata
 import os
 import platform
+import resource
+import signal
 import subprocess
 import sys
 import time
 import traceback
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,6 +25,8 @@ from benchmark.params import profile as profile_named
 from benchmark.records import Cell, Store, packed
 from benchmark.settings import nearest
 
+PATIENCE = 50  # times the estimate, which is of one idle core
+LEAST_SECONDS = 600.0
 VERSIONS_OF = ("numpy", "scipy", "scikit-learn", "pyarrow", "torch", "transformers", "tokenizers")
 
 
@@ -119,11 +124,11 @@ def _compute(cell: Cell, common: dict[str, Any]) -> Finished | Failure:
     wall, cpu = time.perf_counter(), time.process_time()
     refused = None
     try:
-        with threadpool_limits(1):
+        with threadpool_limits(1), _limits(max(LEAST_SECONDS, PATIENCE * cell.seconds)):
             records = [record for seed in cell.seeds for record in _run(cell, seed)]
     except Unsupported as reason:  # no fault: the board shows a dash with the reason
         records, refused = [], str(reason)
-    except ThriveError as error:
+    except (ThriveError, TimedOut) as error:
         return Failure(cell, f"{type(error).__name__}: {error}", "")
     except Exception as error:  # a stranger's code may raise anything; the other cells go on
         return Failure(cell, f"{type(error).__name__}: {error}", traceback.format_exc())
@@ -135,6 +140,30 @@ def _compute(cell: Cell, common: dict[str, Any]) -> Finished | Failure:
         "cpu_seconds": round(time.process_time() - cpu, 3),
     }
     return Finished(cell, packed(records, {**common, **took}))
+
+
+class TimedOut(BaseException):
+    """A cell took many times what it should. Not an Exception, which a strategy might catch and go on."""
+
+
+@contextlib.contextmanager
+def _limits(seconds: float) -> Iterator[None]:
+    """A stranger's endless loop ends, and what would take more memory than there is raises MemoryError: other cells go on."""
+
+    def stop(*_: object) -> None:
+        raise TimedOut(f"not finished in {seconds:.0f} s: an endless loop?")
+
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    handler = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    resource.setrlimit(resource.RLIMIT_AS, (memory if before[1] < 0 else min(memory, before[1]), before[1]))
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, handler)
+        resource.setrlimit(resource.RLIMIT_AS, before)
 
 
 def _run(cell: Cell, seed: int) -> Iterable[dict[str, Any]]:

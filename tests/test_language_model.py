@@ -170,7 +170,9 @@ def test_together_is_one_at_a_time(
     weights = np.arange(1.0, 1 + len(rows))
     batch = lm.packed(rows, weights)
     expected = one_at_a_time(network, rows)
-    rounding = 256 * torch.finfo(torch.float32).eps * float(expected.detach().abs().max())  # two layers of sums of 32 products
+    rounding = (
+        256 * torch.finfo(torch.float32).eps * float(expected.detach().abs().max())
+    )  # two layers of sums of 32 products
     torch.testing.assert_close(lm.logits(network, batch), expected, rtol=0, atol=rounding)
     together = gradient(network, [batch])
     apart = len(rows) * gradient(

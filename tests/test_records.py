@@ -126,6 +126,22 @@ def test_one_failed_cell_stops_no_other(clone):
     assert {cell.entry.id for cell in plan(clone)[1].done} == {"accumulate"}
 
 
+@pytest.mark.parametrize(("code", "told"), [
+    ("while True:\n            pass", "TimedOut: not finished in"),
+    ("try:\n            while True: pass\n        except Exception: pass", "TimedOut"),
+    ("bytearray(1 << 50)", "MemoryError"),
+])  # fmt: skip
+def test_an_endless_loop_or_a_memory_hog_stops_no_other(clone, monkeypatch, code, told):
+    monkeypatch.setattr(sweep, "LEAST_SECONDS", 1.0)
+    path = clone / "baselines" / "replace" / "strategy.py"
+    path.write_text(path.read_text().replace("return pool", f"{code}\n        return pool"))
+    store, found = plan(clone)
+    failures = sweep.compute(clone, store, found.to_do, jobs=1)
+    assert {f.cell.entry.id for f in failures} == {"replace"}
+    assert all(told in f.error for f in failures)
+    assert {cell.entry.id for cell in plan(clone)[1].done} == {"accumulate"}
+
+
 def test_a_refusal_is_kept_with_its_reason(clone):
     path = clone / "baselines" / "accumulate" / "strategy.py"
     path.write_text("""
