@@ -1,5 +1,9 @@
 """A strategy in a confined process: the same numbers as outside, and nothing more to be had."""
 
+import os
+import socket
+from pathlib import Path
+
 import pytest
 from conftest import ENTRIES
 
@@ -117,6 +121,43 @@ def attempt(entry, code: str, track: str = "assisted", **more):
 def test_a_broken_strategy_is_told_apart(entry, code, error, told):
     with pytest.raises(error, match=told):
         attempt(entry, code, seconds=3)
+
+
+@pytest.mark.skipif(sandbox.why_no_bubblewrap() is not None, reason=str(sandbox.why_no_bubblewrap()))
+@pytest.mark.parametrize("code", [
+    "import socket; socket.create_connection(('127.0.0.1', {port}), 5)",
+    "open('{secret}').read()",
+    "import pathlib; assert pathlib.Path('{secret}').exists(), 'nothing there'",
+    "open('{secret}', 'w').write('spoilt')",
+    "import os; os.remove('{secret}')",
+    "import pathlib, benchmark; pathlib.Path(benchmark.__file__).write_text('spoilt')",
+    "import os\nwhile True:\n    os.fork()",
+    "open('big', 'wb').write(bytes(1 << 26))",
+])  # fmt: skip
+def test_a_hostile_entry_is_stopped_and_nothing_is_lost(entry, tmp_path, code):
+    """Sockets, files of the user, processes without end, files without end: an error, and all is as it was."""
+    secret = Path.home() / f".thrive-test-{os.getpid()}"
+    secret.write_text("mine")
+    package = Path(sandbox.__file__).with_name("__init__.py").read_bytes()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(0.1)
+        try:
+            with pytest.raises((StrategyFailed, Stopped)):
+                attempt(entry, code.format(port=server.getsockname()[1], secret=secret), seconds=20)
+            assert secret.read_text() == "mine"
+            assert Path(sandbox.__file__).with_name("__init__.py").read_bytes() == package
+            with pytest.raises(TimeoutError):
+                server.accept()
+        finally:
+            secret.unlink()
+
+
+@pytest.mark.skipif(sandbox.why_no_bubblewrap() is None, reason="bubblewrap works here")
+def test_without_a_sandbox_the_process_says_so(entry):
+    with Remote(ENTRIES["accumulate"], LIMITS) as remote:
+        remote.make()
+        assert remote.process is not None
+        assert "no sandbox" in str(remote.process.warning)
 
 
 def test_blind_withholds_inside_too(entry):
