@@ -38,6 +38,7 @@ quick: setup
 test: setup
 	ruff check . && ruff format --check .
 	mypy
+	zizmor --offline --no-progress --quiet .github/workflows
 	python -m pytest
 
 # Speed, beside naive loops in the same process: minutes, and best on an idle machine.

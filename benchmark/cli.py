@@ -1,12 +1,13 @@
 """The command line: each command parses, calls the library and prints."""
 
 import os
+import subprocess
 import sys
 from pathlib import Path
 
 import click
 
-from benchmark.errors import ThriveError
+from benchmark.errors import BadEntry, ThriveError
 
 BOARD = Path("leaderboard")
 OPTIONAL_PROFILE = click.option("--profile", help="Profile of params.yaml; without it, the one that params.yaml names.")
@@ -45,7 +46,8 @@ def list_command() -> None:
     """List the entries, and the profiles with what they run."""
     from benchmark import entries, params
 
-    for entry in entries.find(root()).values():
+    good, faults = entries.sound(entries.find(root()))
+    for entry in good.values():
         card = entry.card
         role = " (reference line)" if card.role == "reference" else ""
         click.echo(f"{entry.id:24} {card.track}, {card.budget}{role}: {card.description}")
@@ -53,6 +55,38 @@ def list_command() -> None:
     for name, profile in known.profiles.items():
         chosen = " (chosen by params.yaml)" if name == known.profile else ""
         click.echo(f"profile {name}{chosen}: {profile.about}")
+    _report(faults)
+    if faults:
+        sys.exit(1)
+
+
+def _report(faults: list[BadEntry]) -> None:
+    """Entries that are left out, and why."""
+    for fault in faults:
+        click.echo(f"left out: {fault}", err=True)
+
+
+@main.command()
+@click.argument("id")
+@click.option("--from", "origin", default="accumulate", show_default=True, help="Entry to begin with a copy of.")
+def new(id: str, origin: str) -> None:
+    """Write submissions/ID: an entry that already runs, for you to change."""
+    from benchmark import scaffold
+
+    home = root()
+    scaffold.create(home, id, origin, _git_user(home))
+    click.echo(f"submissions/{id} is a copy of {origin}: change strategy.py, fill in card.yaml, then", err=True)
+    for words in (f"check submissions/{id}", f"run --only -s {id} -t gaussian --seeds 0:5", f"run --profile quick -s {id} -s {origin}",
+                  f"compare {id} {origin} --profile quick"):  # fmt: skip
+        click.echo(f"  thrive {words}")
+
+
+def _git_user(home: Path) -> str | None:
+    try:
+        asked = subprocess.run(["git", "config", "user.name"], cwd=home, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return asked.stdout.strip() or None
 
 
 @main.command()
@@ -81,9 +115,12 @@ def run(
     params = load(home)
     profile = profile or params.profile
     known = entries.find(home)
+    good, faults = entries.sound(known)
     if only and not ids:
         raise click.UsageError("--only runs the entries of -s: name one with -s.")
-    chosen = entries.named(known, dict.fromkeys(ids) if only else sweep.entry_ids(params, profile, known, ids))
+    chosen = entries.named(known, dict.fromkeys(ids) if only else sweep.entry_ids(params, profile, good, ids))
+    faults = [] if only else faults
+    _report(faults)
     wanted = sweep.task_settings(params, profile, tasks)
     cells = {t: sweep.cells(home, params, profile, t, chosen, _range(seeds)) for t in wanted}
     store = Store(home / "cells")
@@ -110,6 +147,8 @@ def run(
             results.refresh(store, part, profile, home / "results" / profile / task)
     if failures:
         sys.exit(f"{len(failures)} of {len(plan.to_do)} cells failed; the others are kept.")
+    if faults:
+        sys.exit(f"Left out, since their cards cannot be read: {len(faults)}. The others are kept.")
 
 
 def _range(seeds: str | None) -> range | None:
@@ -151,7 +190,9 @@ def board(folder: Path) -> None:
 
     home = root()
     found = results.read(home / folder)
-    cards = {entry.id: entry.card for entry in entries.find(home).values()}
+    good, faults = entries.sound(entries.find(home))
+    _report(faults)
+    cards = {entry.id: entry.card for entry in good.values()}
     made = build(found, cards)
     texts = {e: t for about in found.about["tasks"].values() for e, t in about["texts"].items()}
     for division in made.divisions:
@@ -174,6 +215,30 @@ def figures(folder: Path, target: Path, names: tuple[str, ...]) -> None:
 
     home = root()
     for path in draw(results.read(home / folder), home / target, names):
+        click.echo(path, err=True)
+
+
+@main.command()
+@click.argument("a")
+@click.argument("b")
+@OPTIONAL_PROFILE
+def compare(a: str, b: str, profile: str | None) -> None:
+    """Compare two entries, A minus B, seed by seed: a table, and a picture in results/PROFILE/compare."""
+    from benchmark import compare, entries
+    from benchmark.params import load
+    from benchmark.sweep import task_settings
+    from paper.compare import write
+
+    home = root()
+    params = load(home)
+    profile = profile or params.profile
+    entries.named(entries.find(home), (a, b))
+    found = compare.load(home, BOARD, profile, task_settings(params, profile, ()))
+    rows = compare.compare(found, a, b)
+    click.echo(compare.text(rows, a, b))
+    for line in compare.notes(found, a, b):
+        click.echo(line)
+    for path in write(rows, a, b, home / "results" / profile / "compare"):
         click.echo(path, err=True)
 
 

@@ -2,29 +2,36 @@
 
 import importlib.util
 import inspect
+import re
 import sys
+import traceback
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from types import ModuleType
+from typing import Any
 
-from pydantic import Field
+from pydantic import Field, field_validator
+from pydantic_core import PydanticCustomError
 
-from benchmark import settings
+from benchmark import requirements, settings
 from benchmark.digest import digest_of_folder
 from benchmark.errors import BadEntry
 from benchmark.rules import Budget, Role, Rules, Track
 from benchmark.strategy import Strategy
 
 FOLDERS = ("baselines", "submissions")
+APIS = (1,)
+PLACEHOLDER = "TODO"
+ID = r"^[a-z0-9][a-z0-9.-]*$"
 
 
 class Card(settings.Settings):
     """card.yaml: who made the entry, and what it may use."""
 
-    api: Literal[1]
-    id: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]*$", max_length=60)
+    api: int
+    id: str = Field(pattern=ID, max_length=60)
     name: str = Field(min_length=1, max_length=60)
     version: str
     authors: list[str] = Field(min_length=1)
@@ -38,6 +45,28 @@ class Card(settings.Settings):
     hyperparameters: dict[str, Any] = {}
     tuned_on: str
     configurations_tried: int = Field(ge=0)
+
+    def unfinished(self) -> list[str]:
+        """Keys that still hold what `thrive new` wrote there for the author to fill in."""
+        values = {"authors": " ".join(self.authors), "description": self.description}
+        return [key for key, value in values.items() if PLACEHOLDER in value]
+
+    @field_validator("api", mode="before")
+    @classmethod
+    def known_api(cls, api: object) -> object:
+        if type(api) is not int or api not in APIS:
+            known = ", ".join(map(str, APIS))
+            raise PydanticCustomError(
+                "api", f"This Thrive knows api {known}: for a later one, get a newer Thrive (git pull)"
+            )
+        return api
+
+    @field_validator("version", mode="before")
+    @classmethod
+    def three_numbers(cls, version: object) -> object:
+        if not isinstance(version, str) or not re.fullmatch(r"(0|[1-9]\d*)(\.(0|[1-9]\d*)){2}", version):
+            raise PydanticCustomError("version", "Expected MAJOR.MINOR.PATCH, such as 1.0.0")
+        return version
 
 
 @dataclass(frozen=True)
@@ -64,6 +93,24 @@ class Entry:
         return self.folder.name
 
     @property
+    def _root(self) -> Path:
+        return self.folder.absolute().parents[1]
+
+    @property
+    def sources(self) -> list[Path]:
+        """All that must be readable to run it: its folder, and what links in it lead to.
+
+        Raises:
+            BadEntry: a link leads elsewhere than to another entry.
+        """
+        targets = [path.resolve() for path in sorted(self.folder.rglob("*")) if path.is_symlink()]
+        allowed = [(self._root / kind).resolve() for kind in FOLDERS]
+        for target in targets:
+            if not any(target.is_relative_to(kind) for kind in allowed):
+                raise BadEntry(f"{self.folder}: a link in it leads to {target}: it may lead to other entries alone.")
+        return [self.folder.absolute(), *targets]
+
+    @property
     def rules(self) -> Rules:
         return Rules(self.card.track, self.card.budget, self.card.role)
 
@@ -72,31 +119,41 @@ class Entry:
         """The one strategy that strategy.py defines.
 
         Raises:
-            BadEntry: there is no such file, it does not import, or it defines none or several.
+            BadEntry: there is no such file, what it requires is not there, it does not import, or it defines none or several.
         """
-        path = self.folder / "strategy.py"
-        spec = importlib.util.spec_from_file_location(f"thrive_entry_{self.id}", path)
-        if not path.is_file() or spec is None or spec.loader is None:
-            raise BadEntry(f"{path}: no such file. An entry is a folder with strategy.py and card.yaml.")
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[spec.name] = module  # dataclasses and pickle look a class's module up here
-        try:
-            spec.loader.exec_module(module)
-        except Exception as error:
-            raise BadEntry(f"{path}: {type(error).__name__} at import: {error}") from error
-        found = [c for c in vars(module).values() if inspect.isclass(c) and c.__module__ == spec.name]
+        requirements.check(self.folder / "requirements.txt", self._root / requirements.LOCK)
+        module = _imported(self.folder, f"thrive_entry_{self.id.replace('.', '_')}")
+        found = [c for c in vars(module).values() if inspect.isclass(c) and c.__module__ == module.__name__]
         strategies = [c for c in found if issubclass(c, Strategy)]
         if len(strategies) != 1:
             names = ", ".join(c.__name__ for c in strategies) or "none"
-            raise BadEntry(f"{path}: found {names}, expected exactly one subclass of benchmark.Strategy.")
+            raise BadEntry(
+                f"{self.folder / 'strategy.py'}: found {names}, expected exactly one subclass of benchmark.Strategy."
+            )
+        self._check_hyperparameters(strategies[0])
         return strategies[0]
 
-    def make(self) -> Strategy:
-        """A new strategy object with the card's hyperparameters."""
+    def _check_hyperparameters(self, strategy: type[Strategy]) -> None:
+        given, signature = self.card.hyperparameters, inspect.signature(strategy)
         try:
-            return self.strategy_class(**self.card.hyperparameters)
+            signature.bind(**given)
         except TypeError as error:
-            raise BadEntry(f"{self.folder / 'card.yaml'}: hyperparameters: {error}") from error
+            unknown = [name for name in given if name not in signature.parameters]
+            hint = f" '{unknown[0]}' is unknown.{settings.nearest(unknown[0], signature.parameters)}" if unknown else ""
+            where = f"{self.folder / 'card.yaml'}: hyperparameters"
+            raise BadEntry(f"{where}: {strategy.__name__}{signature}: {error}.{hint}") from error
+
+    def make(self) -> Strategy:
+        """A new strategy object with the card's hyperparameters.
+
+        Raises:
+            BadEntry: it cannot be loaded, or its `__init__` raises.
+        """
+        strategy = self.strategy_class
+        try:
+            return strategy(**self.card.hyperparameters)
+        except Exception as error:
+            raise BadEntry(f"{strategy.__name__}.__init__ raised {told(error)}") from error
 
     @cached_property
     def digest(self) -> str:
@@ -109,19 +166,66 @@ class Entry:
         )
 
 
+def _imported(folder: Path, name: str) -> ModuleType:
+    """strategy.py as a package of its own, so that it can import the files beside it: `from . import helper`."""
+    path = folder / "strategy.py"
+    spec = importlib.util.spec_from_file_location(name, path, submodule_search_locations=[str(folder)])
+    if not path.is_file() or spec is None or spec.loader is None:
+        raise BadEntry(f"{path}: no such file. An entry is a folder with strategy.py and card.yaml.")
+    for known in [known for known in sys.modules if known.startswith(f"{name}.")]:
+        del sys.modules[known]  # helpers of an entry of this id in another clone
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)  # dataclasses and pickle look it up there
+    try:
+        spec.loader.exec_module(module)
+    except (Exception, SystemExit) as error:
+        del sys.modules[name]
+        raise BadEntry(f"{path}: {told(error, 'at import')}{_help_import(error, folder)}") from error
+    return module
+
+
+def told(error: BaseException, when: str = "") -> str:
+    """A stranger's error in one line: its kind, what it says, and the line of code that raised it."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    kind = " ".join(filter(None, (type(error).__name__, when)))
+    where = "" if frame.filename.startswith("<frozen") else f" ({frame.filename}:{frame.lineno}: {frame.line})"
+    return f"{kind}: {error}{where}"
+
+
+def _help_import(error: BaseException, folder: Path) -> str:
+    beside = isinstance(error, ModuleNotFoundError) and error.name and (folder / f"{error.name}.py").is_file()
+    return f" For {error.name}.py beside it, write: from . import {error.name}" if beside else ""  # type: ignore[attr-defined]
+
+
 def find(root: Path) -> dict[str, Entry]:
-    """All entries under a root, by id: every folder that has a card.yaml.
+    """All entries under a root, by id: every folder that has a card.yaml or a strategy.py. Their cards are read when needed.
 
     Raises:
         BadEntry: two entries have one id.
     """
     entries: dict[str, Entry] = {}
-    for card in sorted(path for kind in FOLDERS for path in (root / kind).glob("*/card.yaml")):
-        entry = Entry(card.parent)
+    files = [
+        path for kind in FOLDERS for name in ("card.yaml", "strategy.py") for path in (root / kind).glob(f"*/{name}")
+    ]
+    for folder in sorted({path.parent for path in files}):
+        entry = Entry(folder)
         if entry.id in entries:
             raise BadEntry(f"{entry.folder} and {entries[entry.id].folder} have one id: rename one folder.")
         entries[entry.id] = entry
     return entries
+
+
+def sound(entries: dict[str, Entry]) -> tuple[dict[str, Entry], list[BadEntry]]:
+    """Those whose card can be read, and the faults of the others: one bad card must not stop everybody."""
+    faults = []
+    good = {}
+    for id, entry in entries.items():
+        try:
+            _ = entry.card
+        except BadEntry as fault:
+            faults.append(fault)
+        else:
+            good[id] = entry
+    return good, faults
 
 
 def named(entries: dict[str, Entry], ids: Iterable[str]) -> list[Entry]:

@@ -31,3 +31,11 @@ class Unsupported(ThriveError):
 
 class PinMismatch(ThriveError):
     """A file is not the one that params.yaml pins."""
+
+
+class Stopped(ThriveError):
+    """A confined process did not answer: it died, used up a limit, or sent what is no answer."""
+
+
+class BadMessage(Stopped):
+    """A line that is no message."""

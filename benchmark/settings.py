@@ -1,7 +1,10 @@
-"""Reading a YAML file into a checked, frozen object: unknown keys are refused, and the nearest name is told."""
+"""Reading a YAML file into a checked, frozen object: unknown keys are refused, and the nearest name is told.
+
+Files may come from strangers: nothing but plain values is made of them.
+"""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,6 +22,18 @@ class Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=False)
 
 
+class EachKeyOnce(yaml.SafeLoader):
+    """Safe, and refuses a key that stands twice, of which YAML would silently take the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if key.value in seen and isinstance(key, yaml.ScalarNode):
+                raise yaml.MarkedYAMLError(None, None, f"key '{key.value}' stands twice", key.start_mark)
+            seen |= {key.value} if isinstance(key, yaml.ScalarNode) else set()
+        return super().construct_mapping(node, deep)
+
+
 def read(path: Path, kind: type[T], error: type[ThriveError]) -> T:
     """The object that a YAML file describes.
 
@@ -26,7 +41,7 @@ def read(path: Path, kind: type[T], error: type[ThriveError]) -> T:
         error: the file lacks, is not YAML, or does not fit; the message names file, key, found and expected.
     """
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = yaml.load(path.read_text(encoding="utf-8"), EachKeyOnce)
     except FileNotFoundError:
         raise error(f"{path}: no such file.") from None
     except (yaml.YAMLError, UnicodeDecodeError) as problem:
@@ -68,4 +83,4 @@ def nearest(name: str, known: Iterable[str]) -> str:
     """ " Did you mean 'x'?", or what is known where nothing is near."""
     known = sorted(known)
     close = difflib.get_close_matches(name, known, 1)
-    return f" Did you mean '{close[0]}'?" if close else f" Known: {', '.join(known)}."
+    return f" Did you mean '{close[0]}'?" if close else f" Known: {', '.join(known) or 'none'}."

@@ -66,7 +66,13 @@ def entry(tmp_path: Path, root: Path) -> Path:
     ("budget: fixed", "buget: fixed", "unknown key 'buget'. Did you mean 'budget'?"),
     ("budget: fixed\n", "", "key 'budget' is missing"),
     ("id: anchor-0.1", "id: anchor", "id: found 'anchor', expected the folder's name 'anchor-0.1'"),
-    ("api: 1", "api: 2", "api: found 2"),
+    ("api: 1", "api: 2", "api: found 2. This Thrive knows api 1: for a later one, get a newer Thrive"),
+    ("api: 1", "api: true", "api: found True. This Thrive knows api 1"),
+    ("version: 1.0.0", "version: 1.0", "version: found 1.0. Expected MAJOR.MINOR.PATCH, such as 1.0.0"),
+    ("version: 1.0.0", "version: 1.0.0-beta", "version: found '1.0.0-beta'. Expected MAJOR.MINOR.PATCH"),
+    ("version: 1.0.0", "version: 01.0.0", "version: found '01.0.0'. Expected MAJOR.MINOR.PATCH"),
+    ("budget: fixed", "budget: fixed\nbudget: growing", "key 'budget' stands twice"),
+    ("{alpha: 0.1}", "{alpha: 0.1, alpha: 0.2}", "key 'alpha' stands twice"),
     ("authors: [Thrive]", "authors: !!python/object/apply:os.system [true]", "not valid YAML"),
     ("configurations_tried: 1", "configurations_tried: -1", "configurations_tried: found -1"),
 ])  # fmt: skip
@@ -84,7 +90,7 @@ def test_bad_cards(entry, old, new, complaint):
     ("def f(:", "SyntaxError at import"),
     ("x = 1", "found none, expected exactly one subclass"),
     ("from benchmark import Strategy\nclass A(Strategy): ...\nclass B(Strategy): ...", "found A, B, expected exactly one"),
-    ("from benchmark import Strategy\nclass A(Strategy): ...", "hyperparameters: A() takes no arguments"),
+    ("from benchmark import Strategy\nclass A(Strategy): ...", "hyperparameters: A(): got an unexpected keyword argument 'alpha'."),
 ])  # fmt: skip
 def test_bad_strategies(entry, text, complaint):
     (entry / "strategy.py").write_text(text)

@@ -1,0 +1,219 @@
+"""Entries: how a folder is loaded, whose fault it is where it cannot be, and that one bad folder stops nobody else."""
+
+import importlib.metadata
+import shutil
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from benchmark.cli import main
+from benchmark.entries import Entry, find, sound
+from benchmark.errors import BadEntry
+
+STRATEGY = """
+from benchmark import Strategy
+
+class Mine(Strategy):
+    def __init__(self, alpha, *, beta=2):
+        self.alpha = 1 / alpha
+
+    def training_set(self, context, pool):
+        return pool.all()
+"""
+CARD = """
+api: 1
+id: mine
+name: Mine
+version: 1.0.0
+authors: [Ada Lovelace]
+licence: Apache-2.0
+description: For tests.
+track: blind
+budget: growing
+hyperparameters: {alpha: 4}
+tuned_on: nothing
+configurations_tried: 1
+"""
+
+
+@pytest.fixture
+def clone(tmp_path: Path, root: Path) -> Path:
+    """A root with one baseline and one submission."""
+    shutil.copytree(
+        root / "baselines" / "accumulate", tmp_path / "baselines" / "accumulate", ignore=shutil.ignore_patterns("__*")
+    )
+    shutil.copy(root / "params.yaml", tmp_path)
+    folder = tmp_path / "submissions" / "mine"
+    folder.mkdir(parents=True)
+    (folder / "strategy.py").write_text(STRATEGY)
+    (folder / "card.yaml").write_text(CARD)
+    return tmp_path
+
+
+@pytest.fixture
+def mine(clone: Path) -> Path:
+    return clone / "submissions" / "mine"
+
+
+def with_hyperparameters(mine: Path, text: str) -> Entry:
+    (mine / "card.yaml").write_text(CARD.replace("{alpha: 4}", text))
+    return Entry(mine)
+
+
+def test_hyperparameters_arrive(mine):
+    assert Entry(mine).make().alpha == 0.25
+
+
+@pytest.mark.parametrize(("given", "complaint"), [
+    ("{alhpa: 4}", r"card.yaml: hyperparameters: Mine\(alpha, \*, beta=2\): missing a required argument: 'alpha'. 'alhpa' is unknown. Did you mean 'alpha'?"),
+    ("{alpha: 4, gamma: 1}", "card.yaml: hyperparameters: .* unexpected keyword argument 'gamma'. 'gamma' is unknown. Known: alpha, beta"),
+    ("{}", "card.yaml: hyperparameters: .* missing a required argument: 'alpha'"),
+])  # fmt: skip
+def test_hyperparameters_that_the_class_does_not_take_are_the_cards_fault(mine, given, complaint):
+    with pytest.raises(BadEntry, match=complaint):
+        with_hyperparameters(mine, given).make()
+
+
+@pytest.mark.parametrize(
+    ("given", "complaint"), [("{alpha: four}", "TypeError: unsupported operand"), ("{alpha: 0}", "ZeroDivisionError")]
+)
+def test_what_init_raises_is_the_strategys_fault_with_its_line(mine, given, complaint):
+    with pytest.raises(
+        BadEntry, match=f"Mine.__init__ raised {complaint}.*strategy.py:6: self.alpha = 1 / alpha"
+    ) as error:
+        with_hyperparameters(mine, given).make()
+    assert "card.yaml" not in str(error.value)
+
+
+def test_a_strategy_that_exits_at_import_ends_nothing(mine):
+    (mine / "strategy.py").write_text("raise SystemExit('enough')")
+    with pytest.raises(BadEntry, match="SystemExit at import: enough .*strategy.py:1"):
+        Entry(mine).make()
+
+
+HELPED = "from benchmark import Strategy\n{line}\nclass Mine(Strategy):\n    def __init__(self, alpha):\n        self.value = VALUE\n"
+
+
+@pytest.mark.parametrize("line", ["from .helper import VALUE", "from . import helper; VALUE = helper.VALUE"])
+def test_files_beside_it_can_be_imported(mine, line):
+    """Those of this folder, though another folder of that id was loaded before."""
+    (mine / "strategy.py").write_text(HELPED.format(line=line))
+    (mine / "helper.py").write_text("VALUE = 1")
+    assert Entry(mine).make().value == 1
+    other = mine.parents[1] / "elsewhere" / "submissions" / "mine"
+    shutil.copytree(mine, other, ignore=shutil.ignore_patterns("__pycache__"))
+    (other / "helper.py").write_text("VALUE = 20")
+    assert Entry(other).make().value == 20
+
+
+def test_an_id_with_a_dot_is_a_package_too(mine):
+    folder = mine.rename(mine.parent / "mine-0.5")
+    (folder / "card.yaml").write_text(CARD.replace("id: mine", "id: mine-0.5"))
+    (folder / "strategy.py").write_text(HELPED.format(line="from .helper import VALUE"))
+    (folder / "helper.py").write_text("VALUE = 1")
+    assert Entry(folder).make().value == 1
+
+
+def test_a_plain_import_of_a_file_beside_it_is_told_how(mine):
+    (mine / "strategy.py").write_text(HELPED.format(line="from helper import VALUE"))
+    (mine / "helper.py").write_text("VALUE = 1")
+    with pytest.raises(BadEntry, match=r"For helper.py beside it, write: from . import helper"):
+        Entry(mine).make()
+
+
+def test_a_helper_is_in_the_digest(mine):
+    before = Entry(mine).digest
+    (mine / "helper.py").write_text("VALUE = 1")
+    assert Entry(mine).digest != before
+
+
+def test_links_may_lead_to_other_entries_alone(root, mine, tmp_path):
+    linked = root / "baselines" / "anchor-0.5"
+    assert Entry(linked).sources == [linked, root / "baselines" / "anchor-0.1" / "strategy.py"]
+    (mine / "data").symlink_to(Path.home())
+    with pytest.raises(BadEntry, match="a link in it leads to"):
+        _ = Entry(mine).sources
+
+
+@pytest.mark.parametrize(("line", "complaint"), [
+    ("numpy<2", r"requirements.txt:2: 'numpy<2' excludes numpy 2.4.6, .* may add requirements, never change"),
+    ("NumPy==1.26.4", "excludes NumPy 2.4.6"),
+    ("no-such-thing>=1", r"'no-such-thing>=1' is not installed .found none.. Install it: .*--constraint requirements.lock"),
+    ("pyyaml>=999", r"'pyyaml>=999' is not installed .found \d"),
+    ("-r other.txt", "found '-r other.txt', expected a name and versions"),
+    ("--index-url https://example.org", "expected a name and versions"),
+    ("x @ https://example.org/x.whl", "found the address https://example.org/x.whl"),
+])  # fmt: skip
+def test_requirements_may_add_and_never_change(mine, line, complaint):
+    (mine.parents[1] / "requirements.lock").write_text("numpy==2.4.6\n")
+    (mine / "requirements.txt").write_text(f"# what it needs\n{line}\n")
+    with pytest.raises(BadEntry, match=complaint):
+        Entry(mine).make()
+
+
+def test_requirements_that_are_met_are_fine(mine):
+    here = importlib.metadata.version("numpy")
+    (mine.parents[1] / "requirements.lock").write_text(f"numpy=={here}\n")
+    (mine / "requirements.txt").write_text(
+        f"numpy>=2  # as all\n\npyyaml\nno-such-thing; python_version < '3'\nNumPy=={here}\n"
+    )
+    assert Entry(mine).make().alpha == 0.25
+
+
+def test_the_projects_own_lock_is_read(root, mine):
+    shutil.copy(root / "requirements.lock", mine.parents[1])
+    (mine / "requirements.txt").write_text("torch<1\n")
+    with pytest.raises(BadEntry, match="excludes torch 2"):
+        Entry(mine).make()
+
+
+BREAK = {
+    "unreadable": lambda mine: (mine / "card.yaml").write_text("["),
+    "lacking": lambda mine: (mine / "card.yaml").unlink(),
+    "wrong": lambda mine: (mine / "card.yaml").write_text(CARD.replace("api: 1", "api: 9")),
+}
+
+
+@pytest.fixture(params=BREAK)
+def broken(request, clone, monkeypatch) -> Path:
+    BREAK[request.param](clone / "submissions" / "mine")
+    monkeypatch.chdir(clone)
+    return clone
+
+
+def test_one_bad_card_is_told_and_the_others_are_found(broken):
+    good, faults = sound(find(broken))
+    assert list(good) == ["accumulate"]
+    assert ["mine/card.yaml" in str(fault) for fault in faults] == [True]
+
+
+def test_list_shows_the_good_ones_and_the_fault(broken):
+    outcome = CliRunner().invoke(main, ["list"])
+    assert outcome.exit_code == 1
+    assert "accumulate " in outcome.stdout
+    assert "profile smoke" in outcome.stdout
+    assert "left out: " in outcome.stderr
+    assert "mine/card.yaml" in outcome.stderr
+
+
+def test_a_run_stops_for_a_bad_card_only_where_it_is_named(broken):
+    words = ["run", "--only", "-t", "gaussian", "--profile", "smoke", "--seeds", "0:1", "-j", "1"]
+    good = CliRunner().invoke(main, [*words, "-s", "accumulate"])
+    assert (good.exit_code, "left out" in good.stderr) == (0, False)
+    bad = CliRunner().invoke(main, [*words, "-s", "mine"])
+    assert bad.exit_code == 1
+    assert "mine/card.yaml" in bad.stderr
+
+
+def test_a_run_of_all_entries_leaves_a_bad_card_out_and_says_so(broken):
+    text = (
+        (broken / "params.yaml")
+        .read_text()
+        .replace("entries: [real-only, replace, accumulate, accumulate-subsample]\n", "\n", 1)
+    )
+    (broken / "params.yaml").write_text(text)
+    outcome = CliRunner().invoke(main, ["run", "-t", "gaussian", "--profile", "smoke", "-j", "1"])
+    assert outcome.exit_code != 0
+    assert "cards cannot be read: 1." in outcome.output
+    assert (broken / "results" / "smoke" / "gaussian" / "scores.parquet").is_file()
