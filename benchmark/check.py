@@ -2,6 +2,9 @@
 
 Each check is a function of the evidence that yields the faults it finds. What is evidence, an entry's code gives in
 confined processes (`benchmark.probe`): nothing of it runs here.
+
+Within its process Python keeps no secrets: what reaches into the harness's attributes is found where it shows in what is
+selected, and nothing else of it. `thrive verify` keeps from an entry what it must not have.
 """
 
 import sys
@@ -137,6 +140,12 @@ def _ended(kind: str, evidence: Evidence) -> Faults:
             yield f"{task}: {outcome['error']}"
 
 
+def _rules(evidence: Evidence) -> Faults:
+    card = evidence.entry.card
+    for fault in _ended("rules", evidence):
+        yield f"{fault.rstrip('.')}. The card says track {card.track} and budget {card.budget}"
+
+
 def _noticed(check: str, evidence: Evidence) -> Faults:
     for task, outcome in evidence.plain.items():
         for name, text in outcome["noticed"]:
@@ -198,8 +207,7 @@ CHECKS = (
     Check("runs", "no method raises an error", partial(_ended, "runs")),
     Check("answers", "ids, weights and knobs are such as the contract allows", partial(_ended, "answers"),
           "What a method may answer: benchmark/strategy.py."),
-    Check("rules", "nothing exceeds track and budget", partial(_ended, "rules"),
-          "What they allow: benchmark/rules.py."),
+    Check("rules", "nothing exceeds track and budget", _rules, "What they allow: benchmark/rules.py."),
     Check("read-only", "examples are not changed in place", partial(_noticed, "read-only"),
           "Work on what a view's methods give: they are copies."),
     Check("global-randomness", "the global random state of numpy and Python is left alone",
@@ -228,7 +236,7 @@ def check(folder: Path, seconds: float = SECONDS, limits: Limits = LIMITS) -> It
         folder: the entry's.
         seconds: for each run.
     """
-    with Evidence(Entry(folder.absolute()), seconds, limits) as evidence:
+    with Evidence(Entry(folder.resolve()), seconds, limits) as evidence:
         failed = None
         for part in CHECKS:
             if failed:
@@ -239,9 +247,14 @@ def check(folder: Path, seconds: float = SECONDS, limits: Limits = LIMITS) -> It
                 yield Finding("pass", part.name, part.holds)
             else:
                 failed = part.name
-                yield Finding("FAIL", part.name, _sentences(fault.replace(f"{folder.absolute()}/", ""), part.way_out))
+                yield Finding("FAIL", part.name, _sentences(_short(fault, evidence), part.way_out))
         if failed != "card":
             yield from _notes(evidence)
+
+
+def _short(text: str, evidence: Evidence) -> str:
+    """With paths as seen from the entry's folder."""
+    return text.replace(f"{evidence.entry.folder}/", "")
 
 
 def _sentences(*texts: str) -> str:

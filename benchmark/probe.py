@@ -79,16 +79,18 @@ class Log:
     def watching(self, where: str, *views: Pool) -> Iterator[None]:
         """Note what changes meanwhile and must not."""
         self.where = where
-        before, state = [_content(view) for view in views], _global_state()
+        sizes, state = [view.names.history.size for view in views], _global_state()
+        before = [_content(*pair) for pair in zip(views, sizes, strict=True)]
         yield
         if _global_state() != state:
             self.noticed.append(("global-randomness", f"{where} used the global random state of numpy or Python"))
-        if [_content(view) for view in views] != before:
+        if [_content(*pair) for pair in zip(views, sizes, strict=True)] != before:
             self.noticed.append(("read-only", f"{where} changed examples in place"))
 
 
-def _content(view: Pool) -> object:
-    examples = view.names.history.examples
+def _content(view: Pool, size: int) -> object:
+    """Of the first rows: bought ones may come behind them."""
+    examples = view.names.history.examples[:size]
     return examples.tolist() if examples.dtype == object else examples.tobytes()  # NaN is not equal to itself
 
 

@@ -73,6 +73,10 @@ FAULTS = {
     "seeds-numpy": ("global-randomness", "loading used the global random state"),
     "unseeded": ("deterministic", "two processes with one seed differ, first in training_set() at iteration 2"),
     "hash-of-a-string": ("deterministic", "two processes with one seed differ, first in training_set() at iteration 1"),
+    "reads-global-state": (
+        "deterministic",
+        "two processes with one seed differ, first in training_set() at iteration 1",
+    ),
     "counts-runs": ("isolated", "a second run in the same process differs, first in training_set() at iteration 1"),
     "hoards-in-a-module": ("isolated", "in a process of its own, it differs, first in training_set() at iteration 2"),
     "hoards-in-a-file": ("isolated", "in a process of its own, it differs, first in training_set() at iteration 2"),
@@ -89,6 +93,7 @@ NOTES = {
     "asks-for-ddof": [("kde", "KDE has no ddof"), ("language_model", "LanguageModel has no ddof")],
     "scribbles": [],
     "draws-by-place": [],
+    "buys": [],
     "repels": [("kde", "KDE has no negative"), ("language_model", "")],
 }
 """Fixtures without a fault, and what is noted of them."""
