@@ -218,7 +218,8 @@ CHECKS = (
           "Keep nothing in modules, classes or files; in track blind an object lives for one iteration."),
     Check("renamed", "no row is selected by the value of its id",
           partial(_unmoved, "renaming ids, each in its place,", disguise="renamed"),
-          "Ids are drawn anew at every iteration: select by features, log-likelihoods or context.rng."),
+          "Ids are drawn anew at every iteration: select by features, by log-likelihoods, or by context.rng among the "
+          "places of `pool.ids` (a list of lazy rows comes in the order of ids)."),
     Check("hidden-labels", "in track blind, age and provenance change nothing", _relabelled,
           "Use a view's methods only: its attributes are the harness's."),
     Check("test-data", "test data change nothing", partial(_unmoved, "spoiling the test data", poison=True),
