@@ -8,16 +8,17 @@ from click.testing import CliRunner
 from conftest import ENTRIES
 
 from benchmark import sandbox
-from benchmark.check import CHECKS, HORIZON, TASKS, check
+from benchmark.check import CHECKS, TASKS, check
 from benchmark.cli import main
 from benchmark.disguise import Relabelling, Renaming, poisoned
 from benchmark.entries import Entry
 from benchmark.history import History, real_data_only
 from benchmark.loop import run, start_of
 from benchmark.pool import Names
-from benchmark.probe import SEED, experiment, in_a_process_of_its_own
+from benchmark.probe import HORIZON, SEED, experiment, in_a_process_of_its_own
 from benchmark.small import INSTANCES, LETTERS
 from benchmark.strategy import NEUTRAL, SampleRequest
+from benchmark.tasks import TASKS as ALL_TASKS
 
 FIXTURES = Path(__file__).parent / "fixtures" / "entries"
 FAULTS = {
@@ -107,6 +108,7 @@ def findings(folder):
 def test_every_fixture_has_its_place():
     assert {folder.name for folder in FIXTURES.iterdir()} == {*FAULTS, *NOTES}
     assert {name for name, _ in FAULTS.values()} == {part.name for part in CHECKS}
+    assert list(TASKS) == list(INSTANCES) == list(ALL_TASKS)
 
 
 @pytest.mark.parametrize("id", FAULTS)
