@@ -14,7 +14,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial, reduce
+from functools import cache, partial, reduce
 from itertools import count
 from operator import add
 from pathlib import Path
@@ -342,18 +342,23 @@ def _read(pipe: int, ends: float) -> bytes | None:
     return None
 
 
+@cache
+def _warm_up(task: str) -> None:
+    """What a task-setting imports on the way need not be imported by every fork."""
+    list(run(INSTANCES[task], Neutral, Rules(budget=Budget.GROWING), SEED, 1))
+
+
 def main(folder: str, seconds: str) -> None:
     """Answer questions until the line is closed."""
     line = take_the_line()
     entry, limit = Entry(Path(folder)), float(seconds)
     _ = entry.card
-    for task in INSTANCES.values():  # what they import on the way need not be imported by every fork
-        list(run(task, Neutral, Rules(budget=Budget.GROWING), SEED, 1))
     while True:
         try:
             name, arguments = line.receive()
         except EOFError:
             return
+        _warm_up(arguments["task"])
         work = partial(EXPERIMENTS[name], entry, limit, **arguments)
         line.send(in_a_process_of_its_own(work, 2 * limit + GRACE))
 
