@@ -139,6 +139,12 @@ def _ended(kind: str, evidence: Evidence) -> Faults:
             yield f"{task}: {outcome['error']}"
 
 
+def _runs(evidence: Evidence) -> Faults:
+    yield from _ended("runs", evidence)
+    if not evidence.finished:
+        yield f"refused on every task-setting: {evidence.plain[TASKS[0]]['error']}"
+
+
 def _rules(evidence: Evidence) -> Faults:
     card = evidence.entry.card
     for fault in _ended("rules", evidence):
@@ -203,7 +209,7 @@ CHECKS = (
     Check("loads", "strategy.py has one strategy, and the card's hyperparameters fit it", partial(_ended, "loads")),
     Check("limits", "a run ends in seconds and stays below 4 GiB", partial(_ended, "limits"),
           "On these instances, of 24 rows and 4 iterations, it takes others milliseconds."),
-    Check("runs", "no method raises an error", partial(_ended, "runs")),
+    Check("runs", "no method raises an error, and a task-setting has what is asked for", _runs),
     Check("answers", "ids, weights and knobs are such as the contract allows", partial(_ended, "answers"),
           "What a method may answer: benchmark/strategy.py."),
     Check("rules", "nothing exceeds track and budget", _rules, "What they allow: benchmark/rules.py."),

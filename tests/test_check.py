@@ -40,6 +40,10 @@ FAULTS = {
         'training_set() at iteration 2: raised ValueError: boom (strategy.py:9: raise ValueError("boom"))',
     ),
     "raises-in-keep": ("runs", "keep() at iteration 1: raised SystemExit: enough (strategy.py:11:"),
+    "refused-everywhere": (
+        "runs",
+        "refused on every task-setting: fit_options() at iteration 1: Gaussian has no token_loss_clip",
+    ),
     "nan-weights": ("answers", "training_set() at iteration 1: a weight is negative or not finite"),
     "negative-weights": ("answers", "training_set() at iteration 1: a weight is negative or not finite"),
     "zero-weights": ("answers", "training_set() at iteration 1: no row of weight above 0 (pool: 24 rows)"),
