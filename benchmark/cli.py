@@ -290,5 +290,19 @@ def fetch() -> None:
         click.echo(f"{name}: {len(pin.files)} files in {pin.folder} are as pinned.")
 
 
+@main.command()
+@click.argument("path", type=click.Path(exists=True, file_okay=False, path_type=Path))
+def check(path: Path) -> None:
+    """Run the whole contract on the entry in a folder, on small instances, in seconds."""
+    from benchmark.check import check
+
+    click.echo(path)
+    failed = False
+    for verdict, name, text in check(path):
+        failed |= verdict == "FAIL"
+        click.echo(f"  {verdict:5} {name:18} {text}")
+    sys.exit(failed)
+
+
 if __name__ == "__main__":
     main()
