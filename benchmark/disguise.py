@@ -40,11 +40,17 @@ class Renaming(Disguise):
     """Every row, in its old place, has another id."""
 
     def names(self, names: Names) -> Names:
-        return _Renamed(**_values(names))
+        return _Renamed(**_values(names), plain=names)
 
 
 @dataclass(frozen=True, eq=False)
 class _Renamed(Names):
+    plain: Names
+
+    def listed(self, rows: RowNumbers) -> Ids:
+        """In the old order, so that drawing by place from a list of rows draws the same ones."""
+        return self.ids(self.plain.rows(self.plain.listed(rows)))
+
     @cached_property
     def _of_row(self) -> Ids:
         return stream(self.seed, f"{self.purpose} other ids", self.t).permutation(self.size)

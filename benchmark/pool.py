@@ -45,7 +45,7 @@ class Rows:
         return sum(len(self._numbers(chunk)) for chunk in self.chunks)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
-        return np.sort(self.names.ids(self.numbers())).astype(dtype or np.int64)  # history's order would tell ages
+        return self.names.listed(self.numbers()).astype(dtype or np.int64)
 
     @property
     def whole(self) -> tuple[int, int] | None:
@@ -80,6 +80,10 @@ class Names:
     def ids(self, rows: NDArray[np.int64]) -> Ids:
         """The ids of some rows."""
         return self._of_row[rows] if self.history.size == self.size else self._bought_as_they_are(rows, self._of_row)
+
+    def listed(self, rows: NDArray[np.int64]) -> Ids:
+        """The ids of lazy rows, in the order in which a strategy is shown them."""
+        return np.sort(self.ids(rows))  # history's order would tell ages
 
     def rows(self, ids: Ids) -> NDArray[np.int64]:
         """The rows of some ids."""

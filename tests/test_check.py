@@ -99,6 +99,7 @@ NOTES = {
     "asks-for-ddof": [("kde", "KDE has no ddof"), ("language_model", "LanguageModel has no ddof")],
     "scribbles": [],
     "draws-by-place": [],
+    "draws-from-a-list": [],
     "buys": [],
     "repels": [("kde", "KDE has no negative"), ("language_model", "")],
 }
