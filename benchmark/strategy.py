@@ -259,8 +259,11 @@ def _named(pool: Pool, rows: Rows | Ids) -> Rows:
 
 def _checked(weights: Weights, rows: Rows) -> Weights:
     array = np.asarray(weights, float)
-    if not np.isfinite(array).all() or (array < 0).any():
-        raise ContractBroken("a weight is negative or not finite: weights must be finite numbers of at least 0.")
+    allowed = np.isfinite(array) & (array >= 0)
+    if not allowed.all():
+        raise ContractBroken(
+            f"a weight is {array[~allowed][0]}, negative or not finite: weights must be finite numbers of at least 0."
+        )
     if array.ndim == 0:
         return float(array)
     if array.shape != (len(rows),):
