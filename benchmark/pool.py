@@ -163,7 +163,7 @@ class Pool:
         return self._rows(self._start + self.names.veiled(numbers, len(self)))
 
     def rows(self, ids: Ids) -> Rows:
-        """The rows of these ids.
+        """The rows of these ids, which may be of rows that have just been bought.
 
         Raises:
             ContractBroken: an id is not of this view.
@@ -173,7 +173,8 @@ class Pool:
         ids = ids.astype(np.int64)
         known = (ids >= 0) & (ids < self.names.history.size)
         numbers = self.names.rows(np.where(known, ids, 0))
-        known &= (self._start <= numbers) & (numbers < self._stop)
+        bought = numbers >= self.names.size
+        known &= bought | ((self._start <= numbers) & (numbers < self._stop))
         if not known.all():
             raise ContractBroken(f"id {ids[~known][0]} is not of this view ({len(self)} rows): return ids from `ids`.")
         return self._rows(numbers)

@@ -166,8 +166,8 @@ class Watched(Strategy):
     def _context(self, context: Context) -> Context:
         """One for an iteration, so that its methods go on drawing from one stream."""
         if context.t not in self._contexts:
-            bought = partial(self._bought, context.buy)
-            self._contexts = {context.t: Context(context.t, context.n, context.draw_rng, bought)}
+            bought = partial(self._bought, context.buy_real)
+            self._contexts = {context.t: Context(context.t, context.n, lambda: context.rng, bought)}
         return self._contexts[context.t]
 
     def _bought(self, buy: Callable[[int], Pool], count: int) -> Pool:

@@ -157,20 +157,20 @@ class Context:
 
     t: int
     n: int
-    draw_rng: Callable[[], Generator]
-    buy: Callable[[int], Pool]
+    _draw_rng: Callable[[], Generator]
+    _buy: Callable[[int], Pool]
 
     @cached_property
     def rng(self) -> Generator:
         """A random stream of the strategy's own, new at every iteration."""
-        return self.draw_rng()  # drawn when asked for: most strategies never do
+        return self._draw_rng()  # drawn when asked for: most strategies never do
 
     def buy_real(self, count: int) -> Pool:
         """A view of `count` fresh real rows, at most as many as one training set may have. Track `assisted` only.
 
         They can be used at once, and are in the pool from the next iteration on. To be asked in `training_set`.
         """
-        return self.buy(count)
+        return self._buy(count)
 
 
 class Strategy:

@@ -156,6 +156,17 @@ def test_bought_rows_are_real_new_and_stay_in_the_pool():
     assert len(np.unique(np.concatenate([s[1] for s in seen]), axis=0)) == 20
 
 
+def test_bought_rows_can_be_named_like_others():
+    """Alone or together with the pool's, in a list of ids with weights."""
+
+    def training_set(self, context, pool):
+        bought = context.buy_real(4)
+        return TrainingSet(np.concatenate([pool.ids[:8], bought.ids]), np.arange(1.0, 13))
+
+    found = records(strategy(training_set=training_set), ASSISTED)
+    assert all(r["training_rows"] == 12 and r["real_share"] >= 42 / 78 for r in found)
+
+
 def test_no_more_is_bought_than_a_training_set_may_have():
     greedy = strategy(training_set=lambda self, context, pool: (context.buy_real(7), context.buy_real(6))[0].all())
     with pytest.raises(BudgetExceeded, match="fresh real rows: 13, .* allow 12"):
