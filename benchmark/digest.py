@@ -1,6 +1,7 @@
 """What can change a number, as a hash: syntax trees rather than text, so that prose about code changes nothing."""
 
 import ast
+import functools
 import hashlib
 import json
 from collections.abc import Iterable
@@ -52,7 +53,7 @@ def digest_of_folder(folder: Path, ignore: set[str], extra: Iterable[Any] = ()) 
 
 def digest_of_modules(*names: str) -> str:
     """Of modules of this package and of all that they import from it, by `from benchmark.x import y`."""
-    return digest([(str(p.relative_to(PACKAGE)), digest_of_code(p)) for p in sorted(modules(*names))])
+    return digest([(str(p.relative_to(PACKAGE)), _of_module(p)) for p in sorted(modules(*names))])
 
 
 def modules(*names: str) -> set[Path]:
@@ -72,6 +73,12 @@ def _path(name: str) -> Path:
     return base / "__init__.py" if base.is_dir() else base.with_suffix(".py")
 
 
+@functools.cache
+def _of_module(path: Path) -> str:  # this package's own files do not change while it runs
+    return digest_of_code(path)
+
+
+@functools.cache
 def _imported(path: Path) -> list[Path]:
     tree = ast.parse(path.read_text(encoding="utf-8"), str(path))
     found = [
