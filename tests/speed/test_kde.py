@@ -6,7 +6,7 @@ from measuring import growth, seconds, whole_run
 from sklearn.neighbors import KernelDensity
 
 from benchmark.streams import stream
-from benchmark.tasks.kde import KDE
+from benchmark.tasks.kde import HELD_OUT, KDE, ROWS_AT_ONCE
 
 MOONS = KDE("moons", 0.1, 1000)
 
@@ -29,6 +29,19 @@ def with_scikit_learn(workflow: str, horizon: int = 100) -> list[float]:
 @pytest.mark.parametrize(("workflow", "target"), [("accumulate", "≥ 600"), ("replace", "≥ 6")])
 def test_whole_run(side_by_side, workflow, target):
     side_by_side(lambda: whole_run(MOONS, workflow), lambda: with_scikit_learn(workflow), target)
+
+
+def exponentials_alone(horizon: int = 100) -> None:
+    """One exp for each test point and row that is new to it, in blocks that stay in the cache: the floor."""
+    exponents = np.linspace(-50, 0, HELD_OUT * ROWS_AT_ONCE).reshape(HELD_OUT, ROWS_AT_ONCE)
+    kernels = np.empty_like(exponents)
+    for _ in range(horizon * MOONS.n // ROWS_AT_ONCE):
+        np.exp(exponents, out=kernels)
+
+
+@pytest.mark.parametrize("workflow", ["accumulate", "replace"])
+def test_whole_run_against_its_exponentials_alone(side_by_side, workflow):
+    side_by_side(lambda: whole_run(MOONS, workflow), exponentials_alone, "1 is the floor", rounds=7, slow_rounds=7)
 
 
 @pytest.mark.parametrize("task", [MOONS, KDE("moons", 0.1, 100)], ids=lambda task: task.name)
