@@ -25,6 +25,7 @@ from benchmark.records import write_atomically
 from benchmark.remote import Remote
 from benchmark.rules import Budget
 from benchmark.sandbox import Limits
+from benchmark.strategy import Strategy
 from benchmark.sweep import provenance
 
 BASE_WORKFLOW = {Budget.FIXED: "accumulate-subsample", Budget.GROWING: "accumulate"}
@@ -91,15 +92,17 @@ def _verified(
     instance: Instance, known: dict[str, Entry], entry: Entry, seeds: list[int], isolation: dict[str, str | None]
 ) -> Verified:
     one = Verified(instance.task_setting, instance.name, seeds, "ok")
+    beside = [known[scoring.REFERENCE], known[BASE_WORKFLOW[entry.rules.budget]]]
     try:
-        own = _confined_runs(instance, entry, seeds, isolation)
+        with Remote(entry, LIMITS) as remote:
+            own, reference, base = _scored(instance, [(entry, remote.make), *((e, e.make) for e in beside)], seeds)
+            if remote.process is not None:
+                isolation.update(isolation=remote.process.isolation, warning=remote.process.warning)
     except Unsupported as refusal:
         return replace(one, outcome=f"refused: {refusal}")
     except ThriveError as error:
         return replace(one, outcome=f"{type(error).__name__}: {error}")
     one = replace(one, final=own["final"].tolist(), slope=own["slope"].tolist())
-    reference = _runs(instance, known[scoring.REFERENCE], seeds)
-    base = _runs(instance, known[BASE_WORKFLOW[entry.rules.budget]], seeds)
     scale = scoring.one_generation_of_damage(reference)
     if not (np.isfinite(scale) and scale > 0):  # few seeds, and replace did no damage on them
         return one
@@ -109,22 +112,18 @@ def _verified(
     return replace(one, score=scoring.t_interval(score), above_base=scoring.t_interval(difference))
 
 
-def _confined_runs(
-    instance: Instance, entry: Entry, seeds: list[int], isolation: dict[str, str | None]
-) -> pd.DataFrame:
-    with Remote(entry, LIMITS) as remote:
-        records = [r for seed in seeds for r in run(instance.task, remote.make, entry.rules, seed, instance.horizon)]
-        if remote.process is not None:
-            isolation.update(isolation=remote.process.isolation, warning=remote.process.warning)
-    return _scored(instance, entry, records)
+def _scored(
+    instance: Instance, runners: Sequence[tuple[Entry, Callable[[], Strategy]]], seeds: list[int]
+) -> list[pd.DataFrame]:
+    """The runs of each, in the order of the seeds. Seed by seed, for its start is shared."""
+    records: list[list[dict[str, Any]]] = [[] for _ in runners]
+    for seed in seeds:
+        for kept, (entry, make) in zip(records, runners, strict=True):
+            kept += run(instance.task, make, entry.rules, seed, instance.horizon)
+    return [_per_seed(instance, entry, kept) for kept, (entry, _) in zip(records, runners, strict=True)]
 
 
-def _runs(instance: Instance, entry: Entry, seeds: list[int]) -> pd.DataFrame:
-    records = [r for seed in seeds for r in run(instance.task, entry.make, entry.rules, seed, instance.horizon)]
-    return _scored(instance, entry, records)
-
-
-def _scored(instance: Instance, entry: Entry, records: list[dict[str, Any]]) -> pd.DataFrame:
+def _per_seed(instance: Instance, entry: Entry, records: list[dict[str, Any]]) -> pd.DataFrame:
     frame = pd.DataFrame(records).assign(task=instance.task_setting, instance=instance.name, entry=entry.id)
     in_order = list(dict.fromkeys(frame["seed"]))
     return scoring.per_seed(frame).set_index("seed").loc[in_order].reset_index()
