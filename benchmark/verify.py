@@ -7,6 +7,7 @@ division's base workflow run beside it, outside, on the same seeds, and give the
 
 import hashlib
 import json
+import os
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -68,6 +69,7 @@ def verify(
     Args:
         tell: is told what is run, instance by instance.
     """
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # for torch, when it is imported: threads that wait for a core spin
     salt = secrets.token_hex(16)
     found: list[Verified] = []
     isolation: dict[str, str | None] = {}
