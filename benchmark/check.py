@@ -264,7 +264,7 @@ def _short(text: str, evidence: Evidence) -> str:
 
 
 def _sentences(*texts: str) -> str:
-    return " ".join(text.rstrip(".") + "." for text in texts if text)
+    return " ".join(text if text.endswith((".", "?")) else f"{text}." for text in texts if text)
 
 
 def _notes(evidence: Evidence) -> Iterator[Finding]:

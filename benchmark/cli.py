@@ -142,10 +142,17 @@ def run(
     for failure in failures:
         click.echo(f"\n{failure.cell}\n  {failure.error}\n{failure.details}", err=True)
     for task, part in cells.items():
+        if len(failures) == len(plan.to_do) > 0 and not plan.done:
+            break  # nothing is finished, and why has been told
         if only or seeds:
             click.echo(results.summary(results.gather(store, part, profile)))
         else:
-            results.refresh(store, part, profile, home / "results" / profile / task)
+            gone = results.refresh(store, part, profile, home / "results" / profile / task)
+            for id in gone:
+                click.echo(
+                    f"results/{profile}/{task} no longer holds '{id}', whose cells are kept: to have it there, add -s {id}",
+                    err=True,
+                )
     if failures:
         sys.exit(f"{len(failures)} of {len(plan.to_do)} cells failed; the others are kept.")
     if faults:
@@ -291,11 +298,15 @@ def fetch() -> None:
 
 
 @main.command()
-@click.argument("path", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("path", type=click.Path(path_type=Path))
 def check(path: Path) -> None:
-    """Run the whole contract on the entry in a folder, on small instances, in seconds."""
+    """Run the whole contract on the entry in a folder (or of that id), on small instances, in seconds."""
+    from benchmark import entries
     from benchmark.check import check
 
+    if not path.is_dir():
+        [entry] = entries.named(entries.find(root()), [str(path)])
+        path = entry.folder
     click.echo(path)
     failed = False
     for verdict, name, text in check(path):

@@ -81,7 +81,7 @@ def load(root: Path, board: Path, profile: str, tasks: Iterable[str]) -> Results
         return results.merged(found)
     committed = results.read(root / board) if (root / board / "about.json").is_file() else None
     if committed is None or committed.about["profile"] != profile:
-        raise ThriveError(f"profile '{profile}' has no results. Make them: thrive run --profile {profile}")
+        raise ThriveError(f"profile '{profile}' has no results. Make them: thrive run --profile {profile} -s A -s B")
     return committed
 
 

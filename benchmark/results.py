@@ -43,18 +43,33 @@ def read(folder: Path) -> Results:
         ThriveError: there are none; the message names the command that makes them.
     """
     if not (folder / "about.json").is_file():
-        raise ThriveError(f"{folder}: no results there. Make them: thrive run, then thrive score.")
+        raise ThriveError(
+            f"{folder}: no results there. Make them: thrive run --profile P, of all its task-settings, then thrive score --profile P."
+        )
     about = json.loads((folder / "about.json").read_text(encoding="utf-8"))
     return Results(pd.read_parquet(folder / "scores.parquet"), pd.read_parquet(folder / "curves.parquet"), about)
 
 
-def refresh(store: Store, cells: Sequence[Cell], profile: str, folder: Path) -> None:
-    """Write the results of one task-setting, unless the folder holds just what these cells and this code made last time."""
+def refresh(store: Store, cells: Sequence[Cell], profile: str, folder: Path) -> list[str]:
+    """Write the results of one task-setting, unless the folder holds just what these cells and this code made last time.
+
+    Returns:
+        Entries that the folder held before and holds no longer.
+    """
+    before = _entries_in(folder)
     made_from = digest(digest_of_modules("benchmark.results"), sorted(cell.key for cell in cells if cell in store))
     mark = store.folder / f"results-of-{profile}-{cells[0].instance.task_setting}.txt"
     if not mark.is_file() or mark.read_text() != made_from + _of_files(folder):
         gather(store, cells, profile).write(folder)
         mark.write_text(made_from + _of_files(folder))
+    return sorted(before - _entries_in(folder))
+
+
+def _entries_in(folder: Path) -> set[str]:
+    about = folder / "about.json"
+    if not about.is_file():
+        return set()
+    return {id for task in json.loads(about.read_text(encoding="utf-8"))["tasks"].values() for id in task["entries"]}
 
 
 def _of_files(folder: Path) -> str:

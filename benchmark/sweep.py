@@ -176,7 +176,9 @@ def provenance(root: Path) -> dict[str, Any]:
     lock = root / "requirements.lock"
     return {
         "commit": _git(root, "rev-parse", "HEAD"),
-        "dirty": bool(_git(root, "status", "--porcelain", "--untracked-files=no")),
+        "dirty": bool(
+            _git(root, "status", "--porcelain", "--", "benchmark", "baselines", "submissions", "params.yaml")
+        ),
         "versions": {name: _version(name) for name in VERSIONS_OF},
         "lock": digest_of_file(lock) if lock.is_file() else None,
         "python": platform.python_version(),

@@ -82,6 +82,7 @@ def verify(
         "version": entry.card.version,
         "digest": entry.digest,
         "profile": profile,
+        "base_workflow": BASE_WORKFLOW[entry.rules.budget],
         "salt": salt,
         **isolation,
         "limits": asdict(LIMITS),
@@ -97,9 +98,15 @@ def _verified(
     beside = [known[scoring.REFERENCE], known[BASE_WORKFLOW[entry.rules.budget]]]
     try:
         with Remote(entry, LIMITS) as remote:
-            own, reference, base = _scored(instance, [(entry, remote.make), *((e, e.make) for e in beside)], seeds)
-            if remote.process is not None:
-                isolation.update(isolation=remote.process.isolation, warning=remote.process.warning)
+
+            def make() -> Strategy:
+                try:
+                    return remote.make()
+                finally:  # said of entries that fail, too: their code has run
+                    if remote.process is not None:
+                        isolation.update(isolation=remote.process.isolation, warning=remote.process.warning)
+
+            own, reference, base = _scored(instance, [(entry, make), *((e, e.make) for e in beside)], seeds)
     except Unsupported as refusal:
         return replace(one, outcome=f"refused: {refusal}")
     except ThriveError as error:
@@ -142,19 +149,28 @@ def failures(result: dict[str, Any]) -> list[str]:
 
 def table(result: dict[str, Any]) -> str:
     """For the console."""
-    lines = [f"{'task-setting':16}{'instance':28}{'final':>12}{'score':>8}  {'beside its base workflow':28}"]
+    beside = f"beside {result['base_workflow']}"
+    lines = [f"{'task-setting':16}{'instance':28}{'final':>12}  {'score':26}{beside}"]
     for one in result["instances"]:
+        place = f"{one['task']:16}{one['instance']:28}"
         if one["outcome"] != "ok":
-            lines.append(f"{one['task']:16}{one['instance']:28}{one['outcome']}")
+            lines.append(f"{place}{one['outcome']}")
             continue
-        score = "" if one["score"] is None else f"{one['score'][0]:8.2f}"
-        beside = "" if one["above_base"] is None else "{:+.2f} ({:+.2f} to {:+.2f})".format(*one["above_base"])
-        lines.append(f"{one['task']:16}{one['instance']:28}{np.mean(one['final']):12.4g}{score:>8}  {beside}")
+        score, difference = (
+            "" if i is None else "{:.2f} ({:.2f} to {:.2f})".format(*i) for i in (one["score"], one["above_base"])
+        )
+        lines.append(f"{place}{np.mean(one['final']):12.4g}  {score:26}{difference}")
+    lines.append(
+        "score: mean of asinh(excess / s) with its interval of 95 %; beside: paired difference, below 0 is better"
+    )
     return "\n".join(lines)
 
 
 def write(result: dict[str, Any], folder: Path) -> Path:
-    """ENTRY.json in a folder. Numbers that are not finite are written as Python's JSON has them (NaN, Infinity)."""
-    path = folder / f"{result['entry']}.json"
+    """ENTRY-SALT.json in a folder, so that no verification replaces another.
+
+    Numbers that are not finite are written as Python's JSON has them (NaN, Infinity).
+    """
+    path = folder / f"{result['entry']}-{result['salt'][:8]}.json"
     write_atomically(path, (json.dumps(result, indent=1, sort_keys=True) + "\n").encode())
     return path

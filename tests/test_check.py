@@ -101,7 +101,7 @@ NOTES = {
     "draws-by-place": [],
     "draws-from-a-list": [],
     "buys": [],
-    "repels": [("kde", "KDE has no negative"), ("language_model", "")],
+    "repels": [("kde", "KDE has no negative")],
 }
 """Fixtures without a fault, and what is noted of them."""
 
@@ -147,6 +147,7 @@ def test_the_command_prints_all_checks_and_its_status_tells():
     done = CliRunner().invoke(main, ["check", str(ENTRIES["replace"].folder)])
     assert done.exit_code == 0
     assert done.output.count("\n  pass  ") == len(CHECKS)
+    assert CliRunner().invoke(main, ["check", "replac"]).output.endswith("Did you mean 'replace'? See: thrive list\n")
     done = CliRunner().invoke(main, ["check", str(FIXTURES / "empty-selection")])
     assert done.exit_code == 1
     assert "\n  FAIL  answers            gaussian: training_set() at iteration 1: no row" in done.output

@@ -38,6 +38,12 @@ def clone(tmp_path, monkeypatch):
     return tmp_path
 
 
+def written(clone) -> dict:
+    """The newest result."""
+    newest = max((clone / "results/tiny/verified").glob("*.json"), key=lambda path: path.stat().st_mtime_ns)
+    return json.loads(newest.read_text())
+
+
 def thrive(*words: str):
     return CliRunner().invoke(cli.main, words, catch_exceptions=False)
 
@@ -46,7 +52,7 @@ def test_the_result_can_be_run_again_from_its_salt(clone):
     """Outside, on the seeds of the salt, the entry gives the very numbers that it gave inside."""
     done = thrive("verify", "accumulate-subsample")
     assert done.exit_code == 0, done.output
-    result = json.loads((clone / "results/tiny/verified/accumulate-subsample.json").read_text())
+    result = written(clone)
     entry = find(clone)["accumulate-subsample"]
     for one, task in zip(result["instances"], ("gaussian", "kde"), strict=True):
         [instance] = instances(load(clone), "tiny", task)
@@ -68,8 +74,9 @@ def test_seeds_are_secret_and_new_each_time(clone):
     salts = []
     for _ in range(2):
         thrive("verify", "accumulate", "-t", "gaussian")
-        salts.append(json.loads((clone / "results/tiny/verified/accumulate.json").read_text())["salt"])
+        salts.append(written(clone)["salt"])
     assert salts[0] != salts[1]
+    assert len(list((clone / "results/tiny/verified").glob("accumulate-*.json"))) == 2  # none replaces another
     assert set(verify.seeds_of(salts[0], 3)).isdisjoint(verify.seeds_of(salts[1], 3))
     assert verify.seeds_of(salts[0], 2) == verify.seeds_of(salts[0], 3)[:2]
 
@@ -78,7 +85,7 @@ def test_without_bubblewrap_it_says_so_on_the_console_and_in_the_result(clone, m
     monkeypatch.setattr(sandbox, "why_no_bubblewrap", lambda: "bubblewrap is not installed")
     done = thrive("verify", "accumulate", "-t", "gaussian")
     assert done.exit_code == 0
-    result = json.loads((clone / "results/tiny/verified/accumulate.json").read_text())
+    result = written(clone)
     assert result["isolation"] == "limits only: bubblewrap is not installed"
     assert "no sandbox (bubblewrap is not installed)" in result["warning"]
     assert "no sandbox (bubblewrap is not installed)" in done.output
@@ -90,9 +97,11 @@ def test_a_failure_is_told_and_leaves_the_other_instances_alone(clone):
     path.write_text(path.read_text().replace("return pool", "assert context.t < 4, 'tired'\n        return pool"))
     done = thrive("verify", "accumulate")
     assert done.exit_code != 0
-    result = json.loads((clone / "results/tiny/verified/accumulate.json").read_text())
+    result = written(clone)
     assert "AssertionError: tired" in result["instances"][0]["outcome"]
     assert "strategy.py:" in result["instances"][0]["outcome"]
+    assert "isolation" in result  # its code has run, and what held it is told
+    assert "no process was started" not in done.output
     assert result["instances"][1]["outcome"] == "ok"
     assert len(result["instances"][1]["final"]) == 2
 
