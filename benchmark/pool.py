@@ -24,6 +24,19 @@ Chunk: TypeAlias = "tuple[int, int] | NDArray[np.int64]"
 """Whole generations `first … last - 1`, or row numbers of the history."""
 
 
+def draw(size: int, count: int, rng: Generator) -> Ids | None:
+    """`count` different numbers below `size`, uniformly; None for all of them.
+
+    Raises:
+        ContractBroken: there are not so many, or that is no generator of NumPy.
+    """
+    if not 0 <= count <= size:
+        raise ContractBroken(f"sample({count}) of a view of {size} rows: ask for 0 to {size}.")
+    if type(rng) is not np.random.Generator:
+        raise ContractBroken(f"sample(): the rng is of type {type(rng).__name__}: pass context.rng.")
+    return None if count == size else rng.choice(size, count, replace=False, shuffle=False)
+
+
 class Rows:
     """Some rows of a view, as a multiset: `+` joins two. Numpy turns it into the ids, in increasing order.
 
@@ -150,13 +163,8 @@ class Pool:
 
     def sample(self, count: int, rng: Generator) -> Rows:
         """`count` rows, uniformly without replacement."""
-        if not 0 <= count <= len(self):
-            raise ContractBroken(f"sample({count}) of a view of {len(self)} rows: ask for 0 to {len(self)}.")
-        if type(rng) is not np.random.Generator:
-            raise ContractBroken(f"sample(): the rng is of type {type(rng).__name__}: pass context.rng.")
-        if count == len(self):
-            return self.all()
-        return self.drawn(rng.choice(len(self), count, replace=False, shuffle=False))
+        numbers = draw(len(self), count, rng)
+        return self.all() if numbers is None else self.drawn(numbers)
 
     def drawn(self, numbers: NDArray[np.int64]) -> Rows:
         """The rows that different numbers below len(self) stand for. For the harness alone."""

@@ -20,6 +20,7 @@ from benchmark import errors
 from benchmark.errors import ContractBroken
 from benchmark.loading import load, told
 from benchmark.messages import Line, take_the_line
+from benchmark.pool import draw
 from benchmark.rules import Budget, Role, Rules, Track
 from benchmark.strategy import Context, FitOptions, SampleRequest, Spec, Strategy, TrainingSet
 
@@ -63,13 +64,8 @@ class View:
         return self._selection("all", None, self._size)
 
     def sample(self, count: int, rng: np.random.Generator) -> Selection:
-        if not 0 <= count <= len(self):
-            raise ContractBroken(f"sample({count}) of a view of {len(self)} rows: ask for 0 to {len(self)}.")
-        if type(rng) is not np.random.Generator:
-            raise ContractBroken(f"sample(): the rng is of type {type(rng).__name__}: pass context.rng.")
-        if count == len(self):
-            return self.all()
-        return self._selection("drawn", rng.choice(len(self), count, replace=False, shuffle=False), count)
+        numbers = draw(len(self), count, rng)
+        return self.all() if numbers is None else self._selection("drawn", numbers, count)
 
     def rows(self, ids: Any) -> Selection:
         found = np.asarray(ids)
