@@ -11,6 +11,7 @@ Iteration 1 sees real data only. There is one loop for all task-settings, and th
 """
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import lru_cache, partial
 from typing import Any, NamedTuple, TypeVar
 
@@ -57,10 +58,12 @@ def run(task: Task, make_strategy: Callable[[], Strategy], rules: Rules, seed: i
         pool = Pool(names, services, 0, len(history))
         context = Context(t, task.n, partial(stream, seed, "strategy", t), partial(_buy, services, names))
         chosen = _chosen(strategy, context, pool, services)
-        options = _answer(strategy.fit_options(context), FitOptions, f"fit_options() at iteration {t}")
+        with _named("fit_options", t):
+            options = _answer(strategy.fit_options(context), FitOptions)
         refuse_unsupported(task, options.asks_for())
         same = chosen.is_first_generation and options == NEUTRAL
-        model = start.model if same else _fitted(chosen, options, pool, services)
+        with _named("fit_options", t):
+            model = start.model if same else _fitted(chosen, options, pool, services)
         loss = start.loss if same else _loss(task, model, start.test)
         models = {"current": model, "first": models.get("first", model)}
         services.models = models
@@ -127,21 +130,28 @@ def _buy(services: Services, names: Names, count: int) -> Pool:
     return Bought(names, services, before, services.history.size)
 
 
-def _chosen(strategy: Strategy, context: Context, pool: Pool, services: Services) -> Weighted:
+@contextmanager
+def _named(method: str, t: int) -> Iterator[None]:
+    """What an answer breaks is told with the method that gave it, and when."""
     try:
-        chosen = canonical(pool, strategy.training_set(context, pool))
+        yield
     except ContractBroken as error:
-        raise type(error)(f"training_set() at iteration {context.t}: {error}") from error
-    services.meter.training_rows, services.meter.real_share = chosen.size, chosen.real_share
-    _check_training_rows(services)
-    most = services.rules.max_real_share(context.t)
-    within("share of real rows in the training mass", services.meter.real_share, most, context.t)
+        raise type(error)(f"{method}() at iteration {t}: {error}") from error
+
+
+def _chosen(strategy: Strategy, context: Context, pool: Pool, services: Services) -> Weighted:
+    with _named("training_set", context.t):
+        chosen = canonical(pool, strategy.training_set(context, pool))
+        services.meter.training_rows, services.meter.real_share = chosen.size, chosen.real_share
+        _check_training_rows(services)
+        most = services.rules.max_real_share(context.t)
+        within("share of real rows in the training mass", services.meter.real_share, most)
     return chosen
 
 
 def _check_training_rows(services: Services) -> None:
     most = services.rules.max_training_rows(services.task.n, services.t)
-    within("rows in the training set", services.meter.training_rows, most, services.t)
+    within("rows in the training set", services.meter.training_rows, most)
 
 
 def _fitted(chosen: Weighted, options: FitOptions, pool: Pool, services: Services) -> Any:
@@ -166,16 +176,15 @@ def _fitted(chosen: Weighted, options: FitOptions, pool: Pool, services: Service
 def _generation(strategy: Strategy, context: Context, services: Services) -> tuple[Any, dict[str, float]]:
     """What enters the pool, and what is to be known of the sampling."""
     task, rules, seed, t = services.task, services.rules, services.seed, services.t
-    request = _answer(strategy.sample_request(context), SampleRequest, f"sample_request() at iteration {t}")
+    with _named("sample_request", t):
+        request = _answer(strategy.sample_request(context), SampleRequest)
+        services.meter.candidates = request.count or task.n
+        within("candidates", services.meter.candidates, rules.max_candidates(task.n))
     refuse_unsupported(task, request.asks_for())
-    services.meter.candidates = request.count or task.n
-    within("candidates", services.meter.candidates, rules.max_candidates(task.n), t)
     drawn = task.sample(services.models["current"], services.meter.candidates, request, stream(seed, "sample", t))
     candidates = Candidates(Names(History(drawn.examples), len(drawn.examples), seed, "candidates", t), services, 0, 1)
-    try:
+    with _named("keep", t):
         kept = _each_once(canonical(candidates, strategy.keep(context, candidates)))
-    except ContractBroken as error:
-        raise type(error)(f"keep() at iteration {t}: {error}") from error
     return (drawn.examples if kept is None else drawn.examples[kept]), drawn.diagnostics
 
 
@@ -191,7 +200,7 @@ def _each_once(kept: Weighted) -> NDArray[np.int64] | None:
     return rows
 
 
-def _answer(found: Any, expected: type[A], where: str) -> A:
+def _answer(found: Any, expected: type[A]) -> A:
     if not isinstance(found, expected):
-        raise ContractBroken(f"{where} returned {type(found).__name__}: expected {expected.__name__}.")
+        raise ContractBroken(f"returned {type(found).__name__}: expected {expected.__name__}.")
     return found

@@ -268,8 +268,7 @@ def told(error: BaseException, where: str, folder: Path) -> str:
     """An error in one line: which call, what it says, and the line of the entry that it came from."""
     if isinstance(error, BadEntry):
         return str(error)
-    at = where.rpartition(" at ")[2]  # some messages name the iteration themselves
-    message = str(error).removeprefix(f"{where}: ").removeprefix(f"{where} ").removeprefix(f"{at}: ")
+    message = str(error).removeprefix(f"{where}: ")  # the loop names the call too
     if not isinstance(error, (ThriveError, TimeUp)):
         message = f"raised {type(error).__name__}" + (f": {message}" if message else "")
     lines = [frame for frame in _frames(error) if Path(frame.filename).is_relative_to(folder)]

@@ -61,7 +61,7 @@ class Services:
             )
         self.meter.log_likelihood_rows += len(examples)
         most = self.rules.max_log_likelihood_rows(self.task.n, self.t)
-        within("log-likelihood rows", self.meter.log_likelihood_rows, most, self.t)
+        within("log-likelihood rows", self.meter.log_likelihood_rows, most)
         return self.task.log_likelihood(self.models[under], examples, per_token)
 
     def buy_real(self, count: int) -> None:
@@ -71,7 +71,7 @@ class Services:
             raise ContractBroken(f"buy_real({count!r}): expected a whole number of at least 1.")
         self.meter.fresh_real_rows += int(count)
         most = self.rules.max_training_rows(self.task.n, self.t)
-        within("fresh real rows", self.meter.fresh_real_rows, most, self.t)
+        within("fresh real rows", self.meter.fresh_real_rows, most)
         fresh = self.task.real_data(self.world, int(count), self._fresh_rng, self.history.number_of_real)
         self.history.lend(fresh)
 
@@ -102,11 +102,11 @@ class Services:
             )
 
 
-def within(what: str, found: float, most: float, t: int) -> None:
+def within(what: str, found: float, most: float) -> None:
     """Refuse more than track and budget allow.
 
     Raises:
         BudgetExceeded: with what was found and what is allowed.
     """
     if found > most * (1 + 1e-9):  # a share is a quotient of sums
-        raise BudgetExceeded(f"iteration {t}: {what}: {found:g}, and the track and budget allow {most:g}.")
+        raise BudgetExceeded(f"{what}: {found:g}, and the track and budget allow {most:g}.")

@@ -41,7 +41,8 @@ def read(path: Path, kind: type[T], error: type[ThriveError]) -> T:
         error: the file lacks, is not YAML, or does not fit; the message names file, key, found and expected.
     """
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), EachKeyOnce)
+        with path.open(encoding="utf-8") as file:  # which errors then name
+            content = yaml.load(file, EachKeyOnce)
     except FileNotFoundError:
         raise error(f"{path}: no such file.") from None
     except (yaml.YAMLError, UnicodeDecodeError) as problem:

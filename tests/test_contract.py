@@ -144,7 +144,7 @@ def test_a_candidate_enters_the_pool_once(keep, complaint):
 
 @pytest.mark.parametrize("method", ["sample_request", "fit_options"])
 def test_answers_of_another_kind_are_refused(method):
-    with pytest.raises(ContractBroken, match=rf"{method}\(\) at iteration 1 returned NoneType: expected"):
+    with pytest.raises(ContractBroken, match=rf"{method}\(\) at iteration 1: returned NoneType: expected"):
         records(type("Silent", (Fixed,), {method: lambda self, context: None}))
 
 
