@@ -22,10 +22,16 @@ if TYPE_CHECKING:
 Vector = NDArray[np.float64]
 Matrix = NDArray[np.float64]
 Rule = Literal["scott", "silverman"]
+Blocks = list[tuple[Matrix, Vector]]
+"""Rows at which kernels stand, a few at a time: what exponents are a product with, shape (d + 2, rows), and the weights."""
 
 HELD_OUT = 500
-ROWS_AT_ONCE = 256
-"""Kernels are computed for this many rows at a time: 1 MB at 500 points, which stays in the cache."""
+ROWS_AT_ONCE = 128
+"""Kernels are computed for this many rows at a time: half a megabyte at 500 points, which stays in the cache."""
+REACH = np.sqrt(80.0)
+"""In bandwidths: a kernel farther away is less than e^-40 = 4e-18."""
+LEAST_SHARE_IN_REACH = 1e-8
+"""A sum of kernels above this share of the weights lost at most 4e-10 of itself to rows out of reach."""
 LEAST_EXPONENT = -700.0
 """Lower exponents count as this one, for exp is ten times slower where it underflows (doubles end at e^-745)."""
 PLAIN_SUM_IS_EXACT = 1e-280
@@ -277,7 +283,8 @@ class _Points:
 
     The exponents -‖x - x_i‖² / 2h² are a product of matrices (m, d+2) and (d+2, n), so that kernels cost one matrix
     product, one vectorized exp and one product with the weights. Lengths are taken from the middle of the points, so
-    that cancellation stays small beside h².
+    that cancellation stays small beside h². Points and rows are sorted along the coordinate in which the points spread
+    most: a block of rows then reaches a slice of the points alone, and kernels beyond it are not computed.
     """
 
     def __init__(self, test: Examples, bandwidth: float) -> None:
@@ -285,33 +292,66 @@ class _Points:
         self.bandwidth = bandwidth
         self.known: dict[tuple[int, int], Vector] = {}
         self._middle = test.mean(axis=0)
-        x = (test - self._middle) / bandwidth
-        squares = np.einsum("ij,ij->i", x, x)
-        self._left = np.column_stack([x, -0.5 * squares, np.ones(len(x))])
-        self._reach = float(np.sqrt(squares.max()))
+        self._main = int(np.ptp(test, axis=0).argmax())
+        x = self._scaled(test)
+        order = x[self._main].argsort()
+        x = x[:, order]
+        self._place = order.argsort()  # of each point among the sorted ones
+        self._sorted = x[self._main]
+        squares = np.einsum("ij,ij->j", x, x)
+        self._left = np.vstack([x, -0.5 * squares, np.ones(x.shape[1])]).T.copy()
+        self._farthest = np.sqrt(squares.max())
+        self._least, self._most = x.min(axis=1), x.max(axis=1)
+
+    def _scaled(self, examples: Examples) -> Matrix:
+        """Shape (d, n), in bandwidths from the middle."""
+        return np.asarray(np.subtract(examples.T, self._middle[:, None], order="C") / self.bandwidth)
 
     def log_kernel_sums(self, examples: Examples, weights: Vector | None = None) -> Vector:
         """log Σ_i w_i exp(-‖x - x_i‖² / 2h²) at each point x, shape (m,).
 
-        Plain sums where doubles can hold them, shifted by the largest exponent where they underflow.
+        Plain sums over the rows within reach where no others matter, plain sums over all rows where doubles can hold
+        them, and elsewhere sums shifted by the largest exponent.
         """
-        y = (examples - self._middle) / self.bandwidth
-        squares = np.einsum("ij,ij->i", y, y)
-        right = np.vstack([y.T, np.ones(len(y)), -0.5 * squares])
-        weights = np.ones(len(y)) if weights is None else weights  # a product with ones sums faster than sum()
-        blocks = [slice(start, start + ROWS_AT_ONCE) for start in range(0, len(y), ROWS_AT_ONCE)]
-        may_underflow = (self._reach + np.sqrt(squares.max())) ** 2 > -2 * LEAST_EXPONENT
-        sums = np.zeros(len(self.test))
-        for block in blocks:
-            sums += _exp(self._left @ right[:, block], may_underflow) @ weights[block]
+        y = self._scaled(examples)
+        weights = np.ones(y.shape[1]) if weights is None else weights  # a product with ones sums faster than sum()
+        apart = np.maximum(y.max(axis=1) - self._least, self._most - y.min(axis=1))  # at most, in each coordinate
+        leave_out = y.shape[1] > ROWS_AT_ONCE and apart[self._main] > 2 * REACH  # else most rows reach most points
+        if leave_out:
+            order = y[self._main].argsort()
+            y, weights = y[:, order], weights[order]
+        right = np.vstack([y, np.ones(y.shape[1]), -0.5 * np.einsum("ij,ij->j", y, y)])
+        blocks = [slice(start, start + ROWS_AT_ONCE) for start in range(0, y.shape[1], ROWS_AT_ONCE)]
+        may_underflow = (self._farthest + np.sqrt(-2 * right[-1].min())) ** 2 > -2 * LEAST_EXPONENT
+        rows = [(right[:, block], weights[block]) for block in blocks]
+        if leave_out:
+            sums = self._sums_in_reach(rows, apart)
+            doubtful = sums < LEAST_SHARE_IN_REACH * weights.sum()
+            if doubtful.any():
+                sums[doubtful] = _sums(self._left[doubtful], rows, may_underflow)
+        else:
+            sums = _sums(self._left, rows, may_underflow)
         far = sums < PLAIN_SUM_IS_EXACT * weights.max()
-        if not far.any():
-            log_sums: Vector = np.log(sums)
-            return log_sums
         log_sums = np.log(sums, where=~far, out=np.empty_like(sums))
-        shifted = [_shifted_sums(self._left[far] @ right[:, block], weights[block]) for block in blocks]
-        log_sums[far] = functools.reduce(np.logaddexp, shifted)
-        return log_sums
+        if far.any():
+            left = self._left[far]
+            log_sums[far] = functools.reduce(np.logaddexp, [_shifted_sums(left @ right, w) for right, w in rows])
+        return np.asarray(log_sums[self._place])
+
+    def _sums_in_reach(self, rows: Blocks, apart: Vector) -> Vector:
+        """Of sorted rows, each block at the points that are no farther than REACH from it along the main coordinate."""
+        sums = np.zeros(len(self._left))
+        others = apart @ apart - apart[self._main] ** 2
+        for right, weights in rows:
+            first, last = right[self._main, [0, -1]]
+            points = slice(*self._sorted.searchsorted([first - REACH, last + REACH]))
+            may_underflow = others + (last - first + REACH) ** 2 > -2 * LEAST_EXPONENT
+            sums[points] += _sums(self._left[points], [(right, weights)], may_underflow)
+        return sums
+
+
+def _sums(left: Matrix, rows: Blocks, may_underflow: bool) -> Vector:
+    return np.asarray(sum(_exp(left @ right, may_underflow) @ weights for right, weights in rows))
 
 
 def _shifted_sums(exponents: Matrix, weights: Vector) -> Vector:
