@@ -13,10 +13,11 @@ from pydantic_core import PydanticCustomError
 
 from benchmark import requirements, settings
 from benchmark.digest import digest_of_folder
-from benchmark.errors import BadEntry
+from benchmark.errors import BadEntry, Unsupported
 from benchmark.loading import load, told
 from benchmark.rules import Budget, Role, Rules, Track
 from benchmark.strategy import Strategy
+from benchmark.tasks import TASKS
 
 FOLDERS = ("baselines", "submissions")
 APIS = (1,)
@@ -40,8 +41,12 @@ class Card(settings.Settings):
     budget: Budget
     role: Role = Role.ENTRY
     hyperparameters: dict[str, Any] = {}
+    not_for: dict[str, str] = {}
+    """Task-settings that it does not fit, and why: it is not run there."""
     tuned_on: str
     configurations_tried: int = Field(ge=0)
+    observed: str | None = Field(default=None, max_length=400)
+    """What this benchmark sees of a published method, with the figure that shows it."""
 
     def unfinished(self) -> list[str]:
         """Keys that still hold what `thrive new` wrote there for the author to fill in."""
@@ -57,6 +62,15 @@ class Card(settings.Settings):
                 "api", f"This Thrive knows api {known}: for a later one, get a newer Thrive (git pull)"
             )
         return api
+
+    @field_validator("not_for")
+    @classmethod
+    def known_task_settings(cls, not_for: dict[str, str]) -> dict[str, str]:
+        for task_setting in not_for:
+            if task_setting not in TASKS:
+                hint = settings.nearest(task_setting, TASKS).strip()
+                raise PydanticCustomError("not_for", f"There is no task-setting '{task_setting}'. {hint}".rstrip("."))
+        return not_for
 
     @field_validator("version", mode="before")
     @classmethod
@@ -106,6 +120,11 @@ class Entry:
             if not any(target.is_relative_to(kind) for kind in allowed):
                 raise BadEntry(f"{self.folder}: a link in it leads to {target}: it may lead to other entries alone.")
         return [self.folder.absolute(), *targets]
+
+    def must_fit(self, task_setting: str) -> None:
+        """Raises Unsupported, with the card's reason, where the card says that it does not fit a task-setting."""
+        if task_setting in self.card.not_for:
+            raise Unsupported(self.card.not_for[task_setting])
 
     @property
     def rules(self) -> Rules:

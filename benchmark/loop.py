@@ -179,7 +179,7 @@ def _generation(strategy: Strategy, context: Context, services: Services) -> tup
     with _named("sample_request", t):
         request = _answer(strategy.sample_request(context), SampleRequest)
         services.meter.candidates = request.count or task.n
-        within("candidates", services.meter.candidates, rules.max_candidates(task.n))
+        within("candidates", services.meter.candidates, rules.max_candidates(task.n, t))
     refuse_unsupported(task, request.asks_for())
     drawn = task.sample(services.models["current"], services.meter.candidates, request, stream(seed, "sample", t))
     candidates = Candidates(Names(History(drawn.examples), len(drawn.examples), seed, "candidates", t), services, 0, 1)

@@ -217,6 +217,8 @@ def rebuilt_options(answer: Answer, names: Names) -> FitOptions:
 
 def experiment(entry: Entry, seconds: float, task: str, disguise: str = "none", poison: bool = False) -> Outcome:
     """One run in disguise, or with poisoned test data."""
+    if task in entry.card.not_for:
+        return {"answers": [], "records": [], "noticed": [], "kind": "refused", "error": entry.card.not_for[task]}
     log = Log()
     instance = poisoned(INSTANCES[task]) if poison else INSTANCES[task]
     return outcome(entry, instance, lambda: Watched(entry.make, log, DISGUISES[disguise]), log, HORIZON, seconds)

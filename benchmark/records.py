@@ -48,12 +48,14 @@ class Cell:
             instance.horizon,
             list(self.seeds),
             self.pinned,
+            self.entry.card.not_for.get(instance.task_setting),
         )[:32]
 
     @property
     def seconds(self) -> float:
         """Estimated, on one core."""
-        return self.instance.seconds * len(self.seeds)
+        fits = self.instance.task_setting not in self.entry.card.not_for
+        return self.instance.seconds * len(self.seeds) * fits
 
     def __str__(self) -> str:
         seeds = f"{self.seeds.start}:{self.seeds.stop}"

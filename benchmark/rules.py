@@ -63,9 +63,9 @@ class Rules:
         """Most held-back real examples that a verifier is trained on, per row of a generation."""
         return MAX_VERIFIER
 
-    def max_candidates(self, n: int) -> int:
-        """Most examples that the model may be asked for."""
-        return CANDIDATES_PER_ROW * n
+    def max_candidates(self, n: int, t: int) -> int:
+        """Most examples that the model may be asked for at iteration t."""
+        return CANDIDATES_PER_ROW * self.max_training_rows(n, t)
 
     def max_real_share(self, t: int) -> float:
         """Largest share of the training mass that real rows may have at iteration t."""

@@ -124,6 +124,7 @@ def _compute(cell: Cell, common: dict[str, Any]) -> Finished | Failure:
     wall, cpu = time.perf_counter(), time.process_time()
     refused = None
     try:
+        cell.entry.must_fit(cell.instance.task_setting)
         with threadpool_limits(1), _limits(max(LEAST_SECONDS, PATIENCE * cell.seconds)):
             records = [record for seed in cell.seeds for record in _run(cell, seed)]
     except Unsupported as reason:  # no fault: the board shows a dash with the reason

@@ -97,6 +97,7 @@ def _verified(
     one = Verified(instance.task_setting, instance.name, seeds, "ok")
     beside = [known[scoring.REFERENCE], known[BASE_WORKFLOW[entry.rules.budget]]]
     try:
+        entry.must_fit(instance.task_setting)
         with Remote(entry, LIMITS) as remote:
 
             def make() -> Strategy:

@@ -103,6 +103,7 @@ def _row(card: Card, tasks: list[TaskAbout], results: Results) -> Row:
         version=card.version,
         description=card.description,
         authors=card.authors,
+        observed=card.observed,
         track=card.track,
         budget=card.budget,
         role=card.role,

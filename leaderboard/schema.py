@@ -51,6 +51,7 @@ class Row(Part):
     version: str
     description: str
     authors: list[str]
+    observed: str | None = Field(description="what this benchmark sees of a published method; null: nothing unexpected")
     track: str
     budget: str
     role: str

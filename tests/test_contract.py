@@ -206,8 +206,11 @@ def test_real_mass_is_capped_on_track_labelled():
 
 def test_candidates_are_capped():
     greedy = type("Greedy", (Fixed,), {"sample_request": lambda self, context: SampleRequest(count=49)})
-    with pytest.raises(BudgetExceeded, match="candidates: 49, .* allow 48"):
-        records(greedy)
+    for rules in (Rules(), Rules(budget=Budget.GROWING)):  # which grows with t: at iteration 1 both allow 4n
+        with pytest.raises(BudgetExceeded, match=r"sample_request\(\) at iteration 1: candidates: 49, .* allow 48"):
+            records(greedy, rules)
+    growing = type("Growing", (Fixed,), {"sample_request": lambda self, context: SampleRequest(count=48 * context.t)})
+    assert len(records(growing, Rules(budget=Budget.GROWING))) == 4
 
 
 def test_kept_candidates_enter_the_pool():

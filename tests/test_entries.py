@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from benchmark.cli import main
 from benchmark.entries import Entry, find, sound
-from benchmark.errors import BadEntry
+from benchmark.errors import BadEntry, Unsupported
 
 STRATEGY = """
 from benchmark import Strategy
@@ -217,3 +217,13 @@ def test_a_run_of_all_entries_leaves_a_bad_card_out_and_says_so(broken):
     assert outcome.exit_code != 0
     assert "cards cannot be read: 1." in outcome.output
     assert (broken / "results" / "smoke" / "gaussian" / "scores.parquet").is_file()
+
+
+def test_a_card_knows_the_task_settings_that_it_does_not_fit(mine):
+    (mine / "card.yaml").write_text(CARD + "not_for: {language_modle: no text}\n")
+    with pytest.raises(BadEntry, match="not_for: .*no task-setting 'language_modle'. Did you mean 'language_model'"):
+        _ = Entry(mine).card
+    (mine / "card.yaml").write_text(CARD + "not_for: {kde: no kernels}\nobserved: It does what it says.\n")
+    Entry(mine).must_fit("gaussian")
+    with pytest.raises(Unsupported, match="no kernels"):
+        Entry(mine).must_fit("kde")

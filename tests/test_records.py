@@ -162,6 +162,22 @@ class Shrunk(Strategy):
     assert "preserve_variance" in provenance_of(store.read(cell))["refused"]
 
 
+def test_what_the_card_says_does_not_fit_is_not_run(clone):
+    """The cell holds the reason, and no other key depends on it."""
+    folder = clone / "baselines" / "accumulate"
+    (folder / "strategy.py").write_text((folder / "strategy.py").read_text().replace("pool.all()", "1 / 0"))
+    before = {str(cell): cell.key for cell in plan(clone)[1].to_do}
+    with (folder / "card.yaml").open("a") as card:
+        card.write('not_for: {gaussian: "no text there"}\n')
+    store, found = plan(clone)
+    changed = {str(cell) for cell in found.to_do if cell.key != before[str(cell)]}
+    failures = sweep.compute(clone, store, found.to_do, jobs=1)
+    assert {str(f.cell) for f in failures} == {"kde moons h=0.3 n=12 · accumulate · seeds 0:3"}
+    [cell] = [c for c in plan(clone)[1].done if str(c) == "gaussian d=2 n=12 · accumulate · seeds 0:3"]
+    assert (provenance_of(store.read(cell))["refused"], cell.seconds) == ("no text there", 0)
+    assert changed == {str(cell)}
+
+
 class TestKey:
     """What changes a cell's key, and what does not."""
 
