@@ -144,7 +144,7 @@ def _chosen(strategy: Strategy, context: Context, pool: Pool, services: Services
         chosen = canonical(pool, strategy.training_set(context, pool))
         services.meter.training_rows, services.meter.real_share = chosen.size, chosen.real_share
         _check_training_rows(services)
-        most = services.rules.max_real_share(context.t)
+        most = services.rules.max_real_share(services.task.n, context.t)
         within("share of real rows in the training mass", services.meter.real_share, most)
     return chosen
 

@@ -8,6 +8,7 @@ import random
 import select
 import signal
 import sys
+import sysconfig
 import tempfile
 import time
 import traceback
@@ -81,8 +82,9 @@ class Log:
         self.where = where
         sizes, state = [view.names.history.size for view in views], _global_state()
         before = [_content(*pair) for pair in zip(views, sizes, strict=True)]
+        imported = _libraries()
         yield
-        if _global_state() != state:
+        if _global_state() != state and _libraries() == imported:  # scikit-learn draws numbers when it is imported
             self.noticed.append(("global-randomness", f"{where} used the global random state of numpy or Python"))
         if [_content(*pair) for pair in zip(views, sizes, strict=True)] != before:
             self.noticed.append(("read-only", f"{where} changed examples in place"))
@@ -92,6 +94,14 @@ def _content(view: Pool, size: int) -> object:
     """Of the first rows: bought ones may come behind them."""
     examples = view.names.history.examples[:size]
     return examples.tolist() if examples.dtype == object else examples.tobytes()  # NaN is not equal to itself
+
+
+def _libraries() -> set[str]:
+    """Modules in memory that were installed."""
+    installed = sysconfig.get_path("purelib")
+    return {
+        name for name, module in list(sys.modules.items()) if str(getattr(module, "__file__", "")).startswith(installed)
+    }
 
 
 def _global_state() -> tuple[Any, ...]:

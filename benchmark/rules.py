@@ -32,6 +32,7 @@ class Role(StrEnum):
 
 
 REAL_MASS_CAP = 0.5
+BEYOND_CHANCE = 5  # standard deviations: less than one draw in a million has more
 CANDIDATES_PER_ROW = 4
 LOG_LIKELIHOODS_PER_ROW = 4
 MAX_VERIFIER = 10.0
@@ -67,10 +68,16 @@ class Rules:
         """Most examples that the model may be asked for at iteration t."""
         return CANDIDATES_PER_ROW * self.max_training_rows(n, t)
 
-    def max_real_share(self, t: int) -> float:
-        """Largest share of the training mass that real rows may have at iteration t."""
-        capped = self.track is Track.LABELLED and self.role is Role.ENTRY and t > 1
-        return REAL_MASS_CAP if capped else 1.0
+    def max_real_share(self, n: int, t: int) -> float:
+        """Largest share of the training mass that real rows may have at iteration t.
+
+        On track `labelled` one half, or what n rows drawn uniformly from t generations may have by chance: 1/t and five
+        standard deviations (hypergeometric), which is more than a half at the first few iterations alone.
+        """
+        if self.track is not Track.LABELLED or self.role is not Role.ENTRY or t == 1:
+            return 1.0
+        deviation = math.sqrt((t - 1) / t**2 / n * (t - 1) * n / (t * n - 1))
+        return max(REAL_MASS_CAP, min(1.0, 1 / t + BEYOND_CHANCE * deviation))
 
 
 @dataclass

@@ -273,6 +273,7 @@ def _environment(scratch: Path) -> Mapping[str, str]:
         "HOME": str(scratch),
         "TMPDIR": str(scratch),
         "LANG": "C.UTF-8",
+        "JOBLIB_MULTIPROCESSING": "0",  # scikit-learn's joblib would warn that it finds no semaphores
         **one_thread,
     }
 

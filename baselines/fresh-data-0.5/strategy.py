@@ -1,0 +1,1 @@
+../fresh-data-0.1/strategy.py

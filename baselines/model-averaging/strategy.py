@@ -1,0 +1,14 @@
+from benchmark import FitOptions, Strategy
+
+
+class ModelAveraging(Strategy):
+    """Accumulate-subsample with an exponential average of models: `beta` of the last one, the rest of the new fit."""
+
+    def __init__(self, beta):
+        self.beta = beta
+
+    def training_set(self, context, pool):
+        return pool.sample(context.n, context.rng)
+
+    def fit_options(self, context):
+        return FitOptions(blend=("previous", self.beta))

@@ -1,0 +1,25 @@
+import math
+
+import numpy as np
+
+from benchmark import SampleRequest, Strategy
+
+
+class SurpriseFilter(Strategy):
+    """Accumulate-subsample; the share of candidates that surprise their own model most is kept.
+
+    Source: Gambetta et al. (2024), arXiv 2410.12341.
+    """
+
+    def __init__(self, share):
+        self.share = share
+
+    def training_set(self, context, pool):
+        return pool.sample(context.n, context.rng)
+
+    def sample_request(self, context):
+        return SampleRequest(count=math.ceil(context.n / self.share))
+
+    def keep(self, context, candidates):
+        likelihood = candidates.log_likelihood(per_token=True)
+        return candidates.ids[np.argsort(likelihood)[: context.n]]

@@ -1,0 +1,11 @@
+from benchmark import FitOptions, Strategy
+
+
+class UnbiasedCovarianceReplace(Strategy):
+    """Replace with Bessel's correction: the mean of the variance stays, and its logarithm falls."""
+
+    def training_set(self, context, pool):
+        return pool.latest().all()
+
+    def fit_options(self, context):
+        return FitOptions(ddof=1)

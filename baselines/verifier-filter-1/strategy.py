@@ -1,0 +1,1 @@
+../verifier-filter-0.5/strategy.py
