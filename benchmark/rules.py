@@ -32,7 +32,7 @@ class Role(StrEnum):
 
 
 REAL_MASS_CAP = 0.5
-BEYOND_CHANCE = 5  # standard deviations: less than one draw in a million has more
+BEYOND_CHANCE = 5  # standard deviations: a few draws in a million have more
 CANDIDATES_PER_ROW = 4
 LOG_LIKELIHOODS_PER_ROW = 4
 MAX_VERIFIER = 10.0

@@ -205,12 +205,12 @@ def test_real_mass_is_capped_on_track_labelled():
     assert [r["real_share"] for r in records(half, LABELLED)] == [1, 0.5, 0.5, 0.5]
 
 
-@pytest.mark.parametrize("n", [32, 100, 1000])
+@pytest.mark.parametrize("n", [24, 100, 1000])
 def test_a_uniform_draw_is_within_the_cap_on_real_mass(n):
     """At iteration t real rows are n of tn, and the share of n draws is hypergeometric; in the long run the cap is one half."""
     for t in range(2, 50):
         cap = LABELLED.max_real_share(n, t)
-        assert hypergeom.sf(np.floor(n * cap + 1e-9), t * n, n, n) < 1e-6
+        assert hypergeom.sf(np.floor(n * cap + 1e-9), t * n, n, n) < 5e-6
     assert cap == 0.5
     assert [LABELLED.max_real_share(100, t) for t in (1, 2, 3, 4)] == pytest.approx([1, 0.677, 0.526, 0.5], abs=5e-4)
 
