@@ -1,5 +1,6 @@
 """The command line: each command parses, calls the library and prints."""
 
+import importlib.util
 import os
 import subprocess
 import sys
@@ -292,9 +293,12 @@ def fetch() -> None:
 
     home = root()
     params = load(home)
-    pins.verify(home, params, params.pins)
     for name, pin in params.pins.items():
-        click.echo(f"{name}: {len(pin.files)} files in {pin.folder} are as pinned.")
+        if pin.package and importlib.util.find_spec(pin.package) is None:
+            click.echo(f"{name}: not installed, and no profile's own instances need it. To have it: {pin.source}")
+            continue
+        pins.verify(home, params, [name])
+        click.echo(f"{name}: {len(pin.files)} files in {pins.folder(home, name, pin)} are as pinned.")
 
 
 @main.command()

@@ -34,6 +34,8 @@ class Pin(settings.Settings):
     """Files that must be exactly these: sha256 of each, by its name in the folder."""
 
     folder: str
+    package: str | None = None
+    """The folder is in this installed package; without it, in the clone."""
     source: str
     files: dict[str, str] = Field(min_length=1)
 

@@ -38,9 +38,6 @@ class Task(Protocol):
     """Names of the fit options and sample requests that this task-setting honours."""
     seeds_per_cell: ClassVar[int]
     """How many seeds make one unit of work."""
-    pins: ClassVar[tuple[str, ...]]
-    """Names in `pins` of params.yaml whose files this task-setting reads."""
-
     n: int
 
     def __hash__(self) -> int:
@@ -49,6 +46,10 @@ class Task(Protocol):
     @property
     def name(self) -> str:
         """The instance's name on the board, such as "d=10 n=100"."""
+
+    @property
+    def pins(self) -> tuple[str, ...]:
+        """Names in `pins` of params.yaml whose files this instance reads."""
 
     @property
     def dimension(self) -> int | None:

