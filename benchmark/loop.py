@@ -13,19 +13,19 @@ Iteration 1 sees real data only. There is one loop for all task-settings, and th
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache, partial
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.errors import ContractBroken, TrackBroken
-from benchmark.history import Examples, History, Weighted, real_data_only
+from benchmark.history import History, Weighted, real_data_only
 from benchmark.pool import Bought, Candidates, Names, Pool
 from benchmark.rules import Meter, Rules
 from benchmark.services import Services, Under, within
 from benchmark.strategy import NEUTRAL, Context, FitOptions, SampleRequest, Spec, Strategy, canonical
 from benchmark.streams import stream
-from benchmark.task import Task, refuse_unsupported
+from benchmark.task import Start, Task, refuse_unsupported
 
 Record = dict[str, Any]
 A = TypeVar("A")
@@ -73,24 +73,15 @@ def run(task: Task, make_strategy: Callable[[], Strategy], rules: Rules, seed: i
             "t": t,
             "test_loss": loss,
             "real_loss": start.loss,
+            "simplest_loss": start.simplest_loss,
             "status": "ok" if np.isfinite(loss) else "diverged",
             **vars(rules),
             **vars(meter),
             **notes,
-            **task.diagnostics(model, generation, start.test, full=t == horizon or is_milestone(t)),
+            **task.diagnostics(model, generation, start, full=t == horizon or is_milestone(t)),
             "texts": task.show(generation),
         }
         history.append(generation)
-
-
-class Start(NamedTuple):
-    """What all strategies of a seed share: real data, test data, and the harness's own neutral fit on generation 0."""
-
-    world: Any
-    real: Examples
-    test: Any
-    model: Any
-    loss: float  # L_real: excess is counted from here
 
 
 @lru_cache(maxsize=1)  # for the language model, whose fit takes seconds
@@ -104,7 +95,7 @@ def start_of(task: Task, seed: int) -> Start:
     real = task.real_data(world, task.n, stream(seed, "real data"))
     test = task.held_out(world, stream(seed, "test data"))
     model = task.fit(real_data_only(History(real)), NEUTRAL, partial(stream, seed, "fit"))
-    return Start(world, real, test, model, _loss(task, model, test))
+    return Start(world, real, test, model, _loss(task, model, test), task.simplest_loss(real, test))
 
 
 def _loss(task: Task, model: Any, test: Any) -> float:

@@ -10,11 +10,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from benchmark import collapse
+
 METRICS_VERSION = 1
 CONFIDENCE = 0.95
 RESAMPLES = 1000
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
-NOT_QUANTITIES = {"task", "instance", "entry", "seed", "t", "status", "texts", "real_loss"}
+NOT_QUANTITIES = {"task", "instance", "entry", "seed", "t", "status", "texts", "real_loss", "simplest_loss"}
 REFERENCE = "replace"
 
 Vector = NDArray[np.float64]
@@ -24,8 +26,8 @@ def per_seed(records: pd.DataFrame) -> pd.DataFrame:
     """One row a run (task, instance, entry, seed), from one row an iteration.
 
     Columns: final (test loss at T), slope and late_slope (ordinary least squares over iterations 1 … T and over the last half;
-    nats per iteration), real_loss, first and second (test loss at t = 1 and 2), diverged_at (NaN where never), horizon, and the
-    sums of the meters over iterations.
+    nats per iteration), real_loss, first and second (test loss at t = 1 and 2), diverged_at (NaN where never), horizon, the
+    sums of the meters over iterations, and the collapse profile (see `benchmark.collapse`).
     """
     keys = ["task", "instance", "entry", "seed"]
     rows = [dict(zip(keys, key, strict=True)) | _of_run(run) for key, run in records.groupby(keys, sort=True)]
@@ -47,6 +49,7 @@ def _of_run(run: pd.DataFrame) -> dict[str, Any]:
         "diverged_at": diverged[0] if len(diverged) else np.nan,
         "horizon": int(t[-1]),
         **{name: run[name].sum() for name in ("training_rows", "candidates", "fresh_real_rows", "verifier_rows")},
+        **{f"collapse_{name}": value for name, value in collapse.of_run(run).items()},
     }
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.history import Examples, Weighted
-from benchmark.task import Sampled
+from benchmark.task import Sampled, Start
 from benchmark.tasks import kde, language_model
 from benchmark.tasks.gaussian import Gaussian
 
@@ -82,6 +82,10 @@ class LanguageModel:
     def test_loss(self, model: Table, test: Examples) -> float:
         return -float(self.log_likelihood(model, test, True).mean())
 
+    def simplest_loss(self, real: Examples, test: Examples) -> float:
+        """Of all letters alike."""
+        return self.test_loss(_normalized(np.ones((len(LETTERS) + 1,) * 2)), test)
+
     def sample(self, model: Table, count: int, request: "SampleRequest", rng: "Generator") -> Sampled:
         return Sampled(_words(_normalized(model ** (1 / request.temperature)), count, rng), {})
 
@@ -106,7 +110,7 @@ class LanguageModel:
         """In log-probabilities."""
         return _normalized(model ** (1 + weight) / other**weight)
 
-    def diagnostics(self, model: Table, generation: Examples, test: Examples, *, full: bool) -> dict[str, float]:
+    def diagnostics(self, model: Table, generation: Examples, start: Start, *, full: bool) -> dict[str, float]:
         return {"mean_length": float(np.mean([len(word) for word in generation]))}
 
     def show(self, generation: Examples) -> list[str]:

@@ -22,6 +22,17 @@ class Sampled(NamedTuple):
     diagnostics: dict[str, float]
 
 
+class Start(NamedTuple):
+    """What all strategies of a seed share: real data, test data, and the harness's own neutral fit on generation 0."""
+
+    world: Any
+    real: Examples
+    test: Any
+    model: Any
+    loss: float  # L_real: excess is counted from here
+    simplest_loss: float
+
+
 class Task(Protocol):
     """An instance of a task-setting: where real data come from, and how a model is fitted to them.
 
@@ -76,6 +87,9 @@ class Task(Protocol):
     def test_loss(self, model: Any, test: Any) -> float:
         """Mean negative log-likelihood of the test data, in nats; +inf where the model has collapsed for good."""
 
+    def simplest_loss(self, real: Examples, test: Any) -> float:
+        """Test loss of the simplest model that one could do with instead, in nats: to do worse is a catastrophe."""
+
     def sample(self, model: Any, count: int, request: "SampleRequest", rng: "Generator") -> Sampled:
         """`count` synthetic examples."""
 
@@ -94,7 +108,7 @@ class Task(Protocol):
     def away(self, model: Any, other: Any, weight: float) -> Any:
         """model + weight·(model - other); only where `knobs` has "negative"."""
 
-    def diagnostics(self, model: Any, generation: Examples, test: Any, *, full: bool) -> dict[str, float]:
+    def diagnostics(self, model: Any, generation: Examples, start: Start, *, full: bool) -> dict[str, float]:
         """What else describes model and generation; without `full` only what costs next to nothing."""
 
     def show(self, generation: Examples) -> list[str]:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from benchmark import collapse
 from benchmark.entries import Card
 from benchmark.errors import ThriveError
 from benchmark.results import Results
@@ -75,8 +76,11 @@ def _instance_about(instance: dict[str, Any], runs: pd.DataFrame) -> InstanceAbo
         reason = "shown for the figures: not ranked by params.yaml"
     elif not 0 < scale < np.inf:
         reason = f"one generation of {REFERENCE} does no measurable damage here (s = {scale:g})"
+    others = {key: value for key, value in instance["numbers"].items() if key != "n"}
     return InstanceAbout(
         instance=instance["name"],
+        family=", ".join(f"{key}={value}" for key, value in others.items()),
+        n=instance["numbers"]["n"],
         ranked=reason is None,
         scale=_rounded(scale) if reason is None else None,
         reason=reason,
@@ -120,7 +124,9 @@ def _row(card: Card, tasks: list[TaskAbout], results: Results) -> Row:
 class _Part:
     """A task-setting's share of a row: what is shown, and the unrounded intervals that are pooled."""
 
-    def __init__(self, task: TaskAbout, runs: pd.DataFrame, instances: list[InstanceScore]) -> None:
+    def __init__(
+        self, task: TaskAbout, runs: pd.DataFrame, instances: list[InstanceScore], scaling: dict[str, Estimate]
+    ) -> None:
         by_seed = runs.groupby("seed")[["score", "slope_score"]].mean()
         self.pooled_score = t_interval(by_seed["score"].to_numpy())
         self.pooled_slope = t_interval(by_seed["slope_score"].to_numpy())
@@ -130,7 +136,21 @@ class _Part:
             slope_score=_estimate(self.pooled_slope),
             survival=_rounded(float(np.isfinite(runs["final"]).mean())) or 0.0,
             instances=instances,
+            scaling=scaling,
         )
+
+
+def _scaling(task: TaskAbout, runs: pd.DataFrame) -> dict[str, Estimate]:
+    """Of each family of instances where it is defined."""
+    found = {}
+    for family in dict.fromkeys(about.family for about in task.instances):
+        n = {about.instance: about.n for about in task.instances if about.family == family}
+        mine = runs[runs["instance"].isin(n)]
+        excess = (mine["final"] - mine["real_loss"]).groupby([mine["seed"], mine["instance"].map(n)]).mean().unstack()
+        values = collapse.scaling(excess.dropna())
+        if len(values) and np.isfinite(values).all():
+            found[family] = _estimate(t_interval(values))
+    return found
 
 
 def _task_score(task: TaskAbout, runs: pd.DataFrame, everyone: pd.DataFrame) -> tuple[_Part | None, list[str]]:
@@ -149,7 +169,7 @@ def _task_score(task: TaskAbout, runs: pd.DataFrame, everyone: pd.DataFrame) -> 
         shown.append(_instance_score(about, mine))
     if not ranked:
         return None, missing or [f"{task.task}: no ranked instance"]
-    return _Part(task, pd.concat(ranked), shown), missing
+    return _Part(task, pd.concat(ranked), shown, _scaling(task, runs)), missing
 
 
 def _instance_score(about: InstanceAbout, runs: pd.DataFrame) -> InstanceScore:
@@ -167,7 +187,14 @@ def _instance_score(about: InstanceAbout, runs: pd.DataFrame) -> InstanceScore:
         excess=_mean(excess),
         score=_mean(runs["score"]) if about.ranked else None,
         slope_score=_mean(runs["slope_score"]) if about.ranked else None,
+        collapse=_collapse(runs),
     )
+
+
+def _collapse(runs: pd.DataFrame) -> dict[str, Estimate]:
+    """Without what is undefined for some seed."""
+    values = {definition: runs.get(f"collapse_{definition}") for definition in collapse.DEFINITIONS}
+    return {name: _mean(found) for name, found in values.items() if found is not None and found.notna().all()}
 
 
 def _mean(values: pd.Series) -> Estimate:

@@ -31,6 +31,9 @@ class InstanceScore(Part):
     excess: Estimate
     score: Estimate | None = Field(description="null: the instance is not ranked")
     slope_score: Estimate | None = Field(description="null: the instance is not ranked")
+    collapse: dict[str, Estimate] = Field(
+        description="the collapse profile, by definition, where it is defined; above 0 is worse"
+    )
 
 
 class TaskScore(Part):
@@ -41,6 +44,7 @@ class TaskScore(Part):
     slope_score: Estimate
     survival: float
     instances: list[InstanceScore]
+    scaling: dict[str, Estimate] = Field(description="the collapse profile's change of scaling, by family of instances")
 
 
 class Row(Part):
@@ -77,6 +81,8 @@ class InstanceAbout(Part):
 
     instance: str
     ranked: bool
+    family: str = Field(description="the same for instances that differ in n alone")
+    n: int
     scale: float | None = Field(description="s: one generation of replace's damage; null: not ranked")
     reason: str | None = Field(description="why it is not ranked")
 

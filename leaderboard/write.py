@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from benchmark.collapse import DEFINITIONS
 from benchmark.errors import ThriveError
 from benchmark.records import write_atomically
 from leaderboard.schema import Board, Estimate, Row, TaskScore
@@ -31,7 +32,7 @@ def markdown(board: Board) -> str:
         f"## {division.track}, {division.budget} budget\n\n{table(board, division.rows + board.references)}"
         for division in board.divisions
     )
-    return f"{_PREAMBLE.format(profile=board.profile, protocol=_protocol(board))}\n{divisions}\n{_nats(board)}"
+    return f"{_PREAMBLE.format(profile=board.profile, protocol=_protocol(board))}\n{divisions}\n{_nats(board)}\n{_collapse(board)}"
 
 
 MARKS = ("<!-- board: written by `thrive board` -->", "<!-- end of board -->")
@@ -96,7 +97,7 @@ def _rank(rank: int | None) -> str:
 
 def _score(row: Row, which: str) -> str:
     estimate = getattr(row, which)
-    return "incomplete" if estimate is None else show(estimate)
+    return show(estimate) if estimate is not None else "incomplete" if row.missing else "–"
 
 
 def _of_task(row: Row, task: str) -> str:
@@ -118,18 +119,18 @@ def _two_digits(value: float) -> str:
 
 
 def _nats(board: Board) -> str:
-    """Final test losses in nats: a table for each task-setting, instances by entries."""
+    """Final test losses in nats: a table for each task-setting, entries by instances."""
     rows = board.references + [row for division in board.divisions for row in division.rows]
     parts = [
         "## Final test loss, in nats\n\nMean over seeds with its 95 % t interval, then the median; heavy-tailed where models collapse.\n"
     ]
     for task in board.tasks:
         found = {row.entry: part for row in rows for part in row.tasks if part.task == task.task}
-        head = [f"{TITLES.get(task.task, task.task)} ({task.unit})", *(f"`{entry}`" for entry in found)]
+        instances = [about.instance + ("" if about.ranked else " (unranked)") for about in task.instances]
+        head = [f"{TITLES.get(task.task, task.task)} ({task.unit})", *instances]
         lines = [_line(head), _line(["---"] * len(head))]
-        for about in task.instances:
-            lines.append(_line([about.instance + ("" if about.ranked else " (unranked)"),
-                                *(_final(part, about.instance) for part in found.values())]))  # fmt: skip
+        for entry, part in found.items():
+            lines.append(_line([f"`{entry}`", *(_final(part, about.instance) for about in task.instances)]))
         parts.append("\n".join(lines) + "\n")
     return "\n".join(parts)
 
@@ -142,6 +143,37 @@ def _final(part: TaskScore, instance: str) -> str:
         return f"+inf (survival {found.survival:.0%})"
     spread = "" if found.final.low is None else f" ± {found.final.centre - found.final.low:.2g}"
     return f"{found.final.centre:.4g}{spread}; {_number(found.final_median)}"
+
+
+def _collapse(board: Board) -> str:
+    """On how many instances each entry collapses in each sense."""
+    head = ["entry", *DEFINITIONS]
+    rows = board.references + [row for division in board.divisions for row in division.rows]
+    lines = [_line(head), _line(["---"] * len(head))]
+    lines += [_line([f"`{row.entry}`", *(_count(row, name) for name in DEFINITIONS)]) for row in rows]
+    meanings = "\n".join(f"- **{name}**: {meaning}" for name, meaning in DEFINITIONS.items())
+    return f"{_COLLAPSE}\n{meanings}\n\n" + "\n".join(lines) + "\n"
+
+
+_COLLAPSE = """## Which kind of collapse
+
+Eight things that "model collapse" has been said to mean (arXiv 2503.03150), beside the score. Of the instances where a measure is
+defined (ranked or not; scaling: families of instances that differ in n alone), the number where its 95 % t interval over seeds lies above 0:
+0/9 says that an entry does not collapse in that sense anywhere, – that it is not defined.
+"""
+
+
+def _count(row: Row, definition: str) -> str:
+    parts = [score.collapse for task in row.tasks for score in task.instances]
+    found = [part[definition] for part in parts if definition in part]
+    if definition == "scaling":
+        found = [estimate for task in row.tasks for estimate in task.scaling.values()]
+    return f"{sum(map(_above_zero, found))}/{len(found)}" if found else "–"
+
+
+def _above_zero(estimate: Estimate) -> bool:
+    """+inf is; one seed shows nothing."""
+    return estimate.centre is None or (estimate.low is not None and estimate.low > 0)
 
 
 def _number(value: Any) -> str:

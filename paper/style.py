@@ -49,6 +49,6 @@ def legend(figure: Any, palette: dict[Any, Any], title: str) -> None:
 
 
 def numbers(about: dict[str, Any], task: str) -> pd.DataFrame:
-    """The instances of a task-setting with their numbers: one row an instance."""
+    """The instances of a task-setting with their numbers, one row an instance: those whose sampler is unbiased, as in the paper."""
     rows = [{"instance": i["name"], **i["numbers"]} for i in about["tasks"].get(task, {}).get("instances", [])]
-    return pd.DataFrame(rows)
+    return pd.DataFrame([row for row in rows if row.get("sampler_temperature", 1) == 1])

@@ -12,6 +12,7 @@ from sklearn.neighbors import KernelDensity as Sklearn
 from test_gaussian import history_of, runs, selections, training_sets, weighted
 
 from benchmark.history import History, Span, Weighted, real_data_only
+from benchmark.loop import start_of
 from benchmark.strategy import NEUTRAL, FitOptions, SampleRequest
 from benchmark.streams import stream
 from benchmark.tasks.kde import KDE, KernelDensity
@@ -161,12 +162,11 @@ def test_blobs_share_centres_unless_as_published():
 def test_diagnostics_know_good_samples_from_bad():
     """Fresh real data have precision and recall near 1; one far cluster has neither; entropy of a unit square is 0."""
     task = KDE("moons", 0.1, 500)
-    real = task.real_data(task.world(stream(0, "world")), 500, stream(0, "real data"))
-    test = task.held_out(task.world(stream(0, "world")), stream(0, "test data"))
-    model = task.fit(real_data_only(History(real)), NEUTRAL, None)
-    good = task.diagnostics(model, real, test, full=True)
-    bad = task.diagnostics(model, real * 0.01 + 50, test, full=True)
+    start = start_of(task, 0)
+    model, real = start.model, start.real
+    good = task.diagnostics(model, real, start, full=True)
+    bad = task.diagnostics(model, real * 0.01 + 50, start, full=True)
     assert min(good["precision"], good["recall"]) > 0.9
     assert max(bad["precision"], bad["recall"]) == 0
-    square = task.diagnostics(model, RNG.random((5000, 2)), test, full=True)
+    square = task.diagnostics(model, RNG.random((5000, 2)), start, full=True)
     assert square["entropy"] == pytest.approx(0, abs=0.1)

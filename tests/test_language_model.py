@@ -24,7 +24,7 @@ from benchmark.history import History, Span, Weighted, real_data_only
 from benchmark.params import Params, Pin, Profile, Suite, load
 from benchmark.strategy import NEUTRAL, FitOptions, SampleRequest
 from benchmark.streams import stream
-from benchmark.task import refuse_unsupported
+from benchmark.task import Start, refuse_unsupported
 from benchmark.tasks import language_model as lm
 
 torch = pytest.importorskip("torch")
@@ -404,11 +404,15 @@ def test_steps_grow_with_the_rows_unless_matched(task: lm.LanguageModel, monkeyp
 
 def test_diagnostics_of_a_generation_of_copies(task: lm.LanguageModel, fitted: lm.Network) -> None:
     one = task.corpus("train")[0]
-    found = task.diagnostics(fitted, lm._as_examples([one] * 10), [], full=True)
+    start = Start(None, None, task.held_out(None, noise()), fitted, 0.0, 0.0)
+    found = task.diagnostics(fitted, lm._as_examples([one] * 10), start, full=True)
     assert found["duplicate_rate"] == pytest.approx(0.9)
     assert found["mean_length"] == len(task.base.encode([one])[0]) - 1
     nats, tokens = lm.negative_log_likelihoods(fitted, task.base.encode([one]), 32)
     assert found["self_perplexity"] == pytest.approx(np.exp(nats[0] / tokens[0]))
+    assert found["reference_surprise"] == pytest.approx(nats[0] / tokens[0])  # the model is the reference itself
+    assert found["rare_loss"] > task.test_loss(fitted, start.test)
+    assert found["question_recall"] == 0.5  # it asks of land, never of the sea
     assert task.show(lm._as_examples([one] * 10)) == [one] * 3
 
 

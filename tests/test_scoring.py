@@ -10,7 +10,7 @@ from benchmark import scoring
 def frame(losses: dict[str, list[list[float]]], real: float = 1.0) -> pd.DataFrame:
     """Records of one instance from test losses by entry, seed and iteration."""
     rows = [
-        {"task": "gaussian", "instance": "i", "entry": entry, "seed": seed, "t": t + 1, "test_loss": loss, "real_loss": real,
+        {"task": "gaussian", "instance": "i", "entry": entry, "seed": seed, "t": t + 1, "test_loss": loss, "real_loss": real, "simplest_loss": 9.0,
          "status": "ok", "training_rows": 10, "candidates": 10, "fresh_real_rows": 0, "verifier_rows": 0, "texts": []}
         for entry, runs in losses.items() for seed, run in enumerate(runs) for t, loss in enumerate(run)
     ]  # fmt: skip

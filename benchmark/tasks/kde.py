@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.history import Examples, History, Weighted, real_data_only
-from benchmark.task import Sampled
+from benchmark.task import Sampled, Start
 
 if TYPE_CHECKING:
     from numpy.random import Generator
@@ -139,6 +139,13 @@ class KDE:
         """Mean of -log p(x) over the test points, in nats per example."""
         return -float(model.log_density_at_test(test).mean())
 
+    def simplest_loss(self, real: Examples, test: Examples) -> float:
+        """Of one Gaussian, fitted to the real data by maximum likelihood."""
+        from scipy.stats import multivariate_normal
+
+        normal = multivariate_normal(real.mean(axis=0), np.cov(real.T, ddof=0), allow_singular=True)
+        return -float(normal.logpdf(test).mean())
+
     def sample(self, model: KernelDensity, count: int, request: "SampleRequest", rng: "Generator") -> Sampled:
         """Rows of the training set plus N(0, τh²I); shape (count, dimension)."""
         parts = model.parts
@@ -183,13 +190,24 @@ class KDE:
     def away(self, model: KernelDensity, other: KernelDensity, weight: float) -> KernelDensity:
         raise NotImplementedError("a difference of densities is no density: `knobs` has no 'negative'")
 
-    def diagnostics(
-        self, model: KernelDensity, generation: Examples, test: Examples, *, full: bool
-    ) -> dict[str, float]:
-        """Bandwidth and covariance trace of the generation; with `full` entropy, precision and recall too."""
+    def diagnostics(self, model: KernelDensity, generation: Examples, start: Start, *, full: bool) -> dict[str, float]:
+        """Bandwidth and covariance trace of the generation; with `full` entropy, precision, recall and entanglement too."""
         centred = generation - generation.mean(axis=0)
         cheap = {"bandwidth": model.bandwidth, "covariance_trace": float(np.vdot(centred, centred)) / len(generation)}
-        return cheap | (_neighbour_diagnostics(generation, test) if full else {})
+        return cheap | (
+            _neighbour_diagnostics(generation, start.test) | self._entanglement(generation, start) if full else {}
+        )
+
+    def _entanglement(self, generation: Examples, start: Start) -> dict[str, float]:
+        """The share of the generation that lies between modes: not all of its five nearest test points are of one component."""
+        from scipy.spatial import cKDTree
+
+        if self.data not in COMPONENTS:
+            return {}
+        places, labels = COMPONENTS[self.data](start.world[0 if self.blobs_share_centres else 1])
+        of_test = labels[cKDTree(places).query(start.test)[1]]
+        around = of_test[cKDTree(start.test).query(generation, NEIGHBOURS)[1]]
+        return {"entanglement": float((around != around[:, :1]).any(axis=1).mean())}
 
     def show(self, generation: Examples) -> list[str]:
         return []
@@ -234,6 +252,35 @@ DATA_SETS: dict[str, Callable[[Examples, int, "Generator"], Examples]] = {
     "moons": _moons,
     "swiss_roll": _swiss_roll,
 }
+
+
+def _arcs(make: Callable[..., Any], **shape: float) -> tuple[Examples, NDArray[np.int64]]:
+    points, labels = make(200, shuffle=False, **shape)
+    return points, labels
+
+
+def _of_blobs(centres: Examples) -> tuple[Examples, NDArray[np.int64]]:
+    return centres, np.arange(len(centres))
+
+
+def _of_circles(centres: Examples) -> tuple[Examples, NDArray[np.int64]]:
+    from sklearn.datasets import make_circles
+
+    return _arcs(make_circles, factor=0.8)
+
+
+def _of_moons(centres: Examples) -> tuple[Examples, NDArray[np.int64]]:
+    from sklearn.datasets import make_moons
+
+    return _arcs(make_moons)
+
+
+COMPONENTS: dict[str, Callable[[Examples], tuple[Examples, NDArray[np.int64]]]] = {
+    "blobs": _of_blobs,
+    "circles": _of_circles,
+    "moons": _of_moons,
+}
+"""Places without noise on each component of a data set that has several, and which component each is of."""
 
 
 def _effective_size(training_set: Weighted) -> float:

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from benchmark.errors import ThriveError
 from benchmark.history import Examples, Weighted
-from benchmark.task import Sampled
+from benchmark.task import Sampled, Start
 
 if TYPE_CHECKING:
     from numpy.random import Generator
@@ -261,6 +261,10 @@ class LanguageModel:
         nats, tokens = negative_log_likelihoods(model, test, self.at_once)
         return float(nats.sum() / tokens.sum())
 
+    def simplest_loss(self, real: Examples, test: list[Ids]) -> float:
+        """Of the base checkpoint."""
+        return self.test_loss(self.base.network, test)
+
     def sample(self, model: Network, count: int, request: "SampleRequest", rng: "Generator") -> Sampled:
         """The first `count` attempts that have the form of an example, each from nothing."""
         texts: list[str] = []
@@ -315,13 +319,35 @@ class LanguageModel:
         """In weights."""
         return _moved(model, other, -weight)
 
-    def diagnostics(self, model: Network, generation: Examples, test: list[Ids], *, full: bool) -> dict[str, float]:
-        """How varied the generation is; with `full` also how surprising its own model finds it."""
-        rows = self.base.encode(generation)
-        return variety(list(generation), rows) | (self._self_perplexity(model, rows) if full else {})
+    def diagnostics(self, model: Network, generation: Examples, start: Start, *, full: bool) -> dict[str, float]:
+        """How varied the generation is; with `full` also what costs a pass of a model.
 
-    def _self_perplexity(self, model: Network, rows: list[Ids]) -> dict[str, float]:
-        return {"self_perplexity": math.exp(self.test_loss(model, rows))}
+        That is how surprising the generation is to its own model, and to the neutral fit on real data (nats per token); and the
+        test loss on the tenth of the test texts that surprises that fit most (per token). And how many kinds of question it asks.
+        """
+        rows = self.base.encode(generation)
+        return variety(list(generation), rows) | (self._by_models(model, rows, start) if full else {})
+
+    def _by_models(self, model: Network, rows: list[Ids], start: Start) -> dict[str, float]:
+        nats, tokens = negative_log_likelihoods(start.model, start.test, self.at_once)
+        rare = [start.test[i] for i in np.argsort(-nats / tokens, kind="stable")[: max(1, len(tokens) // 10)]]
+        return {
+            "self_perplexity": math.exp(self.test_loss(model, rows)),
+            "reference_surprise": self.test_loss(start.model, rows),
+            "rare_loss": self.test_loss(model, rare),
+            "question_recall": self._question_recall(rows),
+        }
+
+    def _question_recall(self, rows: list[Ids]) -> float:
+        """The share of the test texts' questions that some example of a generation asks, whatever it asks them of."""
+        asked = {self._question(self.base.decode(row[1:-1])) for row in rows}
+        of_test = {self._question(text) for text in self.corpus("test")}
+        return len(of_test & asked) / len(of_test)
+
+    def _question(self, text: str) -> str:
+        """ "government - capital?" of the prompt "Albania: government - capital?"; a prompt without a subject, whole."""
+        prompt = (self.layout.split(text) or (text,))[0]
+        return prompt.partition(": ")[2] or prompt
 
     def show(self, generation: Examples) -> list[str]:
         """The first three."""
