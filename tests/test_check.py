@@ -68,7 +68,7 @@ FAULTS = {
         "sample_request() at iteration 1: candidates: 120, and the track and budget allow 96",
     ),
     "too-many-ratings": ("rules", "keep() at iteration 1: log-likelihood rows: 120, and the track and budget allow 96"),
-    "too-much-real": ("rules", "share of real rows in the training mass: 1, and the track and budget allow 0.5"),
+    "too-much-real": ("rules", "share of real rows in the training mass: 1, and the track and budget allow 0.86"),
     "asks-for-age": ("rules", "generation() tells rows apart by age, which track 'blind' withholds"),
     "buys-in-blind": ("rules", "buy_real() is sold on track 'assisted' only, and the track is 'blind'"),
     "blends-with-first": ("rules", "fit_options() at iteration 1: FitOptions.blend: track 'blind' withholds"),
