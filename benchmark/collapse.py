@@ -24,8 +24,8 @@ DEFINITIONS = {
     "model that was fitted once; over the instances that differ in n alone",
     "variance": "what is lost of it between t = 1 and T (Gaussian: log det of Σ; KDE: log trace of the generation's covariance; "
     "text: log share of distinct bigrams)",
-    "entanglement": "modes that run into one another, at T minus at t = 1 (KDE: share of the generation with test points of "
-    "several components among its five nearest; text: share of the test questions that no example asks)",
+    "entanglement": "modes that run into one another, at T minus at t = 1 (KDE: share of the generation whose nearest test point of "
+    "another component is less than twice as far as the nearest of all; text: share of the test questions that no example asks)",
     "tails": "what is lost of real tails between t = 1 and T (Gaussian: mass outside the ball that holds .99 of the truth; KDE: "
     "recall by nearest neighbours; text: test loss on the tenth of the test texts that is rarest, gained)",
     "hallucination": "what is not real, at T minus at t = 1 (Gaussian: mass outside the ball that holds .999 of the truth; KDE: 1 - "

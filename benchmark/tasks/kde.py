@@ -199,15 +199,18 @@ class KDE:
         )
 
     def _entanglement(self, generation: Examples, start: Start) -> dict[str, float]:
-        """The share of the generation that lies between modes: not all of its five nearest test points are of one component."""
+        """The share of the generation that lies between modes.
+
+        That is: the nearest test point of another component is less than twice as far as the nearest of all.
+        """
         from scipy.spatial import cKDTree
 
         if self.data not in COMPONENTS:
             return {}
         places, labels = COMPONENTS[self.data](start.world[0 if self.blobs_share_centres else 1])
         of_test = labels[cKDTree(places).query(start.test)[1]]
-        around = of_test[cKDTree(start.test).query(generation, NEIGHBOURS)[1]]
-        return {"entanglement": float((around != around[:, :1]).any(axis=1).mean())}
+        apart = np.sort([cKDTree(start.test[of_test == c]).query(generation)[0] for c in np.unique(of_test)], axis=0)
+        return {"entanglement": float((apart[1] < 2 * apart[0]).mean())}
 
     def show(self, generation: Examples) -> list[str]:
         return []
