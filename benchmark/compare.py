@@ -13,7 +13,7 @@ import pandas as pd
 from benchmark import results
 from benchmark.errors import ThriveError
 from benchmark.results import Results
-from benchmark.scoring import Interval, Vector, one_generation_of_damage, pooled, scored, t_interval
+from benchmark.scoring import Interval, Vector, damage, pooled, scored, t_interval
 
 QUANTITIES = {"final": "score", "slope": "slope_score"}
 """What is compared, in nats (text: per token) and nats per iteration, and its column in units of the board's score."""
@@ -131,10 +131,10 @@ def _pairs(found: Results, a: str, b: str) -> list[Paired]:
     pairs = []
     for (task, instance), ranked in numbers.items():
         runs = found.scores[(found.scores["task"] == task) & (found.scores["instance"] == instance)]
-        scale = one_generation_of_damage(runs) if ranked else np.nan
-        counts = bool(0 < scale < np.inf)
-        with np.errstate(invalid="ignore"):
-            runs = scored(runs, scale)
+        by_seed = damage(runs)
+        counts = bool(ranked and 0 < by_seed.mean() < np.inf)
+        if counts:
+            runs = scored(runs, by_seed)
         one, other = (runs[runs["entry"] == id].set_index("seed") for id in (a, b))
         both = one.index.intersection(other.index).sort_values()
         if len(both):
@@ -157,7 +157,7 @@ def _rows(pairs: list[Paired], quantity: str) -> list[Row]:
 def _row(pairs: list[Paired], quantity: str, instance: str | None) -> Row:
     """Of one instance, or of the mean over several."""
     nats = _mean(pairs, quantity)
-    score = _mean(pairs, QUANTITIES[quantity]) if all(pair.ranked for pair in pairs) else UNKNOWN
+    score = _mean(pairs, f"pseudo_{QUANTITIES[quantity]}") if all(pair.ranked for pair in pairs) else UNKNOWN
     counts = [pair.diverged(quantity) for pair in pairs]
     diverged = sum(a for a, _ in counts), sum(b for _, b in counts)
     runs = sum(len(pair.a) for pair in pairs)

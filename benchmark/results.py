@@ -15,6 +15,7 @@ import pandas as pd
 
 from benchmark import scoring
 from benchmark.digest import digest, digest_of_file, digest_of_modules
+from benchmark.entries import Entry
 from benchmark.errors import ThriveError
 from benchmark.params import Instance
 from benchmark.records import Cell, Store, provenance_of
@@ -135,9 +136,16 @@ def _about(cells: Sequence[Cell], refused: dict[str, str], texts: dict[str, dict
             for name, instance in instances.items()
         ],
         "entries": sorted({cell.entry.id for cell in cells}),
+        "as_run": {id: _as_run(entry) for id, entry in sorted({cell.entry.id: cell.entry for cell in cells}.items())},
         "refused": refused,
         "texts": texts,
     }
+
+
+def _as_run(entry: Entry) -> dict[str, str]:
+    """What the scores are of: a card that says otherwise by now has scores that are stale."""
+    card = entry.card
+    return {"digest": entry.digest, "version": card.version, "track": card.track, "budget": card.budget}
 
 
 def _texts(records: pd.DataFrame) -> dict[str, dict[str, list[str]]]:

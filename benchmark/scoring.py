@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from benchmark import collapse
 
-METRICS_VERSION = 1
+METRICS_VERSION = 2
 CONFIDENCE = 0.95
 RESAMPLES = 1000
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
@@ -63,11 +63,16 @@ def ols_slope(t: Vector, loss: Vector) -> float:
     return float(centred @ loss / (centred @ centred))
 
 
-def one_generation_of_damage(runs: pd.DataFrame) -> float:
-    """s of one instance: the mean over seeds of replace's test loss at t=2 minus that at t=1; NaN where replace was not run."""
-    replace = runs[runs["entry"] == REFERENCE]
+def damage(runs: pd.DataFrame) -> "pd.Series[float]":
+    """What one generation of replace does on one instance, by seed: its test loss at t=2 minus that at t=1; empty without replace."""
+    replace = runs[runs["entry"] == REFERENCE].set_index("seed")
     with np.errstate(invalid="ignore"):
-        return float((replace["second"] - replace["first"]).mean())
+        return replace["second"] - replace["first"]
+
+
+def one_generation_of_damage(runs: pd.DataFrame) -> float:
+    """s of one instance: the mean over seeds of replace's damage; NaN where replace was not run."""
+    return float(damage(runs).mean())
 
 
 class Interval(NamedTuple):
@@ -108,21 +113,56 @@ def pooled(intervals: list[Interval]) -> Interval:
     return Interval(centre, centre - below, centre + above)
 
 
-def scored(runs: pd.DataFrame, scale: float) -> pd.DataFrame:
+def scored(runs: pd.DataFrame, by_seed: "pd.Series[float]") -> pd.DataFrame:
     """The runs of one instance with their scores.
 
     score = asinh(excess / s), slope_score = asinh(slope·T / s), excess = final - real_loss. 0 is as good as training on the real
-    data alone. A loss that is not finite scores +inf.
+    data alone. A run with a loss that is not finite, at any iteration, scores +inf.
+
+    Means, intervals and tests rest on pseudo_score and pseudo_slope_score: the same means, but a spread that holds the error of s too
+    (see `pseudo_values`).
 
     Args:
-        scale: s, one generation of damage, positive and finite.
+        by_seed: replace's damage, whose mean s is positive and finite.
     """
     excess = runs["final"] - runs["real_loss"]
-    return runs.assign(
-        excess=excess,
-        score=np.arcsinh(excess / scale),
-        slope_score=np.arcsinh(runs["slope"] * runs["horizon"] / scale),
-    )
+    found = runs.assign(excess=excess)
+    for name, change in (("score", excess), ("slope_score", runs["slope"] * runs["horizon"])):
+        change = change.where(runs["diverged_at"].isna(), np.inf)
+        found[name] = np.arcsinh(change / by_seed.mean())
+        pseudo = change.groupby(runs["entry"]).transform(lambda own: _pseudo_values(own, runs["seed"], by_seed))
+        found[f"pseudo_{name}"] = pseudo
+    return found
+
+
+def _pseudo_values(change: "pd.Series[float]", seeds: "pd.Series[int]", by_seed: "pd.Series[float]") -> Vector:
+    others = by_seed.sum() - by_seed.reindex(seeds[change.index]).to_numpy(float)
+    return pseudo_values(change.to_numpy(float), float(by_seed.mean()), others / max(len(by_seed) - 1, 1))
+
+
+def pseudo_values(change: Vector, scale: float, scale_without: Vector) -> Vector:
+    """The mean of asinh(change / s) plus each seed's jackknife deviation, for an s that was measured on the same seeds.
+
+    s is a mean over few seeds, and its error moves all scores of an instance at once: an interval that takes s for known covers
+    82 to 93 % however many seeds there are (leaderboard/statistics.md). The mean without a seed, in the scale without that seed,
+    knows of both errors.
+
+    Args:
+        change: excess or slope·T by seed, shape (n,), in nats.
+        scale_without: s without the seed, shape (n,).
+
+    Source:
+        Tukey, Bias and confidence in not-quite large samples (1958); centred at the estimate itself, not at the bias-corrected one.
+    """
+    n = len(change)
+    scores: Vector = np.arcsinh(change / scale)
+    if n < 2 or not np.isfinite(scores).all():
+        return scores
+    with np.errstate(divide="ignore", invalid="ignore"):
+        without = np.arcsinh(change[None, :] / scale_without[:, None])
+    np.fill_diagonal(without, 0)
+    means = without.sum(axis=1) / (n - 1)
+    return scores.mean() + (n - 1) * (means.mean() - means)
 
 
 def curves(records: pd.DataFrame) -> pd.DataFrame:

@@ -116,7 +116,8 @@ def _verified(
     scale = scoring.one_generation_of_damage(reference)
     if not (np.isfinite(scale) and scale > 0):  # few seeds, and replace did no damage on them
         return one
-    score, base_score = (scoring.scored(runs, scale)["score"].to_numpy() for runs in (own, base))
+    damage = scoring.damage(reference)
+    score, base_score = (scoring.scored(runs, damage)["pseudo_score"].to_numpy() for runs in (own, base))
     with np.errstate(invalid="ignore"):
         difference = np.where(np.isposinf(score), np.inf, score - base_score)
     return replace(one, score=scoring.t_interval(score), above_base=scoring.t_interval(difference))

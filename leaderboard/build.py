@@ -1,7 +1,8 @@
 """The board, computed: from scores per seed and the entries' cards, and from nothing else."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,10 +13,53 @@ from benchmark.entries import Card
 from benchmark.errors import ThriveError
 from benchmark.results import Results
 from benchmark.rules import Role
-from benchmark.scoring import METRICS_VERSION, REFERENCE, Interval, one_generation_of_damage, pooled, scored, t_interval
-from leaderboard.schema import Board, Division, Estimate, InstanceAbout, InstanceScore, Row, TaskAbout, TaskScore
+from benchmark.scoring import (
+    METRICS_VERSION,
+    REFERENCE,
+    Interval,
+    damage,
+    one_generation_of_damage,
+    pooled,
+    scored,
+    t_interval,
+)
+from benchmark.verify import BASE_WORKFLOW
+from leaderboard.ranking import (
+    Standing,
+    beside,
+    difference,
+    over_all,
+    rank_intervals,
+    verdict,
+    worst,
+)
+from leaderboard.schema import (
+    Board,
+    Division,
+    Estimate,
+    InstanceAbout,
+    InstanceScore,
+    RankInterval,
+    Row,
+    TaskAbout,
+    TaskScore,
+    Usage,
+)
 
 DIGITS = 6  # significant: more would differ between processors
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """An entry of the board: what is shown, and the unrounded numbers by seed that ranks rest on."""
+
+    row: Row
+    by_score: Standing
+    by_slope: Standing
+
+    @property
+    def complete(self) -> bool:
+        return self.row.score is not None
 
 
 def build(results: Results, cards: dict[str, Card]) -> Board:
@@ -29,36 +73,80 @@ def build(results: Results, cards: dict[str, Card]) -> Board:
         raise ThriveError(
             f"results of '{gone[0]}', but no such entry. Make results without it: thrive run, then thrive score."
         )
-    tasks = [_task_about(name, about, results.scores) for name, about in results.about["tasks"].items()]
-    rows = [_row(card, tasks, results) for card in cards.values() if card.id in set(results.scores["entry"])]
-    entries = [row for row in rows if row.role != Role.REFERENCE]
-    divisions = sorted({(row.track, row.budget) for row in entries})
+    about = results.about
+    tasks = [_task_about(name, part, results.scores) for name, part in about["tasks"].items()]
+    runs = _all_scored(tasks, results.scores)
+    found = {id: _entry(card, tasks, runs, about) for id, card in cards.items() if id in set(runs["entry"])}
+    entries = {id: entry for id, entry in found.items() if entry.row.role != Role.REFERENCE}
+    divisions = sorted({(entry.row.track, entry.row.budget) for entry in entries.values()})
     return Board(
         metrics_version=METRICS_VERSION,
-        profile=results.about["profile"],
+        profile=about["profile"],
+        data_date=about.get("data_date"),
+        versions=about.get("versions", {}),
         tasks=tasks,
-        references=[row for row in rows if row.role == Role.REFERENCE],
-        divisions=[Division(track=t, budget=b, rows=_ranked(entries, t, b)) for t, b in divisions],
+        references=[entry.row for entry in found.values() if entry.row.role == Role.REFERENCE],
+        divisions=[_division(t, b, entries) for t, b in divisions],
     )
 
 
-def _ranked(entries: list[Row], track: str, budget: str) -> list[Row]:
-    """The entries of a division, the best first, incomplete ones last."""
-    rows = [row for row in entries if (row.track, row.budget) == (track, budget)]
-    rank = _ranks(rows, lambda row: row.score)
-    slope_rank = _ranks(rows, lambda row: row.slope_score)
-    rows = [r.model_copy(update={"rank": rank.get(r.entry), "slope_rank": slope_rank.get(r.entry)}) for r in rows]
-    return sorted(rows, key=lambda row: (row.rank is None, row.rank, row.entry))
+def _all_scored(tasks: list[TaskAbout], scores: pd.DataFrame) -> pd.DataFrame:
+    """All runs, those on ranked instances with their scores."""
+    parts = []
+    for task in tasks:
+        for about in task.instances:
+            runs = scores[(scores["task"] == task.task) & (scores["instance"] == about.instance)]
+            parts.append(scored(runs, damage(runs)) if about.ranked else runs)
+    return pd.concat(parts, ignore_index=True)
 
 
-def _ranks(rows: list[Row], score: Callable[[Row], Estimate | None]) -> dict[str, int]:
-    """1 + the number of entries that are better; an infinite score (centre null) comes last."""
-    values = {row.entry: _value(found) for row in rows if (found := score(row)) is not None}
-    return {entry: 1 + sum(other < value for other in values.values()) for entry, value in values.items()}
+def _division(track: str, budget: str, everyone: Mapping[str, Ranked]) -> Division:
+    """The entries of a division, the best first, unranked ones last. Its base workflow may stand in another division."""
+    base = BASE_WORKFLOW[budget]
+    mine = {id: entry for id, entry in everyone.items() if (entry.row.track, entry.row.budget) == (track, budget)}
+    mine = _beside_base(mine, everyone.get(base), base)
+    ranked = {id: entry for id, entry in mine.items() if entry.complete}
+    by_score = rank_intervals({id: entry.by_score for id, entry in ranked.items()})
+    by_slope = rank_intervals({id: entry.by_slope for id, entry in ranked.items()})
+    rows = [
+        entry.row.model_copy(
+            update={
+                "rank": by_score[id].rank, "rank_interval": RankInterval(low=by_score[id].low, high=by_score[id].high),
+                "slope_rank": by_slope[id].rank,
+                "slope_rank_interval": RankInterval(low=by_slope[id].low, high=by_slope[id].high),
+            }
+            if id in ranked else {}
+        )
+        for id, entry in mine.items()
+    ]  # fmt: skip
+    rows.sort(key=lambda row: (row.rank is None, row.rank, row.entry))
+    return Division(track=track, budget=budget, base=base, rows=rows)
 
 
-def _value(estimate: Estimate) -> float:
-    return math.inf if estimate.centre is None else estimate.centre
+def _beside_base(entries: dict[str, Ranked], base: Ranked | None, base_id: str) -> dict[str, Ranked]:
+    """The entries with what they are above the base workflow; task-setting by task-setting also where the row is unranked."""
+    if base is None:
+        return entries
+    others = {id: entry for id, entry in entries.items() if id != base_id}
+    tested = {id: entry.by_score for id, entry in others.items() if entry.complete} if base.complete else {}
+    words = beside(tested, base.by_score)
+    return entries | {id: _with_base(entry, base, words.get(id)) for id, entry in others.items()}
+
+
+def _with_base(entry: Ranked, base: Ranked, words: str | None) -> Ranked:
+    shared = {task: values for task, values in entry.by_score.scores.items() if task in base.by_score.scores}
+    above = difference(Standing(shared, entry.by_score.life), base.by_score)
+    tasks = [
+        part.model_copy(update={"above_base": _known(above[part.task])}) if part.task in above else part
+        for part in entry.row.tasks
+    ]
+    pooled_above = None if words is None else _known(over_all(above.values()))
+    row = entry.row.model_copy(update={"tasks": tasks, "beside_base": words, "above_base": pooled_above})
+    return Ranked(row, entry.by_score, entry.by_slope)
+
+
+def _known(interval: Interval) -> Estimate | None:
+    return None if math.isnan(interval.centre) else _estimate(interval)
 
 
 def _task_about(name: str, about: dict[str, Any], scores: pd.DataFrame) -> TaskAbout:
@@ -87,57 +175,60 @@ def _instance_about(instance: dict[str, Any], runs: pd.DataFrame) -> InstanceAbo
     )
 
 
-def _row(card: Card, tasks: list[TaskAbout], results: Results) -> Row:
-    refused = {name: about["refused"][card.id] for name, about in results.about["tasks"].items()
-               if card.id in about["refused"]}  # fmt: skip
-    runs = results.scores[results.scores["entry"] == card.id]
-    everyone = results.scores
-    parts, missing = [], []
+def _entry(card: Card, tasks: list[TaskAbout], runs: pd.DataFrame, about: dict[str, Any]) -> Ranked:
+    """An entry without its ranks, which depend on the others."""
+    refused = {name: part["refused"][card.id] for name, part in about["tasks"].items() if card.id in part["refused"]}
+    as_run = [part["as_run"][card.id] for part in about["tasks"].values() if card.id in part.get("as_run", {})]
+    own = runs[runs["entry"] == card.id]
+    missing = stale(card, as_run)
+    parts = []
     for task in tasks:
-        if task.task in refused:
-            continue
-        mine, all_runs = (frame[frame["task"] == task.task] for frame in (runs, everyone))
-        part, lacking = _task_score(task, mine, all_runs)
-        missing += lacking
-        parts += [] if part is None else [part]
+        if task.task not in refused:
+            mine, everyone = (frame[frame["task"] == task.task] for frame in (own, runs))
+            missing += _lacking(task, mine)
+            parts += [_of_task(task, mine, everyone)] if (mine["instance"].isin(_ranked_names(task))).any() else []
     complete = not missing and len(parts) == len(tasks)
-    return Row(
+    row = Row(
         entry=card.id,
-        name=card.name,
-        version=card.version,
-        description=card.description,
-        authors=card.authors,
-        observed=card.observed,
-        track=card.track,
-        budget=card.budget,
-        role=card.role,
+        **card.model_dump(
+            include={"name", "version", "description", "authors", "licence", "url", "citation", "hyperparameters", "tuned_on",
+                     "configurations_tried", "observed", "track", "budget", "role"}
+        ),
+        digest=as_run[0]["digest"] if as_run else None,
         rank=None,
+        rank_interval=None,
         slope_rank=None,
-        score=_estimate(pooled([p.pooled_score for p in parts])) if complete else None,
-        slope_score=_estimate(pooled([p.pooled_slope for p in parts])) if complete else None,
+        slope_rank_interval=None,
+        score=_estimate(pooled([p.score for p in parts])) if complete else None,
+        slope_score=_estimate(pooled([p.slope_score for p in parts])) if complete else None,
+        verdict=worst(p.shown.verdict for p in parts if p.shown.verdict),
+        above_base=None,
+        beside_base=None,
+        survival=_rounded(float(np.mean([p.shown.survival for p in parts]))) if parts else None,
+        usage=_mean_usage([p.shown.usage for p in parts]) if parts else None,
         missing=missing,
         refused=refused,
         tasks=[p.shown for p in parts],
+    )  # fmt: skip
+    life = {p.shown.task: p.life for p in parts}
+    return Ranked(
+        row,
+        Standing({p.shown.task: p.by_seed["pseudo_score"] for p in parts}, life),
+        Standing({p.shown.task: p.by_seed["pseudo_slope_score"] for p in parts}, life),
     )
 
 
-class _Part:
-    """A task-setting's share of a row: what is shown, and the unrounded intervals that are pooled."""
-
-    def __init__(
-        self, task: TaskAbout, runs: pd.DataFrame, instances: list[InstanceScore], scaling: dict[str, Estimate]
-    ) -> None:
-        by_seed = runs.groupby("seed")[["score", "slope_score"]].mean()
-        self.pooled_score = t_interval(by_seed["score"].to_numpy())
-        self.pooled_slope = t_interval(by_seed["slope_score"].to_numpy())
-        self.shown = TaskScore(
-            task=task.task,
-            score=_estimate(self.pooled_score),
-            slope_score=_estimate(self.pooled_slope),
-            survival=_rounded(float(np.isfinite(runs["final"]).mean())) or 0.0,
-            instances=instances,
-            scaling=scaling,
+def stale(card: Card, as_run: list[dict[str, str]]) -> list[str]:
+    """Where the card says otherwise than it did when the scores were computed."""
+    now = {"version": card.version, "track": card.track.value, "budget": card.budget.value}
+    return list(
+        dict.fromkeys(
+            f"stale: it ran with {key} {then[key]}, its card now says {value}; thrive run -s {card.id}, then thrive score"
+            for then in as_run
+            for key, value in now.items()
+            if then[key] != value
         )
+    )
 
 
 def _scaling(task: TaskAbout, runs: pd.DataFrame) -> dict[str, Estimate]:
@@ -153,41 +244,124 @@ def _scaling(task: TaskAbout, runs: pd.DataFrame) -> dict[str, Estimate]:
     return found
 
 
-def _task_score(task: TaskAbout, runs: pd.DataFrame, everyone: pd.DataFrame) -> tuple[_Part | None, list[str]]:
-    """What an entry came to on a task-setting, and which instances lack seeds."""
-    ranked, shown, missing = [], [], []
-    for about in task.instances:
-        mine = runs[runs["instance"] == about.instance]
-        if len(mine) < task.seeds:
-            missing.append(f"{task.task} {about.instance}: {len(mine)} of {task.seeds} seeds")
-        if mine.empty:
-            continue
-        if about.ranked:
-            scale = one_generation_of_damage(everyone[everyone["instance"] == about.instance])
-            mine = scored(mine, scale)
-            ranked.append(mine)
-        shown.append(_instance_score(about, mine))
-    if not ranked:
-        return None, missing or [f"{task.task}: no ranked instance"]
-    return _Part(task, pd.concat(ranked), shown, _scaling(task, runs)), missing
+def _ranked_names(task: TaskAbout) -> list[str]:
+    return [about.instance for about in task.instances if about.ranked]
 
 
-def _instance_score(about: InstanceAbout, runs: pd.DataFrame) -> InstanceScore:
-    with np.errstate(invalid="ignore"):
-        excess = runs["final"] - runs["real_loss"]
+def _lacking(task: TaskAbout, runs: pd.DataFrame) -> list[str]:
+    """Which instances lack seeds."""
+    counts = {about.instance: int((runs["instance"] == about.instance).sum()) for about in task.instances}
+    lacking = [f"{task.task} {name}: {n} of {task.seeds} seeds" for name, n in counts.items() if n < task.seeds]
+    return lacking if _ranked_names(task) else [*lacking, f"{task.task}: no ranked instance"]
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A task-setting's share of a row: what is shown, and the unrounded numbers that are pooled."""
+
+    shown: TaskScore
+    by_seed: pd.DataFrame
+    life: "pd.Series[float]"
+
+    @property
+    def score(self) -> Interval:
+        return t_interval(self.by_seed["pseudo_score"].to_numpy())
+
+    @property
+    def slope_score(self) -> Interval:
+        return t_interval(self.by_seed["pseudo_slope_score"].to_numpy())
+
+
+def _of_task(task: TaskAbout, runs: pd.DataFrame, everyone: pd.DataFrame) -> _Part:
+    """What an entry came to on a task-setting; instances count equally."""
+    ranked = runs[runs["instance"].isin(_ranked_names(task))]
+    by_seed = ranked.groupby("seed")[["pseudo_score", "pseudo_slope_score"]].mean()
+    life = ((ranked["diverged_at"] - 1) / ranked["horizon"]).fillna(1.0).groupby(ranked["seed"]).mean()
+    instances = [
+        _instance_score(about, mine, everyone[everyone["instance"] == about.instance])
+        for about in task.instances
+        if not (mine := runs[runs["instance"] == about.instance]).empty
+    ]
+    shown = TaskScore(
+        task=task.task,
+        score=_estimate(t_interval(by_seed["pseudo_score"].to_numpy())),
+        slope_score=_estimate(t_interval(by_seed["pseudo_slope_score"].to_numpy())),
+        survival=_survival(ranked),
+        verdict=worst(found.verdict for found in instances if found.verdict),
+        above_base=None,
+        usage=_usage(ranked, everyone),
+        instances=instances,
+        scaling=_scaling(task, runs),
+    )
+    return _Part(shown, by_seed, life)
+
+
+def _survival(runs: pd.DataFrame) -> float:
+    return _rounded(float(runs["diverged_at"].isna().mean())) or 0.0
+
+
+def _usage(ranked: pd.DataFrame, everyone: pd.DataFrame) -> Usage:
+    """Of one entry on one task-setting; `cost` is the mean over instances of rows handled, replace's being 1."""
+    reference = everyone[everyone["entry"] == REFERENCE].groupby("instance").pipe(_rows_handled)
+    cost = (ranked.groupby("instance").pipe(_rows_handled) / reference).dropna().mean()
+    mean = ranked.groupby("instance")[["training_rows", "candidates", "fresh_real_rows", "verifier_rows"]].mean().mean()
+    return Usage(
+        training_rows=_rounded(mean["training_rows"]) or 0.0,
+        candidates=_rounded(mean["candidates"]) or 0.0,
+        real_rows=_rounded(mean["fresh_real_rows"] + mean["verifier_rows"]) or 0.0,
+        cost=_rounded(cost),
+    )
+
+
+def _rows_handled(runs: Any) -> "pd.Series[float]":
+    return runs[["training_rows", "candidates", "fresh_real_rows", "verifier_rows"]].mean().sum(axis=1)
+
+
+def _mean_usage(parts: list[Usage]) -> Usage:
+    def mean(of: Callable[[Usage], float | None]) -> float:
+        return float(np.mean([math.nan if (value := of(part)) is None else value for part in parts]))
+
+    return Usage(
+        training_rows=_rounded(mean(lambda u: u.training_rows)) or 0.0,
+        candidates=_rounded(mean(lambda u: u.candidates)) or 0.0,
+        real_rows=_rounded(mean(lambda u: u.real_rows)) or 0.0,
+        cost=_rounded(mean(lambda u: u.cost)),
+    )
+
+
+def _instance_score(about: InstanceAbout, runs: pd.DataFrame, everyone: pd.DataFrame) -> InstanceScore:
     return InstanceScore(
         instance=about.instance,
         ranked=about.ranked,
         seeds=len(runs),
-        survival=_rounded(float(np.isfinite(runs["final"]).mean())) or 0.0,
+        survival=_survival(runs),
         final=_mean(runs["final"]),
         final_median=_rounded(float(np.quantile(runs["final"], 0.5, method="lower"))),
         slope=_mean(runs["slope"]),
         late_slope=_mean(runs["late_slope"]),
-        excess=_mean(excess),
-        score=_mean(runs["score"]) if about.ranked else None,
-        slope_score=_mean(runs["slope_score"]) if about.ranked else None,
+        excess=_estimate(_excess(runs)),
+        score=_mean(runs["pseudo_score"]) if about.ranked else None,
+        slope_score=_mean(runs["pseudo_slope_score"]) if about.ranked else None,
+        verdict=_verdict(about, runs, everyone[everyone["entry"] == REFERENCE]) if about.ranked else None,
         collapse=_collapse(runs),
+    )
+
+
+def _excess(runs: pd.DataFrame) -> Interval:
+    with np.errstate(invalid="ignore"):
+        return t_interval((runs["final"] - runs["real_loss"]).to_numpy(float))
+
+
+def _verdict(about: InstanceAbout, runs: pd.DataFrame, replace: pd.DataFrame) -> str | None:
+    if len(runs) < 2:
+        return None
+    return verdict(
+        finite=bool(runs["diverged_at"].isna().all()),
+        excess=_excess(runs),
+        of_replace=_excess(replace).centre,
+        late_slope=t_interval(runs["late_slope"].to_numpy(float)),
+        drift=float((runs["slope"] * runs["horizon"]).mean()),
+        scale=about.scale or math.nan,
     )
 
 

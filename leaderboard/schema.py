@@ -1,5 +1,7 @@
 """What leaderboard.json holds. Its JSON schema, leaderboard.schema.json, is made from these classes."""
 
+from typing import Any
+
 from pydantic import BaseModel, ConfigDict, Field
 
 
@@ -23,7 +25,7 @@ class InstanceScore(Part):
     instance: str
     ranked: bool
     seeds: int
-    survival: float = Field(description="share of seeds whose test loss stayed finite up to T")
+    survival: float = Field(description="share of seeds whose test losses are all finite")
     final: Estimate
     final_median: float | None = Field(description="null: +inf")
     slope: Estimate
@@ -34,6 +36,23 @@ class InstanceScore(Part):
     collapse: dict[str, Estimate] = Field(
         description="the collapse profile, by definition, where it is defined; above 0 is worse"
     )
+    verdict: str | None = Field(description="collapses, thrives, degrades or stable; null: not ranked, or no interval")
+
+
+class Usage(Part):
+    """What a run used: sums over iterations, mean over seeds and ranked instances."""
+
+    training_rows: float
+    candidates: float
+    real_rows: float = Field(description="fresh real rows that were bought, and held-back ones that verifiers trained on")
+    cost: float | None = Field(description="all three, beside replace's on the same instances; null: replace was not run")
+
+
+class RankInterval(Part):
+    """The ranks that the tests leave open."""
+
+    low: int
+    high: int
 
 
 class TaskScore(Part):
@@ -43,6 +62,11 @@ class TaskScore(Part):
     score: Estimate
     slope_score: Estimate
     survival: float
+    verdict: str | None = Field(description="the worst of its ranked instances")
+    above_base: Estimate | None = Field(
+        description="score minus that of the division's base workflow, paired by seed; below 0 is better; null: unknown"
+    )
+    usage: Usage
     instances: list[InstanceScore]
     scaling: dict[str, Estimate] = Field(description="the collapse profile's change of scaling, by family of instances")
 
@@ -55,12 +79,28 @@ class Row(Part):
     version: str
     description: str
     authors: list[str]
+    licence: str
+    url: str | None
+    citation: str | None
+    hyperparameters: dict[str, Any]
+    tuned_on: str
+    configurations_tried: int
+    digest: str | None = Field(description="of code and data as they were run; null: not recorded")
     observed: str | None = Field(description="what this benchmark sees of a published method; null: nothing unexpected")
     track: str
     budget: str
     role: str
     rank: int | None = Field(description="by score, within the division; null: a reference line, or incomplete")
+    rank_interval: RankInterval | None = Field(
+        description="1 + the entries significantly better … N - those significantly worse: paired tests, Holm, 5 %"
+    )
     slope_rank: int | None
+    slope_rank_interval: RankInterval | None
+    verdict: str | None = Field(description="the worst of all ranked instances; null: of none")
+    above_base: Estimate | None = Field(description="mean over task-settings of score minus that of the base workflow")
+    beside_base: str | None = Field(description="better, worse or not separable, after Holm; null: base, or unranked")
+    survival: float | None = Field(description="share of runs on ranked instances whose losses are all finite")
+    usage: Usage | None = Field(description="mean over task-settings")
     score: Estimate | None = Field(description="mean over task-settings; null: incomplete")
     slope_score: Estimate | None
     missing: list[str] = Field(description="task-settings or instances without all seeds: the row is then unranked")
@@ -73,6 +113,7 @@ class Division(Part):
 
     track: str
     budget: str
+    base: str = Field(description="the base workflow that entries are compared with")
     rows: list[Row]
 
 
@@ -102,6 +143,8 @@ class Board(Part):
 
     metrics_version: int
     profile: str
+    data_date: str | None = Field(description="of the commit that the scores were gathered at; null: not recorded")
+    versions: dict[str, str] = Field(description="of the software that the scores were gathered with")
     tasks: list[TaskAbout]
     references: list[Row]
     divisions: list[Division]

@@ -28,16 +28,16 @@ def test_final_slope_and_late_slope():
 
 def test_score_is_asinh_of_excess_in_generations_of_damage():
     runs = scoring.per_seed(frame({"replace": [[1, 3, 9], [1, 5, 9]], "a": [[1, 1, 4], [1, 1, -2]]}))
-    scale = scoring.one_generation_of_damage(runs)
-    assert scale == 3
-    scored = scoring.scored(runs[runs["entry"] == "a"], scale)
+    assert scoring.one_generation_of_damage(runs) == 3
+    scored = scoring.scored(runs, scoring.damage(runs))
+    scored = scored[scored["entry"] == "a"]
     np.testing.assert_allclose(scored["score"], np.arcsinh([1, -1]))
     np.testing.assert_allclose(scored["slope_score"], np.arcsinh([1.5 * 3 / 3, -1.5 * 3 / 3]))
 
 
 def test_a_diverged_run_scores_infinity_and_is_never_averaged_into_something_finite():
     runs = scoring.per_seed(frame({"replace": [[1, 3, 9]], "a": [[1, np.inf, np.inf]], "b": [[1, 2, 2]]}))
-    scored = scoring.scored(runs, scoring.one_generation_of_damage(runs)).set_index("entry")
+    scored = scoring.scored(runs, scoring.damage(runs)).set_index("entry")
     assert scored.loc["a", "diverged_at"] == 2
     assert scored.loc["a", "score"] == scored.loc["a", "slope_score"] == np.inf
     assert scoring.t_interval(np.array([0.1, np.inf])).centre == np.inf
