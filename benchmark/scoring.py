@@ -137,7 +137,8 @@ def scored(runs: pd.DataFrame, by_seed: "pd.Series[float]") -> pd.DataFrame:
 
 def _pseudo_values(change: "pd.Series[float]", seeds: "pd.Series[int]", by_seed: "pd.Series[float]") -> Vector:
     others = by_seed.sum() - by_seed.reindex(seeds[change.index]).to_numpy(float)
-    return pseudo_values(change.to_numpy(float), float(by_seed.mean()), others / max(len(by_seed) - 1, 1))
+    scale_without = np.asarray(others / max(len(by_seed) - 1, 1), np.float64)
+    return pseudo_values(np.asarray(change, np.float64), float(by_seed.mean()), scale_without)
 
 
 def pseudo_values(change: Vector, scale: float, scale_without: Vector) -> Vector:
@@ -162,7 +163,8 @@ def pseudo_values(change: Vector, scale: float, scale_without: Vector) -> Vector
         without = np.arcsinh(change[None, :] / scale_without[:, None])
     np.fill_diagonal(without, 0)
     means = without.sum(axis=1) / (n - 1)
-    return scores.mean() + (n - 1) * (means.mean() - means)
+    values: Vector = scores.mean() + (n - 1) * (means.mean() - means)
+    return values
 
 
 def curves(records: pd.DataFrame) -> pd.DataFrame:

@@ -12,7 +12,7 @@ from benchmark import collapse
 from benchmark.entries import Card
 from benchmark.errors import ThriveError
 from benchmark.results import Results
-from benchmark.rules import Role
+from benchmark.rules import Budget, Role
 from benchmark.scoring import (
     METRICS_VERSION,
     REFERENCE,
@@ -78,7 +78,7 @@ def build(results: Results, cards: dict[str, Card]) -> Board:
     runs = _all_scored(tasks, results.scores)
     found = {id: _entry(card, tasks, runs, about) for id, card in cards.items() if id in set(runs["entry"])}
     entries = {id: entry for id, entry in found.items() if entry.row.role != Role.REFERENCE}
-    divisions = sorted({(entry.row.track, entry.row.budget) for entry in entries.values()})
+    divisions = sorted({(entry.row.track, Budget(entry.row.budget)) for entry in entries.values()})
     return Board(
         metrics_version=METRICS_VERSION,
         profile=about["profile"],
@@ -100,7 +100,7 @@ def _all_scored(tasks: list[TaskAbout], scores: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def _division(track: str, budget: str, everyone: Mapping[str, Ranked]) -> Division:
+def _division(track: str, budget: Budget, everyone: Mapping[str, Ranked]) -> Division:
     """The entries of a division, the best first, unranked ones last. Its base workflow may stand in another division."""
     base = BASE_WORKFLOW[budget]
     mine = {id: entry for id, entry in everyone.items() if (entry.row.track, entry.row.budget) == (track, budget)}
@@ -314,7 +314,10 @@ def _usage(ranked: pd.DataFrame, everyone: pd.DataFrame) -> Usage:
 
 
 def _rows_handled(runs: Any) -> "pd.Series[float]":
-    return runs[["training_rows", "candidates", "fresh_real_rows", "verifier_rows"]].mean().sum(axis=1)
+    total: pd.Series[float] = (
+        runs[["training_rows", "candidates", "fresh_real_rows", "verifier_rows"]].mean().sum(axis=1)
+    )
+    return total
 
 
 def _mean_usage(parts: list[Usage]) -> Usage:

@@ -180,5 +180,3 @@ def verdict(
 def worst(verdicts: Iterable[str]) -> str | None:
     """Of several instances: the worst; None of none."""
     return min(verdicts, key=WORST_FIRST.index, default=None)
-
-

@@ -44,8 +44,12 @@ class Usage(Part):
 
     training_rows: float
     candidates: float
-    real_rows: float = Field(description="fresh real rows that were bought, and held-back ones that verifiers trained on")
-    cost: float | None = Field(description="all three, beside replace's on the same instances; null: replace was not run")
+    real_rows: float = Field(
+        description="fresh real rows that were bought, and held-back ones that verifiers trained on"
+    )
+    cost: float | None = Field(
+        description="all three, beside replace's on the same instances; null: replace was not run"
+    )
 
 
 class RankInterval(Part):

@@ -62,7 +62,7 @@ def test_entries_far_apart_have_their_ranks_and_equal_ones_share_them_all():
 def test_the_correction_is_holms():
     """p = .02 for a against b rejects alone, and not in a family of two where the other is p = 1: 2 × .02 < .05 does, 3 × .02 does not."""
     values = np.random.default_rng(1).normal(size=12)
-    values = (values - values.mean()) / values.std(ddof=1) / np.sqrt(12)  # a mean's error of 1
+    values = (values - values.mean()) / values.std(ddof=1) * np.sqrt(12)  # a mean's error of 1
     a, b = standing(values + stats.t.isf(0.01, 11)), standing(np.zeros(12))
     assert p_value(a, b) == pytest.approx(0.02)
     assert rank_intervals({"a": a, "b": b})["a"] == (2, 2, 2)
@@ -71,7 +71,11 @@ def test_the_correction_is_holms():
 
 
 def test_divergence_is_last_and_the_later_the_better():
-    finite, early, late = standing(np.zeros(3)), standing(np.full(3, np.inf), life=0.2), standing(np.full(3, np.inf), life=0.9)
+    finite, early, late = (
+        standing(np.zeros(3)),
+        standing(np.full(3, np.inf), life=0.2),
+        standing(np.full(3, np.inf), life=0.9),
+    )
     assert rank_intervals({"e": early, "f": finite, "l": late}) == {"e": (3, 3, 3), "f": (1, 1, 1), "l": (2, 2, 2)}
     assert beside({"e": early, "f": finite}, late) == {"e": "worse", "f": "better"}
 
@@ -111,8 +115,10 @@ def cards(root):
 
 def test_the_base_workflow_may_stand_in_another_division(cards):
     """accumulate-subsample is blind; anchor-0.5 is labelled, a whole nat below it."""
+    noise = 0.05 * np.random.default_rng(0).normal(size=6)
     board = build.build(some_results({
-        "replace": REPLACE, "accumulate-subsample": [[1, 1.5, 2], [1, 1.6, 2.1]], "anchor-0.5": [[1, 1, 1], [1, 1, 1.1]],
+        "replace": [[1, 2 + x, 3 + x] for x in noise], "accumulate-subsample": [[1, 1.5, 2 + x] for x in noise[::-1]],
+        "anchor-0.5": [[1, 1, 1 - x] for x in noise],
     }), cards)  # fmt: skip
     rows = rows_of(board)
     assert (rows["anchor-0.5"].beside_base, rows["accumulate-subsample"].beside_base) == ("better", None)
