@@ -2,7 +2,12 @@ from benchmark import Strategy
 
 
 class Anchor(Strategy):
-    """Train on the share `alpha` of real data, drawn anew, and on the last model's samples for the rest."""
+    """Train on the share `alpha` of real data, drawn anew, and on the last model's samples for the rest.
+
+    Source: the 10 % arm of Shumailov et al., AI models collapse when trained on recursively generated data (Nature 2024).
+
+    Source: Shumailov et al., AI models collapse when trained on recursively generated data (Nature 2024), with more real data.
+    """
 
     def __init__(self, alpha):
         self.alpha = alpha

@@ -10,6 +10,8 @@ class AnchoredResampling(Strategy):
 
     Importance resampling to the first model, which saw real data alone. 2n, since each candidate is rated twice.
     The n largest of log weight + Gumbel noise are a weighted draw without replacement.
+
+    Source: sampling importance resampling, Rubin (1987); no published source in this setting.
     """
 
     def __init__(self, clip):

@@ -6,7 +6,10 @@ from benchmark import SampleRequest, Strategy
 
 
 class LikelihoodFilter(Strategy):
-    """Accumulate-subsample; the share of candidates that their own model finds likeliest is kept. A negative control."""
+    """Accumulate-subsample; the share of candidates that their own model finds likeliest is kept. A negative control.
+
+    Source: none published; it is what a model does that trusts its own confidence.
+    """
 
     def __init__(self, share):
         self.share = share

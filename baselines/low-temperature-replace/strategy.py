@@ -2,7 +2,10 @@ from benchmark import SampleRequest, Strategy
 
 
 class LowTemperatureReplace(Strategy):
-    """Replace, with models that are sampled below temperature 1: a negative control."""
+    """Replace, with models that are sampled below temperature 1: a negative control.
+
+    Source: the sampling bias λ of Alemohammad et al., Self-consuming generative models go MAD (2023), arXiv 2307.01850.
+    """
 
     def __init__(self, temperature):
         self.temperature = temperature

@@ -2,7 +2,10 @@ from benchmark import FitOptions, Strategy
 
 
 class ModelAveragingReplace(Strategy):
-    """Replace with an exponential average of models: `beta` of the last one, the rest of the new fit."""
+    """Replace with an exponential average of models: `beta` of the last one, the rest of the new fit.
+
+    Source: none published in this setting; the average is that of Polyak and Juditsky (1992), forgetting exponentially.
+    """
 
     def __init__(self, beta):
         self.beta = beta

@@ -2,7 +2,10 @@ from benchmark import Strategy, TrainingSet
 
 
 class RealMass(Strategy):
-    """Train on all there is: the real data with mass `real`, everything synthetic with the rest."""
+    """Train on all there is: the real data with mass `real`, everything synthetic with the rest.
+
+    Source: none published; golden-ratio without fresh data, at a fixed mass.
+    """
 
     def __init__(self, real):
         self.real = real

@@ -2,7 +2,10 @@ from benchmark import Strategy
 
 
 class SlidingWindow(Strategy):
-    """Train on n rows of the last `window` generations: real data are forgotten, only more slowly. A negative control."""
+    """Train on n rows of the last `window` generations: real data are forgotten, only more slowly. A negative control.
+
+    Source: none published; a control.
+    """
 
     def __init__(self, window):
         self.window = window
