@@ -17,13 +17,13 @@ ROWS = {
 
 
 def draw(results: Results) -> tuple[Figure, pd.DataFrame] | None:
-    """Figure and the table behind it: the ranked instances of each task-setting; None without results."""
+    """Figure and the table behind it: the ranked instances of each task-setting whose sampler is unbiased; None without results."""
     ranked = pd.DataFrame(
         [
             (task, i["name"])
             for task, about in results.about["tasks"].items()
             for i in about["instances"]
-            if i["ranked"]
+            if i["ranked"] and i["numbers"].get("sampler_temperature", 1) == 1
         ],
         columns=["task", "instance"],
     )
