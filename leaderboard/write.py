@@ -1,13 +1,17 @@
-"""The board, written: JSON with its schema, Markdown, and samples of text by generation."""
+"""The board, written: JSON with its schema, Markdown, CSV, LaTeX, and samples of text by generation."""
 
+import csv
+import io
 import json
+import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from benchmark.collapse import DEFINITIONS
 from benchmark.errors import ThriveError
 from benchmark.records import write_atomically
-from leaderboard.schema import Board, Estimate, RankInterval, Row, TaskScore
+from leaderboard.schema import Board, Division, Estimate, RankInterval, Row, TaskScore
 
 TITLES = {"gaussian": "Gaussian", "kde": "KDE", "language_model": "Language model"}
 
@@ -18,6 +22,8 @@ def write(board: Board, texts: dict[str, dict[str, list[str]]], folder: Path) ->
         "leaderboard.json": board.model_dump_json(indent=1) + "\n",
         "leaderboard.schema.json": json.dumps(Board.model_json_schema(), indent=1) + "\n",
         "leaderboard.md": markdown(board),
+        "leaderboard.csv": as_csv(board),
+        "leaderboard.tex": latex(board),
     }
     if texts:
         contents["samples.md"] = samples(texts)
@@ -32,7 +38,89 @@ def markdown(board: Board) -> str:
         f"## {division.track}, {division.budget} budget\n\n{table(board, division.rows + board.references)}"
         for division in board.divisions
     )
-    return f"{_PREAMBLE.format(profile=board.profile, protocol=_protocol(board))}\n{divisions}\n{_nats(board)}\n{_collapse(board)}"
+    return f"{_PREAMBLE.format(profile=board.profile, protocol=_protocol(board))}\n{divisions}\n{_observed(board)}\n{_nats(board)}\n{_collapse(board)}"
+
+
+def _observed(board: Board) -> str:
+    rows = [row for division in board.divisions for row in division.rows if row.observed]
+    lines = [f"- `{row.entry}`: {plain(row.observed or '')}" for row in sorted(rows, key=lambda row: row.entry)]
+    return "## What was observed of published methods\n\nFrom the cards.\n\n" + "\n".join(lines) + "\n"
+
+
+def plain(text: str) -> str:
+    """A stranger's text that stays text in Markdown: no markup, no HTML, one line."""
+    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return re.sub(r"([\\`*_{}\[\]()#!|~])", r"\\\1", " ".join(text.split()))
+
+
+def _numbered(board: Board) -> Iterator[tuple[Division | None, Row]]:
+    """All rows with their divisions; reference lines have none."""
+    yield from ((division, row) for division in board.divisions for row in division.rows)
+    yield from ((None, row) for row in board.references)
+
+
+def as_csv(board: Board) -> str:
+    """One row an entry. Scores are means with the ends of their intervals; `inf` means that a run diverged, nothing that there is none."""
+    estimates = ["score", "slope_score", *(f"{task.task}_score" for task in board.tasks)]
+    head = [
+        "track",
+        "budget",
+        "rank",
+        "rank_low",
+        "rank_high",
+        "slope_rank",
+        "entry",
+        "version",
+        "verdict",
+        "beside_base",
+        "survival",
+        "cost",
+    ]
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow([*head, *(f"{name}{end}" for name in estimates for end in ("", "_low", "_high"))])
+    for division, row in _numbered(board):
+        ends = (row.rank_interval.low, row.rank_interval.high) if row.rank_interval else ("", "")
+        by_task = {part.task: part.score for part in row.tasks}
+        found = [row.score, row.slope_score, *(by_task.get(task.task) for task in board.tasks)]
+        writer.writerow([
+            division.track if division else "reference", division.budget if division else "", row.rank, *ends, row.slope_rank, row.entry,
+            row.version, row.verdict, row.beside_base, row.survival, row.usage and row.usage.cost,
+            *(number for estimate in found for number in _three(estimate)),
+        ])  # fmt: skip
+    return file.getvalue()
+
+
+def _three(estimate: Estimate | None) -> tuple[Any, Any, Any]:
+    if estimate is None:
+        return "", "", ""
+    return ("inf",) * 3 if estimate.centre is None else (estimate.centre, estimate.low, estimate.high)
+
+
+def latex(board: Board) -> str:
+    """A booktabs table for `\\input`; needs booktabs alone."""
+    tasks = [task.task for task in board.tasks]
+    head = " & ".join(["rank", "entry", "verdict", "score", *(TITLES.get(task, task) for task in tasks)])
+    lines = [
+        "% Written by `thrive board`. Do not edit.",
+        rf"\begin{{tabular}}{{lll{'r' * (len(tasks) + 1)}}}",
+        r"\toprule",
+        rf"{head} \\",
+    ]
+    for division in board.divisions:
+        lines += [
+            r"\midrule",
+            rf"\multicolumn{{{len(tasks) + 4}}}{{l}}{{\emph{{{division.track}, {division.budget} budget}}}} \\",
+        ]
+        lines += [_latex_row(row, tasks) for row in division.rows]
+    lines += [r"\midrule", *(_latex_row(row, tasks) for row in board.references), r"\bottomrule", r"\end{tabular}"]
+    return "\n".join(lines) + "\n"
+
+
+def _latex_row(row: Row, tasks: list[str]) -> str:
+    cells = [_rank(row.rank, row.rank_interval).replace("–", "--"), rf"\texttt{{{row.entry}}}", row.verdict or "--",
+             _score(row, "score"), *(_of_task(row, task) for task in tasks)]  # fmt: skip
+    return " & ".join(cell.replace("+inf", r"$\infty$").replace("–", "--") for cell in cells) + r" \\"
 
 
 MARKS = ("<!-- board: written by `thrive board` -->", "<!-- end of board -->")

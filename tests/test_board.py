@@ -1,6 +1,9 @@
 """The board: a pure function of scores and cards, in every form it is written in."""
 
+import html
+import io
 import json
+import re
 import shutil
 
 import jsonschema
@@ -143,3 +146,34 @@ def test_results_survive_writing(tmp_path, cards):
     pd.testing.assert_frame_equal(again.scores, one.scores)
     pd.testing.assert_frame_equal(again.curves, one.curves)
     assert build.build(again, cards) == build.build(one, cards)
+
+
+def test_csv_has_every_row_of_the_board(cards):
+    found = build.build(
+        some_results({"replace": REPLACE, "anchor-0.5": [[1, np.inf, 1], [1, 1, 1]], "accumulate": [[1, 1, 1.5]] * 2}),
+        cards,
+    )
+    table = pd.read_csv(io.StringIO(write.as_csv(found)), keep_default_na=False)
+    assert set(table["entry"]) == set(rows_of(found))
+    by_entry = table.set_index("entry")
+    assert by_entry.loc["anchor-0.5", "score"] == np.inf
+    assert float(by_entry.loc["accumulate", "score"]) == rows_of(found)["accumulate"].score.centre
+    assert by_entry.loc["replace", "rank"] == ""
+
+
+def test_latex_rows_have_the_columns_that_the_table_declares(cards):
+    text = write.latex(build.build(some_results({"replace": REPLACE, "accumulate": [[1, 1, 1.5]] * 2}), cards))
+    rows = [line for line in text.splitlines() if line.endswith(r"\\") and "multicolumn" not in line]
+    declared = re.search(r"begin\{tabular\}\{(\w+)\}", text)[1]
+    assert {row.count("&") + 1 for row in rows} == {len(declared)}
+    assert len(rows) == 3
+
+
+@pytest.mark.parametrize(
+    "text", ["<script>alert(1)</script>", "[here](http://x)", "`a` *b* # c", "a\n\n# b", "&lt;", "| a |"]
+)
+def test_strangers_text_stays_text_in_markdown(text):
+    shown = write.plain(text)
+    assert "\n" not in shown
+    assert not re.search(r"(?<!\\)[\[\]`*#|<>]", shown)
+    assert html.unescape(re.sub(r"\\(.)", r"\1", shown)) == " ".join(text.split())
