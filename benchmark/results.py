@@ -32,7 +32,12 @@ class Results:
     def write(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.scores.to_parquet(folder / "scores.parquet", compression="zstd", index=False)
-        self.curves.to_parquet(folder / "curves.parquet", compression="zstd", index=False)
+        # Numbers with their like bytes together, names once: a third of the size.
+        numbers = [name for name in self.curves if self.curves[name].dtype.kind == "f"]
+        self.curves.to_parquet(
+            folder / "curves.parquet", compression="zstd", index=False, use_byte_stream_split=numbers,
+            use_dictionary=[name for name in self.curves if name not in numbers],
+        )  # fmt: skip
         text = json.dumps(self.about, indent=1, sort_keys=True, ensure_ascii=False)
         (folder / "about.json").write_text(text + "\n", encoding="utf-8")
 
