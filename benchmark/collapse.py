@@ -17,7 +17,7 @@ Vector = NDArray[np.float64]
 
 DEFINITIONS = {
     "catastrophe": "test loss at T minus that of the simplest model (Gaussian: N(x, I) around one real example; KDE: one "
-    "Gaussian fitted to the real data; text: the base checkpoint), nats",
+    "Gaussian fitted to the real data; text: the base checkpoint), nats; where a fit to the real data alone is better than that",
     "increase": "test loss at T minus that at t = 1, nats",
     "divergence": "exponent of growth: slope of log excess against log t over the last half, where the excess is positive throughout",
     "scaling": "exponent of excess against n, log against log, plus 1: above 0 where more data help less than the 1/n of a "
@@ -54,9 +54,10 @@ CHANGES = {
 def of_run(run: pd.DataFrame) -> dict[str, float]:
     """The profile of one run, from its records in order of t; without what its task-setting does not record, and without scaling."""
     t, loss = run["t"].to_numpy(float), run["test_loss"].to_numpy(float)
+    simplest = run["simplest_loss"].iloc[0]
     with np.errstate(all="ignore"):
         profile = {
-            "catastrophe": float(loss[-1] - run["simplest_loss"].iloc[0]),
+            "catastrophe": float(loss[-1] - simplest) if run["real_loss"].iloc[0] < simplest else np.nan,
             "increase": float(loss[-1] - loss[0]),
             "divergence": _exponent(t, loss - run["real_loss"].to_numpy(float)),
         }

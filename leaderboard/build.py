@@ -236,7 +236,7 @@ def _scaling(task: TaskAbout, runs: pd.DataFrame) -> dict[str, Estimate]:
     found = {}
     for family in dict.fromkeys(about.family for about in task.instances):
         n = {about.instance: about.n for about in task.instances if about.family == family}
-        mine = runs[runs["instance"].isin(n)]
+        mine = runs[runs["instance"].isin(n) & np.isfinite(runs["real_loss"])]
         excess = (mine["final"] - mine["real_loss"]).groupby([mine["seed"], mine["instance"].map(n)]).mean().unstack()
         values = collapse.scaling(excess.dropna())
         if len(values) and np.isfinite(values).all():

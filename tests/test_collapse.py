@@ -39,6 +39,10 @@ def test_divergence_is_the_exponent_of_growth(exponent):
     assert collapse.of_run(run_of(1 + 0.3 * t**exponent))["divergence"] == pytest.approx(exponent)
 
 
+def test_where_the_real_data_are_no_better_than_the_simplest_model_no_catastrophe_is_defined():
+    assert np.isnan(collapse.of_run(run_of([6.0, 7.0], real=5.5))["catastrophe"])
+
+
 def test_without_excess_divergence_is_undefined():
     assert np.isnan(collapse.of_run(run_of([2.0, 0.5, 0.9, 2.0, 1.0, 1.2]))["divergence"])
 
