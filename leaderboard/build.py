@@ -82,8 +82,6 @@ def build(results: Results, cards: dict[str, Card]) -> Board:
     return Board(
         metrics_version=METRICS_VERSION,
         profile=about["profile"],
-        data_date=about.get("data_date"),
-        versions=about.get("versions", {}),
         tasks=tasks,
         references=[entry.row for entry in found.values() if entry.row.role == Role.REFERENCE],
         divisions=[_division(t, b, entries) for t, b in divisions],

@@ -147,8 +147,6 @@ class Board(Part):
 
     metrics_version: int
     profile: str
-    data_date: str | None = Field(description="of the commit that the scores were gathered at; null: not recorded")
-    versions: dict[str, str] = Field(description="of the software that the scores were gathered with")
     tasks: list[TaskAbout]
     references: list[Row]
     divisions: list[Division]
