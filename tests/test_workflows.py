@@ -99,18 +99,22 @@ def told(tmp_path: Path, before: object, after: object) -> str:
     return difference(tmp_path / "before", tmp_path / "after")
 
 
+def last_ranked(board: dict) -> dict:
+    return [row for row in board["divisions"][-1]["rows"] if row["rank"] is not None][-1]
+
+
 def changed(board: dict, **update) -> dict:
-    """The board with its last division's last row changed."""
+    """The board with its last ranked row changed."""
     found = copy.deepcopy(board)
-    found["divisions"][-1]["rows"][-1].update(update)
+    last_ranked(found).update(update)
     return found
 
 
 def test_new_rows_and_changed_ones_are_shown(tmp_path, board):
     assert told(tmp_path, board, board) == "The board stays as it is."
-    row = board["divisions"][-1]["rows"][-1]
+    row = last_ranked(board)
     assert f"`{row['entry']}` |" in told(tmp_path, changed(board, score=None), board)
-    assert "– → 1.83 [" in told(tmp_path, changed(board, score=None), board)
+    assert f"– → {row['score']['centre']:.2f} [" in told(tmp_path, changed(board, score=None), board)
     new = copy.deepcopy(board)
     new["divisions"][-1]["rows"].append(
         {**row, "entry": "my-idea", "score": {"centre": None, "low": None, "high": None}}
