@@ -1,7 +1,8 @@
 """What the board and the figures are made from: scores per seed and curves per iteration, gathered from cells.
 
 A folder of results holds `scores.parquet`, `curves.parquet` (see `benchmark.scoring` for their columns) and `about.json`: profile,
-instances, who refused what, and a few samples of text. Nothing in it depends on when or where it was computed.
+instances, who refused what, a few samples of text, and what the cells were computed with. But for the last, nothing in it depends on
+when or where it was computed.
 """
 
 import itertools
@@ -87,14 +88,16 @@ def gather(store: Store, cells: Sequence[Cell], profile: str) -> Results:
     parts: list[Results] = []
     refused: dict[str, str] = {}
     texts: dict[str, dict[str, list[str]]] = {}
+    computed: list[dict[str, Any]] = []
     for _, of_instance in itertools.groupby(cells, lambda cell: cell.instance.name):
-        records = _records(store, of_instance, refused)
+        records = _records(store, of_instance, refused, computed)
         if records is not None:
             parts.append(Results(scoring.per_seed(records), scoring.curves(records)))
             texts = _texts(records) | texts
     if not parts:
         raise ThriveError(f"profile '{profile}': no cell is finished. Run: thrive run --profile {profile}")
-    about = {"profile": profile, "tasks": {cells[0].instance.task_setting: _about(cells, refused, texts)}}
+    about = _about(cells, refused, texts) | {"computed": _in_sum(computed)}
+    about = {"profile": profile, "tasks": {cells[0].instance.task_setting: about}}
     by_name = ["instance", "entry"]
     scores = pd.concat([part.scores for part in parts]).sort_values(
         [*by_name, "seed"], kind="stable", ignore_index=True
@@ -103,8 +106,10 @@ def gather(store: Store, cells: Sequence[Cell], profile: str) -> Results:
     return Results(scores, curves, about)
 
 
-def _records(store: Store, cells: Iterable[Cell], refused: dict[str, str]) -> pd.DataFrame | None:
-    """Those of one instance, one row an iteration; None where nothing is finished. Adds to who refused what."""
+def _records(
+    store: Store, cells: Iterable[Cell], refused: dict[str, str], computed: list[dict[str, Any]]
+) -> pd.DataFrame | None:
+    """Those of one instance, one row an iteration; None where nothing is finished. Adds to who refused what, and to provenance."""
     frames: list[pd.DataFrame] = []
     for cell in cells:
         table = store.read(cell)
@@ -113,6 +118,7 @@ def _records(store: Store, cells: Iterable[Cell], refused: dict[str, str]) -> pd
         if table.num_rows == 0:
             refused[cell.entry.id] = provenance_of(table)["refused"]
             continue
+        computed.append(provenance_of(table))
         frame = table.to_pandas()
         frame.insert(0, "entry", cell.entry.id)
         frame.insert(0, "instance", cell.instance.name)
@@ -144,6 +150,22 @@ def _about(cells: Sequence[Cell], refused: dict[str, str], texts: dict[str, dict
         "as_run": {id: _as_run(entry) for id, entry in sorted({cell.entry.id: cell.entry for cell in cells}.items())},
         "refused": refused,
         "texts": texts,
+    }
+
+
+def _in_sum(computed: list[dict[str, Any]]) -> dict[str, Any]:
+    """All that occurs in the provenance of some cells; `dirty` where code differed from its commit."""
+
+    def every(key: str) -> list[str]:
+        return sorted({known[key] for known in computed if known.get(key)})
+
+    names = sorted({name for known in computed for name, version in known["versions"].items() if version})
+    return {
+        "dates": every("date"),
+        "commits": sorted({f"{known['commit']}{', dirty' * known['dirty']}" for known in computed}),
+        "platforms": every("platform"),
+        "versions": {"python": every("python")}
+        | {name: sorted({known["versions"][name] or "none" for known in computed}) for name in names},
     }
 
 

@@ -12,6 +12,7 @@ import time
 import traceback
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -135,6 +136,7 @@ def _compute(cell: Cell, common: dict[str, Any]) -> Finished | Failure:
         return Failure(cell, f"{type(error).__name__}: {error}", traceback.format_exc())
     took = {
         "cell": str(cell),
+        "date": datetime.now(UTC).date().isoformat(),
         "refused": refused,
         "dtype": None if refused else getattr(cell.instance.task, "arithmetic", "float64"),
         "wall_seconds": round(time.perf_counter() - wall, 3),

@@ -132,6 +132,15 @@ class InstanceAbout(Part):
     reason: str | None = Field(description="why it is not ranked")
 
 
+class Computed(Part):
+    """What occurs in the provenance of a task-setting's cells."""
+
+    dates: list[str] = Field(description="days, UTC")
+    commits: list[str] = Field(description="of Thrive; dirty: code differed from its commit")
+    platforms: list[str]
+    versions: dict[str, list[str]] = Field(description="of Python and of libraries")
+
+
 class TaskAbout(Part):
     """A task-setting of the protocol."""
 
@@ -139,6 +148,7 @@ class TaskAbout(Part):
     unit: str
     horizon: int
     seeds: int
+    computed: Computed
     instances: list[InstanceAbout]
 
 

@@ -34,4 +34,4 @@ def _detector(real, synthetic):
     few = real.shape[1] <= 32
     steps = [StandardScaler(), PolynomialFeatures(2, include_bias=False)] if few else [FunctionTransformer()]
     is_synthetic = np.repeat([0, 1], [len(real), len(synthetic)])
-    return make_pipeline(*steps, LogisticRegression()).fit(np.concatenate([real, synthetic]), is_synthetic)
+    return make_pipeline(*steps, LogisticRegression(max_iter=1000)).fit(np.concatenate([real, synthetic]), is_synthetic)
