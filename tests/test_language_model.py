@@ -19,9 +19,9 @@ from hypothesis import strategies as st
 
 from benchmark import pins
 from benchmark.digest import digest_of_file
-from benchmark.errors import PinMismatch, ThriveError, Unsupported
+from benchmark.errors import BadParams, PinMismatch, ThriveError, Unsupported
 from benchmark.history import History, Span, Weighted, real_data_only
-from benchmark.params import Params, Pin, Profile, Suite, load
+from benchmark.params import Params, Pin, Profile, Suite, instances, load
 from benchmark.strategy import NEUTRAL, FitOptions, SampleRequest
 from benchmark.streams import stream
 from benchmark.task import Start, refuse_unsupported
@@ -328,6 +328,34 @@ def test_what_has_not_the_form_is_rejected_and_counted(task: lm.LanguageModel, m
     examples, notes = task.sample(None, 5, SampleRequest(), stream(0, "sample"))
     assert examples.tolist() == ["a: sea?\n b"] * 5
     assert notes["rejection_rate"] == pytest.approx(1 - 5 / 20)
+
+
+def test_as_published_a_batch_is_copies_of_one_sample(task: lm.LanguageModel, fitted: lm.Network) -> None:
+    """64 prompts that share a generator's seed give one sample: duplicates are 1 - 1/copies of a set where none is rejected."""
+    published = replace(task, copies=4)
+    texts = list(published.sample(fitted, 8, SampleRequest(), noise()).examples)
+    assert len(set(texts)) <= len(set(task.sample(fitted, 8, SampleRequest(), noise()).examples)) / 2
+    assert all(texts.count(text) >= 4 for text in texts)
+
+
+def test_as_published_the_head_goes_as_a_set_of_characters(
+    task: lm.LanguageModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """ "explain how" loses its e, which is a letter of "user: "; corrected, what is parsed is what was joined."""
+    corrected = replace(task, head="user: ", separator="\nassistant: ", max_tokens=64)
+    text = corrected.layout.join("explain how", "so")
+    monkeypatch.setattr(lm, "draw", lambda *a, **k: [corrected.base.encode([text])[0][1:-1]] * 32)
+    published = replace(corrected, head_as_characters=True)
+    assert corrected.sample(None, 1, SampleRequest(), noise()).examples[0] == text
+    assert published.sample(None, 1, SampleRequest(), noise()).examples[0] == "user: xplain how\nassistant: so"
+
+
+@pytest.mark.parametrize("numbers", [{"copies": 0}, {"head_as_characters": True}])
+def test_a_switch_that_cannot_work_is_refused(numbers: dict, tmp_path: Path) -> None:
+    suite = Suite(horizon=2, seeds=1, instances=[{"n": 8, "seconds": 1, **numbers}])
+    params = Params(profile="p", profiles={"p": Profile(about="-", suites={"language_model": suite})}, pins={})
+    with pytest.raises(BadParams, match=next(iter(numbers))):
+        instances(params, "p", "language_model")
 
 
 def test_a_model_that_never_finds_the_form_is_given_up(task: lm.LanguageModel, monkeypatch: pytest.MonkeyPatch) -> None:

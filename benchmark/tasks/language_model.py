@@ -160,6 +160,10 @@ class LanguageModel:
         device: as torch names it. The embedded instances are small enough for one thread of a CPU.
         at_once: examples that pass through the network together in a fit or a test; only memory depends on it.
         encoder: what `features` are: hashed n-grams of letters, or vectors of all-MiniLM-L6-v2, a frozen network.
+        copies: samples that share one stream of noise, and so are one sample. As published: 64, where a batch of identical
+            prompts shared the seed of a generator.
+        head_as_characters: as published: the head is removed from a sample as a set of characters, so that of
+            "user: explain how" the prompt "xplain how" is left, and loses more at every generation.
     """
 
     kind: ClassVar[Literal["vectors", "text"]] = "text"
@@ -185,12 +189,22 @@ class LanguageModel:
     device: str = "cpu"
     at_once: int = 32
     encoder: Literal["ngrams", "minilm"] = "ngrams"
+    copies: int = 1
+    head_as_characters: bool = False
+
+    def __post_init__(self) -> None:
+        if self.copies < 1:
+            raise ValueError(f"copies: found {self.copies}, expected 1 or more")
+        if self.head_as_characters and not self.head:
+            raise ValueError("head_as_characters: there is no head to remove. Give one, such as head: 'user: '")
 
     @property
     def name(self) -> str:
         steps = " matched steps" if self.matched_steps else ""
         encoder = "" if self.encoder == "ngrams" else f" {self.encoder}"
-        return f"{self.data} n={self.n}{steps}{encoder}"
+        head = f" head={self.head.strip()!r}" if self.head else ""
+        published = (f" copies={self.copies}" if self.copies > 1 else "") + " stripped" * self.head_as_characters
+        return f"{self.data} n={self.n}{steps}{encoder}{head}{published}"
 
     @property
     def pins(self) -> tuple[str, ...]:
@@ -275,7 +289,8 @@ class LanguageModel:
                     f"{self.name}: {len(texts)} of {attempts} samples had the form of an example: given up."
                 )
             size = _next_batch(count - len(texts), attempts, len(texts))
-            uniforms = rng.random((size, self.max_tokens - 1))
+            noise = rng.random((math.ceil(size / self.copies), self.max_tokens - 1))
+            uniforms = np.repeat(noise, self.copies, axis=0)[:size]
             for ids in draw(model, self.base, uniforms, request.temperature, request.top_p, bfloat16=self.bfloat16):
                 attempts += len(texts) < count
                 if len(texts) < count and (text := self._example(ids)) is not None:
@@ -287,6 +302,8 @@ class LanguageModel:
         if ids is None or self.base.begin in ids:
             return None
         text = self.base.decode(ids)
+        if self.head_as_characters and (parts := self.layout.split(text)) is not None:
+            text = self.layout.join(parts[0].lstrip(self.head), parts[1])
         if self.layout.split(text) is None:
             return None
         return text if len(self.base.encode([text])[0]) <= self.max_tokens else None
