@@ -4,6 +4,7 @@ import importlib.util
 import os
 import subprocess
 import sys
+import webbrowser
 from functools import partial
 from pathlib import Path
 
@@ -173,9 +174,12 @@ def _range(seeds: str | None) -> range | None:
 @OPTIONAL_PROFILE
 @click.option("--to", "folder", type=click.Path(path_type=Path),
               help="Folder; without it, leaderboard/ for the profile that params.yaml names, else results/PROFILE/board.")  # fmt: skip
-def score(profile: str | None, folder: Path | None) -> None:
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print the scores as JSON, which leaderboard.schema.json describes."
+)
+def score(profile: str | None, folder: Path | None, as_json: bool) -> None:
     """Gather a profile's results of all task-settings into one folder, which board and figures are made from."""
-    from benchmark import results
+    from benchmark import entries, results
     from benchmark.params import load
     from benchmark.sweep import task_settings
 
@@ -184,17 +188,27 @@ def score(profile: str | None, folder: Path | None) -> None:
     profile = profile or params.profile
     parts = [results.read(home / "results" / profile / task) for task in task_settings(params, profile, ())]
     folder = folder or (BOARD if profile == params.profile else Path("results", profile, "board"))
-    results.merged(parts).write(home / folder)
+    found = results.merged(parts)
+    found.write(home / folder)
     click.echo(home / folder, err=True)
+    if as_json:
+        from leaderboard.build import build
+
+        good, faults = entries.sound(entries.find(home))
+        _report(faults)
+        click.echo(build(found, {entry.id: entry.card for entry in good.values()}).model_dump_json(indent=1))
 
 
 @main.command()
 @click.option("--at", "folder", type=click.Path(path_type=Path), default=BOARD, show_default=True,
               help="Folder with scores.")  # fmt: skip
-def board(folder: Path) -> None:
-    """Build the leaderboard from the scores in a folder, there."""
+@click.option("--open", "show", is_flag=True, help="Open the page in a browser.")
+def board(folder: Path, show: bool) -> None:
+    """Build the leaderboard from the scores in a folder, there: JSON, one page of HTML, Markdown, CSV, LaTeX."""
     from benchmark import entries, results
+    from benchmark.records import write_atomically
     from leaderboard.build import build
+    from leaderboard.changes import record
     from leaderboard.write import inject, table, write
 
     home = root()
@@ -203,13 +217,16 @@ def board(folder: Path) -> None:
     _report(faults)
     cards = {entry.id: entry.card for entry in good.values()}
     made = build(found, cards)
-    texts = {e: t for about in found.about["tasks"].values() for e, t in about["texts"].items()}
     for division in made.divisions:
         click.echo(f"{division.track}, {division.budget} budget\n{table(made, division.rows + made.references)}")
-    for path in write(made, texts, home / folder):
+    for path in write(made, found, home / folder):
         click.echo(path, err=True)
     if folder == BOARD:
         inject(made, home / "README.md")
+        write_atomically(home / folder / "board_changes.md", record(made, home).encode())
+        click.echo(home / folder / "board_changes.md", err=True)
+    if show and not webbrowser.open((home / folder / "leaderboard.html").resolve().as_uri()):
+        raise ThriveError(f"no browser was found. Open it yourself: {home / folder / 'leaderboard.html'}")
 
 
 @main.command()

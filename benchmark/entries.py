@@ -34,7 +34,7 @@ class Card(settings.Settings):
     version: str
     authors: list[str] = Field(min_length=1)
     licence: str
-    url: str | None = None
+    url: str | None = Field(default=None, pattern=r"^https?://[^\s\"'<>]+$")
     citation: str | None = None
     description: str = Field(min_length=1, max_length=200)
     track: Track

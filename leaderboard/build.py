@@ -35,6 +35,7 @@ from leaderboard.ranking import (
 )
 from leaderboard.schema import (
     Board,
+    Computed,
     Division,
     Estimate,
     InstanceAbout,
@@ -151,7 +152,12 @@ def _task_about(name: str, about: dict[str, Any], scores: pd.DataFrame) -> TaskA
     runs = scores[scores["task"] == name]
     instances = [_instance_about(i, runs[runs["instance"] == i["name"]]) for i in about["instances"]]
     return TaskAbout(
-        task=name, unit=about["unit"], horizon=about["horizon"], seeds=len(about["seeds"]), instances=instances
+        task=name,
+        unit=about["unit"],
+        horizon=about["horizon"],
+        seeds=len(about["seeds"]),
+        computed=Computed.model_validate(about["computed"]),
+        instances=instances,
     )
 
 
@@ -162,10 +168,9 @@ def _instance_about(instance: dict[str, Any], runs: pd.DataFrame) -> InstanceAbo
         reason = "shown for the figures: not ranked by params.yaml"
     elif not 0 < scale < np.inf:
         reason = f"one generation of {REFERENCE} does no measurable damage here (s = {scale:g})"
-    others = {key: value for key, value in instance["numbers"].items() if key != "n"}
     return InstanceAbout(
         instance=instance["name"],
-        family=", ".join(f"{key}={value}" for key, value in others.items()),
+        family=" ".join(word for word in instance["name"].split() if not word.startswith("n=")),
         n=instance["numbers"]["n"],
         ranked=reason is None,
         scale=_rounded(scale) if reason is None else None,

@@ -5,7 +5,8 @@ numbers of seeds. A test rejects where the interval of `benchmark.scoring.pooled
 contradict each other; on one task-setting it is the paired t test.
 """
 
-from collections.abc import Iterable, Mapping
+import gc
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -58,36 +59,41 @@ def rank_intervals(entries: Mapping[str, Standing]) -> dict[str, RankInterval]:
     Source:
         Mogstad, Romano, Shaikh and Wilhelm, Inference for ranks (2024), section 3: marginal confidence sets.
     """
-    return {id: _rank_interval(own, [e for other, e in entries.items() if other != id]) for id, own in entries.items()}
+    everyone = list(entries.values())
+    return {
+        id: _rank_interval(own.order, others, [other.order for k, other in enumerate(everyone) if k != i])
+        for i, ((id, own), others) in enumerate(zip(entries.items(), _all_p_values(everyone), strict=True))
+    }
 
 
-def _rank_interval(own: Standing, others: list[Standing]) -> RankInterval:
-    found = holm([p_value(own, other) for other in others])
-    better = [other.order < own.order for other in others]
-    worse = [other.order > own.order for other in others]
+def _rank_interval(own: tuple[float, float], p_values: Vector, others: list[tuple[float, float]]) -> RankInterval:
+    found = holm(p_values)
     return RankInterval(
-        rank=1 + sum(better),
-        low=1 + sum(b and significant for b, significant in zip(better, found, strict=True)),
-        high=1 + len(others) - sum(w and significant for w, significant in zip(worse, found, strict=True)),
+        rank=1 + sum(other < own for other in others),
+        low=1 + sum(other < own and significant for other, significant in zip(others, found, strict=True)),
+        high=1 + len(others) - sum(other > own and sure for other, sure in zip(others, found, strict=True)),
     )
 
 
 def beside(entries: Mapping[str, Standing], base: Standing) -> dict[str, str]:
     """Each entry beside the division's base workflow, in words; corrected by Holm's method for there being many."""
-    found = holm([p_value(own, base) for own in entries.values()])
+    found = holm(next(_all_p_values([base, *entries.values()])))
     said = {}
     for (id, own), significant in zip(entries.items(), found, strict=True):
         said[id] = "not separable" if not significant else "better" if own.order < base.order else "worse"
     return said
 
 
-def holm(p_values: list[float]) -> list[bool]:
+def holm(p_values: Vector) -> list[bool]:
     """Which of these tests reject, at a family-wise error of 5 %."""
-    if not p_values:
+    if not len(p_values):
         return []
     from statsmodels.stats.multitest import multipletests
 
-    return list(map(bool, multipletests(p_values, 1 - CONFIDENCE, method="holm")[0]))
+    gc.freeze()  # multipletests collects garbage at every call: .3 s each in a process that holds a board
+    rejected = multipletests(p_values, 1 - CONFIDENCE, method="holm")[0]
+    gc.unfreeze()
+    return list(map(bool, rejected))
 
 
 def p_value(a: Standing, b: Standing) -> float:
@@ -95,12 +101,26 @@ def p_value(a: Standing, b: Standing) -> float:
 
     0 where one of them diverged: the mean of its score is known to be infinite. Where both did, of when they did.
     """
-    infinite = np.isinf(a.centre), np.isinf(b.centre)
-    if infinite == (True, True):
-        return _p_value(list(_paired(a.life, b.life)))
-    if any(infinite):
-        return 0.0
-    return _p_value(list(_paired(a.scores, b.scores)))
+    return float(next(_all_p_values([a, b]))[0])
+
+
+def _all_p_values(entries: list[Standing]) -> Iterator[Vector]:
+    """For each entry, the p-values of its tests against all others, in their order. A board of 500 has 125,000 of them."""
+    diverged = np.isinf([entry.centre for entry in entries])
+    scores, lives = _tables([entry.scores for entry in entries]), _tables([entry.life for entry in entries])
+    for i in range(len(entries)):
+        others = np.arange(len(entries)) != i
+        found = np.where(diverged == diverged[i], 1.0, 0.0)
+        alike = others & (diverged == diverged[i])
+        tables = lives if diverged[i] else scores
+        found[alike] = _p_values([_apart(table[i], table[alike]) for table in tables])
+        yield found[others]
+
+
+def _tables(by_task: "list[Mapping[str, pd.Series[float]]]") -> list[Vector]:
+    """Of each task-setting, entries × seeds; the seeds of the first entry."""
+    first = by_task[0] if by_task else {}
+    return [np.array([entry[task].reindex(own.index) for entry in by_task], float) for task, own in first.items()]
 
 
 def difference(a: Standing, b: Standing) -> dict[str, Interval]:
@@ -126,35 +146,46 @@ def over_all(parts: Iterable[Interval]) -> Interval:
         return Interval(*[float(np.sum(centres))] * 3)
 
 
-def _paired(a: Mapping[str, "pd.Series[float]"], b: Mapping[str, "pd.Series[float]"]) -> Iterable[Vector]:
-    """Differences by seed, for each task-setting; 0 where they are equal but for rounding."""
-    for task, values in a.items():
-        x, y = values.to_numpy(float), b[task].reindex(values.index).to_numpy(float)
-        with np.errstate(invalid="ignore"):
-            yield np.where(np.isclose(x, y, rtol=ROUNDING, atol=ROUNDING) & np.isfinite(x), 0.0, x - y)
+def _paired(a: "Mapping[str, pd.Series[float]]", b: "Mapping[str, pd.Series[float]]") -> list[Vector]:
+    """Differences by seed, for each task-setting."""
+    return [_apart(values.to_numpy(float), b[task].reindex(values.index).to_numpy(float)) for task, values in a.items()]
 
 
-def _p_value(differences: list[Vector]) -> float:
+def _apart(x: Vector, y: Vector) -> Vector:
+    """x - y; 0 where they are equal but for rounding."""
+    with np.errstate(invalid="ignore"):
+        return np.where(np.isclose(x, y, rtol=ROUNDING, atol=ROUNDING) & np.isfinite(x), 0.0, x - y)
+
+
+def _p_values(differences: list[Vector]) -> Vector:
     """The smallest error at which the pooled interval leaves out 0; 1 where a task-setting has one seed.
 
     The half-width is that of `pooled`: √Σ(t·se)² / K, t at each task-setting's own degrees of freedom.
+
+    Args:
+        differences: for each task-setting, tests × seeds.
     """
-    from scipy.optimize import brentq
+    from scipy.optimize.elementwise import find_root
     from scipy.special import stdtrit
 
-    if any(len(values) < 2 for values in differences):
-        return 1.0
-    centre = abs(sum(float(values.mean()) for values in differences))
-    errors = np.array([values.std(ddof=1) / np.sqrt(len(values)) for values in differences])
-    freedom = np.array([len(values) - 1 for values in differences])
+    tests = len(differences[0])
+    if any(values.shape[1] < 2 for values in differences):
+        return np.ones(tests)
+    centres = np.abs(sum(values.mean(axis=1) for values in differences))
+    errors = np.array([values.std(axis=1, ddof=1) / np.sqrt(values.shape[1]) for values in differences])
+    freedom = np.array([values.shape[1] - 1 for values in differences])[:, None]
 
-    def beyond(log_p: float) -> float:
-        return float(np.sqrt(np.sum((stdtrit(freedom, np.exp(log_p) / 2) * errors) ** 2))) - centre
+    def beyond(log_p: Vector, centre: Vector, *error: Vector) -> Vector:
+        return np.sqrt(np.sum((stdtrit(freedom, np.exp(log_p) / 2) * error) ** 2, axis=0)) - centre
 
-    least = -200.0
-    if centre == 0:
-        return 1.0
-    return 0.0 if beyond(least) <= 0 else float(np.exp(brentq(beyond, least, 0.0)))
+    least = np.full(tests, -200.0)
+    found = np.where(centres == 0, 1.0, 0.0)
+    inside = (centres > 0) & (beyond(least, centres, *errors) > 0)
+    if inside.any():
+        bracket = least[inside], np.zeros(int(inside.sum()))
+        root = find_root(beyond, bracket, args=(centres[inside], *errors[:, inside]))
+        found[inside] = np.exp(root.x)
+    return found
 
 
 def verdict(

@@ -18,13 +18,14 @@ from benchmark.results import Results
 from leaderboard import build, write
 
 NUMBERS = {"d": 2, "n": 10}
+COMPUTED = {"dates": ["2026-01-31"], "commits": ["0" * 40], "platforms": ["Linux"], "versions": {"python": ["3.11.2"]}}
 
 
 def some_results(losses: dict[str, list[list[float]]], **about) -> Results:
     records = frame(losses)
     told = {
         "unit": "nats per example", "horizon": 3, "seeds": sorted(set(records["seed"])), "entries": list(losses), "refused": {},
-        "texts": {}, "instances": [{"name": "i", "ranked": True, "numbers": NUMBERS}], **about,
+        "texts": {}, "computed": COMPUTED, "instances": [{"name": "i", "ranked": True, "numbers": NUMBERS}], **about,
     }  # fmt: skip
     return Results(scoring.per_seed(records), scoring.curves(records), {"profile": "p", "tasks": {"gaussian": told}})
 
@@ -49,8 +50,7 @@ def test_the_committed_board_is_what_the_committed_scores_give(root, tmp_path, c
     for name in names:
         shutil.copy(root / "leaderboard" / name, tmp_path)
     found = results.read(tmp_path)
-    texts = {e: t for about in found.about["tasks"].values() for e, t in about["texts"].items()}
-    for path in write.write(build.build(found, cards), texts, tmp_path):
+    for path in write.write(build.build(found, cards), found, tmp_path):
         assert path.read_bytes() == (root / "leaderboard" / path.name).read_bytes(), path.name
 
 

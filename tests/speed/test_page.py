@@ -1,0 +1,75 @@
+"""The board's page with 500 entries of three task-settings' worth of columns: how long a reader waits. Seconds, in headless Chromium."""
+
+import shutil
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+sys.path.append(str(Path(__file__).parents[1]))
+from test_board import REPLACE, some_results
+from test_scoring import frame
+
+from benchmark import scoring
+from benchmark.entries import find
+from benchmark.results import Results
+from leaderboard import build, write
+
+playwright = pytest.importorskip("playwright.sync_api")
+ENTRIES = 500
+TASKS = ("gaussian", "kde", "language_model")
+
+
+def many() -> Results:
+    """500 entries beside replace, on one instance of each task-setting, two seeds."""
+    losses = {
+        f"entry-{i:03d}": [[1, 1 + i / 300, 1 + i / 200], [1, 1.1 + i / 300, 1.05 + i / 200]] for i in range(ENTRIES)
+    }
+    losses["replace"] = REPLACE
+    one = some_results(losses)
+    records = pd.concat([frame(losses).assign(task=task) for task in TASKS])
+    about = one.about | {"tasks": dict.fromkeys(TASKS, one.about["tasks"]["gaussian"])}
+    return Results(scoring.per_seed(records), scoring.curves(records), about)
+
+
+def test_page_with_500_entries(benchmark, tmp_path, root):
+    cards = {entry.id: entry.card for entry in find(root).values()}
+    cards |= {f"entry-{i:03d}": cards["anchor-0.5"].model_copy(update={"id": f"entry-{i:03d}"}) for i in range(ENTRIES)}
+    results, path, took = many(), tmp_path / "leaderboard.html", {}
+
+    def timed(name, action):
+        found, took[name] = _timed(action)
+        return found
+
+    board = timed("build_s", lambda: build.build(results, cards))
+    path.write_text(timed("write_s", lambda: write.html(board, results)), encoding="utf-8")
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        page = browser.new_page()
+
+        def load():
+            page.goto(path.as_uri())
+            page.wait_for_selector("#ranks svg")
+
+        benchmark.pedantic(load, rounds=3)
+        timed("sort_s", lambda: page.locator("#rows thead th", has_text="verdict").click())
+        timed("filter_s", lambda: page.fill("#text", "entry-49"))
+        timed("open_s", lambda: _open(page))
+        browser.close()
+    load_s = min(benchmark.stats.stats.data) if benchmark.stats else None
+    benchmark.extra_info.update(
+        {"megabytes": round(path.stat().st_size / 1e6, 2), "load_s": load_s and round(load_s, 2)}
+        | {name: round(value, 2) for name, value in took.items()}
+    )
+
+
+def _open(page):
+    page.locator("#rows tr[data-entry=entry-495] a").first.click()
+    page.locator("#entry-entry-495 svg").first.wait_for()
+
+
+def _timed(action):
+    before = time.perf_counter()
+    return action(), time.perf_counter() - before
