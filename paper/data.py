@@ -26,7 +26,7 @@ QUANTITIES = {
     "gaussian": {"test_loss", "trace_ratio", "log_determinant_ratio", "mean_error", "marginal_mean", "marginal_variance"},
     "kde": {"test_loss", "covariance_trace", "entropy"},
     "linear_regression": {"test_loss", "mse"},
-    "discrete": {"test_loss", "entropy", "gini"},
+    "discrete": {"entropy", "gini", "support"},
     "language_model": {
         "test_loss", "duplicate_rate", "distinct_2", "type_token_ratio", "token_entropy", "mean_length", "rejection_rate", "self_perplexity",
     },

@@ -164,12 +164,14 @@ def pdf(source: str, folder: Path) -> bytes:
 
 LONG = 45
 """Rows that fit on a page."""
+TEXT_WIDTH = 12
+"""Centimetres that columns of running text share; one alone takes half."""
 
 
 def latex(table: Table, written_by: str) -> str:
     """For `\\input`: a tabular, or a longtable where it is longer than a page; needs booktabs, and longtable for that."""
     kind = "longtable" if len(table.cells) > LONG else "tabular"
-    columns = table.align.replace("p", "p{6cm}")
+    columns = table.align.replace("p", f"p{{{TEXT_WIDTH / max(table.align.count('p'), 2):.1f}cm}}")
     needs = "booktabs" + (" and longtable" if kind == "longtable" else "")
     head = [r"\toprule", _latex_row(table.head), r"\midrule", *([r"\endhead"] if kind == "longtable" else [])]
     body = [r"\midrule" if row is None else _latex_row(row) for row in table.rows]
@@ -190,7 +192,7 @@ _LATEX = {
     "‖": r"\ensuremath{\Vert}", "∞": r"\ensuremath{\infty}", "√": r"\ensuremath{\surd}", "×": r"\ensuremath{\times}",
     "±": r"\ensuremath{\pm}", "→": r"\ensuremath{\to}", "≥": r"\ensuremath{\geq}", "≤": r"\ensuremath{\leq}", "₀": r"\ensuremath{_0}",
     "ₜ": r"\ensuremath{_t}", "·": r"\ensuremath{\cdot}", "’": "'", "≈": r"\ensuremath{\approx}", "∈": r"\ensuremath{\in}",
-    "²": r"\ensuremath{^2}", "é": r"\'e", "[": "{[}", "]": "{]}",
+    "é": r"\'e", "[": "{[}", "]": "{]}",
 }  # fmt: skip
 
 
