@@ -17,6 +17,8 @@ from paper import data, published, theory
 
 HERE = Path(__file__).parent
 REASONS = HERE / "reasons.csv"
+DOUBTFUL = 2.0
+"""A number that agrees, but with |z| above, is given the reason that is known for it."""
 
 
 class Estimate(NamedTuple):
@@ -52,10 +54,12 @@ class Evidence:
     collapse_times: pd.DataFrame | None
     cardinality: pd.DataFrame | None
     plain_loop: pd.DataFrame | None
+    bandwidths: Results | None = None
 
     @property
     def profiles(self) -> dict[str, Results]:
-        return {"paper": self.paper} | ({"as-published": self.as_published} if self.as_published else {})
+        known = {"paper": self.paper, "as-published": self.as_published, "bandwidths": self.bandwidths}
+        return {name: found for name, found in known.items() if found}
 
     def curves(self) -> pd.DataFrame:
         """Of the paper's profile, with what only others hold: instances as published, and times to collapse."""
@@ -78,11 +82,9 @@ def load(folder: Path = data.DATA) -> Evidence:
     Raises:
         ThriveError: not even the paper's profile.
     """
-    as_published = folder / "as-published"
-    return Evidence(
-        data.read(folder), data.read(as_published) if as_published.is_dir() else None,
-        *(_csv(folder / f"{name}.csv") for name in ("collapse_time", "cardinality", "plain_loop")),
-    )  # fmt: skip
+    others = [data.read(folder / name) if (folder / name).is_dir() else None for name in ("as-published", "bandwidths")]
+    tables = [_csv(folder / f"{name}.csv") for name in ("collapse_time", "cardinality", "plain_loop")]
+    return Evidence(data.read(folder), others[0], *tables, bandwidths=others[1])
 
 
 def _csv(path: Path) -> pd.DataFrame | None:
@@ -90,7 +92,7 @@ def _csv(path: Path) -> pd.DataFrame | None:
 
 
 def compared(evidence: Evidence) -> pd.DataFrame:
-    """`paper.published.compare`, with `closed` and `reason`."""
+    """`paper.published.compare`, with `closed`, and with a `reason` for what differs or might."""
     table = published.compare(evidence.curves())
     exact = {} if evidence.collapse_times is None else {
         f"K={row.K} n={row.n}": row.exact for row in evidence.collapse_times.itertuples()
@@ -98,8 +100,15 @@ def compared(evidence: Evidence) -> pd.DataFrame:
     reasons = read_reasons()
     return table.assign(
         closed=[exact.get(row.instance, np.nan) if row.quantity == "collapse_time" else closed_form(row) for row in table.itertuples()],
-        reason=[why(reasons, row) if row.verdict == "differs" else "" for row in table.itertuples()],
+        reason=[_reason(reasons, row) for row in table.itertuples()],
     )  # fmt: skip
+
+
+def _reason(reasons: pd.DataFrame, row: Any) -> str:
+    if row.verdict == "differs":
+        return why(reasons, row)
+    doubtful = row.verdict == "agrees" and abs(row.z) >= DOUBTFUL
+    return why(reasons, row, unknown="") if doubtful else ""
 
 
 def closed_form(row: Any) -> float:
@@ -123,7 +132,7 @@ def read_reasons() -> pd.DataFrame:
     return pd.read_csv(REASONS, dtype=str, keep_default_na=False)
 
 
-def why(reasons: pd.DataFrame, row: Any) -> str:
+def why(reasons: pd.DataFrame, row: Any, unknown: str = "Not explained yet.") -> str:
     """The first reason all of whose filled columns are the row's; t may list several iterations."""
     for reason in reasons.itertuples():
         fits = all(
@@ -131,7 +140,7 @@ def why(reasons: pd.DataFrame, row: Any) -> str:
         )
         if fits and (not reason.t or str(row.t) in reason.t.split()):
             return str(reason.reason)
-    return "Not explained yet."
+    return unknown
 
 
 def at(found: Results | None, task: str, instance: str, entry: str, quantity: str, t: int) -> Estimate | None:

@@ -18,7 +18,7 @@ from sklearn.datasets import make_swiss_roll
 TABLE = Path(__file__).parent / "data" / "plain_loop.csv"
 WORKFLOWS = ("replace", "accumulate-subsample", "accumulate")
 INSTANCE, BANDWIDTH, N, HELD_OUT = "swiss_roll h=0.1 n=1000", 0.1, 1000, 500
-SEEDS = 200
+SEEDS = 100
 ITERATIONS = (1, 2, 10, 50, 100)
 
 Matrix = NDArray[np.float64]

@@ -193,7 +193,7 @@ def _part(part: Part, numbers: pd.DataFrame, evidence: Evidence) -> Iterator[Blo
     for _, group in rows.groupby(["instance", "entry"], sort=False):
         body += [None] * bool(body) + [_row(row, closed, letters) for row in group.itertuples()]
     yield Heading(part.title)
-    yield Paragraph(_about(part, evidence))
+    yield Paragraph(f"{_seeds(rows)} {_about(part, evidence)}")
     yield Table(part.name, head, "llrrrrr" + "r" * closed + "l", body, tuple(rows.index))
     yield from (Paragraph(f"({letter}) {reason}") for reason, letter in letters.items())
     outside = rows[rows["closed"].notna() & rows["z"].notna()]
@@ -209,8 +209,20 @@ def _part(part: Part, numbers: pd.DataFrame, evidence: Evidence) -> Iterator[Blo
         yield from _plain_loop(numbers, evidence)
 
 
+def _seeds(rows: pd.DataFrame) -> str:
+    """How many seeds the published means are of, and which are of others."""
+    known = rows.dropna(subset="seeds")
+    if known.empty:
+        return "Published: of how many seeds is not known."
+    usual = known["seeds"].mode()[0]
+    others = known[known["seeds"] != usual].groupby("instance", sort=False)["seeds"].first()
+    return f"Published: {usual} seeds{''.join(f', {instance}: {seeds}' for instance, seeds in others.items())}."
+
+
 def _row(row: Any, closed: bool, letters: dict[str, str]) -> list[str]:
-    verdict = {"agrees": "yes", "differs": f"no ({letters.get(row.reason)})"}.get(row.verdict, row.verdict)
+    verdict = {"agrees": "yes", "differs": "no"}.get(row.verdict, row.verdict)
+    if row.reason:
+        verdict += f" ({letters[row.reason]})"
     return [
         row.instance, row.entry, "–" if pd.isna(row.t) else str(row.t), padded(row.text), number(row.ours), interval(row.low, row.high),
         *([number(row.closed)] if closed else []), "–" if np.isnan(row.z) else f"{row.z:.1f}", verdict,
