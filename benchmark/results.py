@@ -1,8 +1,8 @@
 """What the board and the figures are made from: scores per seed and curves per iteration, gathered from cells.
 
 A folder of results holds `scores.parquet`, `curves.parquet` (see `benchmark.scoring` for their columns) and `about.json`: profile,
-instances, who refused what, a few samples of text, and what the cells were computed with. But for the last, nothing in it depends on
-when or where it was computed.
+instances, who refused what, a few samples of text, what the cells were computed with and what they cost. But for the last two, nothing
+in it depends on when or where it was computed.
 """
 
 import itertools
@@ -33,6 +33,11 @@ class Results:
     def write(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.scores.to_parquet(folder / "scores.parquet", compression="zstd", index=False)
+        self.write_curves(folder)
+
+    def write_curves(self, folder: Path) -> None:
+        """Curves and what they are of, without scores: all that figures need."""
+        folder.mkdir(parents=True, exist_ok=True)
         # Numbers with their like bytes together, names once: a third of the size.
         numbers = [name for name in self.curves if self.curves[name].dtype.kind == "f"]
         self.curves.to_parquet(
@@ -53,8 +58,14 @@ def read(folder: Path) -> Results:
         raise ThriveError(
             f"{folder}: no results there. Make them: thrive run --profile P, of all its task-settings, then thrive score --profile P."
         )
+    found = read_curves(folder)
+    return Results(pd.read_parquet(folder / "scores.parquet"), found.curves, found.about)
+
+
+def read_curves(folder: Path) -> Results:
+    """What `Results.write_curves` wrote; the table of scores is empty."""
     about = json.loads((folder / "about.json").read_text(encoding="utf-8"))
-    return Results(pd.read_parquet(folder / "scores.parquet"), pd.read_parquet(folder / "curves.parquet"), about)
+    return Results(pd.DataFrame(), pd.read_parquet(folder / "curves.parquet"), about)
 
 
 def refresh(store: Store, cells: Sequence[Cell], profile: str, folder: Path) -> list[str]:
@@ -96,7 +107,11 @@ def gather(store: Store, cells: Sequence[Cell], profile: str) -> Results:
             texts = _texts(records) | texts
     if not parts:
         raise ThriveError(f"profile '{profile}': no cell is finished. Run: thrive run --profile {profile}")
-    about = _about(cells, refused, texts) | {"computed": _in_sum(computed)}
+    cost = {
+        "runs": sum(len(part.scores) for part in parts),
+        "cpu_seconds": round(sum(known["cpu_seconds"] for known in computed), 1),
+    }
+    about = _about(cells, refused, texts) | {"computed": _in_sum(computed), "cost": cost}
     about = {"profile": profile, "tasks": {cells[0].instance.task_setting: about}}
     by_name = ["instance", "entry"]
     scores = pd.concat([part.scores for part in parts]).sort_values(

@@ -1,0 +1,111 @@
+"""What figures and report of the paper are made from: the curves of its profiles, slim enough to commit.
+
+    thrive run --profile paper && python -m paper.data
+
+writes `paper/data/` from `results/paper/`, and `paper/data/as-published/` and `paper/data/bandwidths/` from the profiles of those
+names, where they have been run. Scores per seed stay out, and so do quantities that nothing of the paper shows.
+"""
+
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+import pandas as pd
+
+from benchmark import results
+from benchmark.errors import ThriveError
+from benchmark.loop import is_milestone
+from benchmark.params import load
+from benchmark.results import Results
+
+HERE = Path(__file__).parent
+DATA = HERE / "data"
+FOLDERS = {"paper": DATA, "as-published": DATA / "as-published", "bandwidths": DATA / "bandwidths"}
+COLUMNS = ["task", "instance", "entry", "quantity", "t", "seeds", "mean", "sd", "low", "high", "first_seed"]
+QUANTITIES = {
+    "gaussian": {"test_loss", "trace_ratio", "log_determinant_ratio", "mean_error", "marginal_mean", "marginal_variance"},
+    "kde": {"test_loss", "covariance_trace", "entropy"},
+    "linear_regression": {"test_loss", "mse"},
+    "discrete": {"entropy", "gini", "support"},
+    "language_model": {
+        "test_loss", "duplicate_rate", "distinct_2", "type_token_ratio", "token_entropy", "mean_length", "rejection_rate", "self_perplexity",
+    },
+}  # fmt: skip
+"""Those that figures and report show, by task-setting; and `real_share` of every one."""
+EVERY_ITERATION_UNTIL = 20
+MOST_BYTES = 5_000_000
+
+
+def slim(found: Results, keep: Iterable[int]) -> Results:
+    """The curves that the paper shows, at some iterations and the last, in order; of real-only, which is flat, the test loss alone."""
+    curves = found.curves
+    shown = [(task, name) for task, names in QUANTITIES.items() for name in {*names, "real_share"}]
+    wanted = pd.MultiIndex.from_frame(curves[["task", "quantity"]]).isin(shown)
+    wanted &= (curves["entry"] != "real-only") | (curves["quantity"] == "test_loss")
+    last = curves.groupby(["task", "instance", "entry"])["t"].transform("max")
+    wanted &= curves["t"].isin(set(keep)) | (curves["t"] == last)
+    slimmer = curves.loc[wanted, COLUMNS].sort_values(COLUMNS[:5], kind="stable", ignore_index=True)
+    return Results(pd.DataFrame(), slimmer.astype({"t": "int16", "seeds": "int16"}), found.about)
+
+
+def grid(horizon: int) -> list[int]:
+    """Iterations to keep: the first twenty, then about twelve a decade, evenly on a logarithmic scale and with 50 and 100 among them."""
+    sparse = {round(10 ** (k / 12)) for k in range(12 * len(str(horizon)))}
+    return [t for t in range(1, horizon + 1) if t <= EVERY_ITERATION_UNTIL or t in sparse or is_milestone(t)]
+
+
+def milestones(horizon: int) -> list[int]:
+    """1, 2, 5, 10, 20, …"""
+    return [t for t in range(1, horizon + 1) if is_milestone(t)]
+
+
+def gather(folder: Path, tasks: Iterable[str]) -> tuple[Results | None, list[str]]:
+    """Slim results of a profile's folder, and the task-settings whose results are not there."""
+    tasks = list(tasks)
+    missing = [task for task in tasks if not (folder / task / "about.json").is_file()]
+    parts = [results.read(folder / task) for task in tasks if task not in missing]
+    if not parts:
+        return None, missing
+    found = results.merged(parts)
+    horizon = int(found.curves["t"].max())
+    return slim(found, grid(horizon) if folder.name != "bandwidths" else milestones(horizon)), missing
+
+
+def read(folder: Path = DATA) -> Results:
+    """What was written there, with an empty table of scores.
+
+    Raises:
+        ThriveError: there is nothing; the message names the commands that make it.
+    """
+    if not (folder / "about.json").is_file():
+        profile = next((name for name, own in FOLDERS.items() if own == folder), "paper")
+        raise ThriveError(
+            f"{folder}: no data there. Make them: thrive run --profile {profile}, then python -m paper.data"
+        )
+    return results.read_curves(folder)
+
+
+def main(root: Path = HERE.parent) -> None:
+    """Write the folder of every profile that has results; say what is not there."""
+    params = load(root)
+    for profile, folder in FOLDERS.items():
+        if profile not in params.profiles:
+            print(f"{profile}: no such profile in params.yaml", file=sys.stderr)
+            continue
+        found, missing = gather(root / "results" / profile, params.profiles[profile].suites)
+        for task in missing:
+            print(
+                f"{profile}: no results of {task}. Make them: thrive run --profile {profile} -t {task}", file=sys.stderr
+            )
+        if found is not None:
+            found.write_curves(folder)
+            print(f"{folder}: {len(found.curves)} rows", file=sys.stderr)
+    size = sum(path.stat().st_size for path in DATA.rglob("*") if path.is_file())
+    if size > MOST_BYTES:
+        raise ThriveError(
+            f"{DATA}: {size / 1e6:.1f} MB, expected at most {MOST_BYTES / 1e6:.0f}. Keep fewer iterations: paper/data.py, grid()"
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,201 @@
+"""What the reproduction report rests on: what was run, published numbers beside it, closed forms, and why something differs."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from scipy.special import stdtrit
+
+from benchmark.results import Results
+from benchmark.scoring import CONFIDENCE
+from paper import data, published, theory
+
+HERE = Path(__file__).parent
+REASONS = HERE / "reasons.csv"
+DOUBTFUL = 2.0
+"""A number that agrees, but with |z| above, is given the reason that is known for it."""
+
+
+class Estimate(NamedTuple):
+    """A mean of independent runs."""
+
+    mean: float
+    error: float  # standard error; NaN of one run
+    seeds: int
+
+    @property
+    def half(self) -> float:
+        """Half of the 95 % t interval."""
+        return float(self.error * stdtrit(self.seeds - 1, (1 + CONFIDENCE) / 2)) if self.seeds > 1 else np.nan
+
+    def minus(self, other: "Estimate") -> "Estimate":
+        """As if independent: workflows share their seeds, so the interval is on the wide side."""
+        return Estimate(self.mean - other.mean, float(np.hypot(self.error, other.error)), min(self.seeds, other.seeds))
+
+    def over(self, other: "Estimate") -> "Estimate":
+        """A ratio, its error to first order."""
+        ratio = self.mean / other.mean
+        return Estimate(
+            ratio, float(np.hypot(self.error, ratio * other.error)) / abs(other.mean), min(self.seeds, other.seeds)
+        )
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """All that the report is made from; None is what was not run."""
+
+    paper: Results
+    as_published: Results | None
+    collapse_times: pd.DataFrame | None
+    cardinality: pd.DataFrame | None
+    plain_loop: pd.DataFrame | None
+    bandwidths: Results | None = None
+
+    @property
+    def profiles(self) -> dict[str, Results]:
+        known = {"paper": self.paper, "as-published": self.as_published, "bandwidths": self.bandwidths}
+        return {name: found for name, found in known.items() if found}
+
+    def curves(self) -> pd.DataFrame:
+        """Of the paper's profile, with what only others hold: instances as published, and times to collapse."""
+        parts = [self.paper.curves]
+        if self.as_published:
+            known = set(self.paper.curves["instance"])
+            parts.append(self.as_published.curves[~self.as_published.curves["instance"].isin(known)])
+        if self.collapse_times is not None:
+            times = self.collapse_times
+            parts.append(pd.DataFrame({
+                "task": "discrete", "instance": [f"K={k} n={n}" for k, n in zip(times["K"], times["n"], strict=True)], "entry": "replace",
+                "quantity": "collapse_time", "t": 0, "seeds": times["seeds"], "mean": times["mean"], "sd": times["se"] * np.sqrt(times["seeds"]),
+            }))  # fmt: skip
+        return pd.concat(parts, ignore_index=True)
+
+
+def load(folder: Path = data.DATA) -> Evidence:
+    """What is there.
+
+    Raises:
+        ThriveError: not even the paper's profile.
+    """
+    others = [data.read(folder / name) if (folder / name).is_dir() else None for name in ("as-published", "bandwidths")]
+    tables = [_csv(folder / f"{name}.csv") for name in ("collapse_time", "cardinality", "plain_loop")]
+    return Evidence(data.read(folder), others[0], *tables, bandwidths=others[1])
+
+
+def _csv(path: Path) -> pd.DataFrame | None:
+    return pd.read_csv(path) if path.is_file() else None
+
+
+def compared(evidence: Evidence) -> pd.DataFrame:
+    """`paper.published.compare`, with `closed`, and with a `reason` for what differs or might."""
+    table = published.compare(evidence.curves())
+    exact = {} if evidence.collapse_times is None else {
+        f"K={row.K} n={row.n}": row.exact for row in evidence.collapse_times.itertuples()
+    }  # fmt: skip
+    reasons = read_reasons()
+    return table.assign(
+        closed=[exact.get(row.instance, np.nan) if row.quantity == "collapse_time" else closed_form(row) for row in table.itertuples()],
+        reason=[_reason(reasons, row) for row in table.itertuples()],
+    )  # fmt: skip
+
+
+def _reason(reasons: pd.DataFrame, row: Any) -> str:
+    if row.verdict == "differs":
+        return why(reasons, row)
+    doubtful = row.verdict == "agrees" and abs(row.z) >= DOUBTFUL
+    return why(reasons, row, unknown="") if doubtful else ""
+
+
+def closed_form(row: Any) -> float:
+    """The expectation of a published number; NaN where none is known."""
+    numbers = {name: float(value) for name, value in re.findall(r"(\S+)=([\d.]+)(?= |$)", row.instance)}
+    n = int(numbers.get("n", 0))
+    if row.task == "gaussian":
+        kept = _trace_ratio(row.entry, n)[row.t - 1]
+        return float(kept if row.quantity == "trace_ratio" else numbers["d"] * (1 - kept))
+    if row.task == "linear_regression" and row.entry in ("replace", "accumulate"):
+        return float(theory.regression_error(row.entry, int(numbers["d"]), n, numbers["σ²"], row.t)[-1])
+    return np.nan
+
+
+@cache
+def _trace_ratio(entry: str, n: int) -> theory.Vector:
+    return theory.trace_ratio(entry, n, 100)
+
+
+def read_reasons() -> pd.DataFrame:
+    return pd.read_csv(REASONS, dtype=str, keep_default_na=False)
+
+
+def why(reasons: pd.DataFrame, row: Any, unknown: str = "Not explained yet.") -> str:
+    """The first reason all of whose filled columns are the row's; t may list several iterations."""
+    for reason in reasons.itertuples():
+        fits = all(
+            getattr(reason, key) in ("", str(getattr(row, key))) for key in ("task", "instance", "entry", "quantity")
+        )
+        if fits and (not reason.t or str(row.t) in reason.t.split()):
+            return str(reason.reason)
+    return unknown
+
+
+def at(found: Results | None, task: str, instance: str, entry: str, quantity: str, t: int) -> Estimate | None:
+    """One point of a curve; None where it was not run."""
+    if found is None:
+        return None
+    c = found.curves
+    rows = c[
+        (c["task"] == task)
+        & (c["instance"] == instance)
+        & (c["entry"] == entry)
+        & (c["quantity"] == quantity)
+        & (c["t"] == t)
+    ]
+    if rows.empty:
+        return None
+    row = rows.iloc[0]
+    return Estimate(float(row["mean"]), float(row["sd"]) / np.sqrt(int(row["seeds"])), int(row["seeds"]))
+
+
+def both(function: Callable[..., Estimate], *estimates: Estimate | None) -> Estimate | None:
+    """The function of estimates that are all there."""
+    return None if None in estimates else function(*estimates)
+
+
+# Words
+
+
+def task_title(task: str) -> str:
+    return {"kde": "KDE"}.get(task, task.replace("_", " ").capitalize())
+
+
+def padded(text: str) -> str:
+    """A published number as it was given, with its leading zero."""
+    return f"0{text}" if text.startswith(".") else text
+
+
+def number(x: float) -> str:
+    """Four digits; – where there is none."""
+    if np.isnan(x):
+        return "–"
+    if np.isinf(x):
+        return "∞"
+    return np.format_float_positional(float(f"{x:.4g}"), trim="-") if abs(x) >= 1e-5 or x == 0 else f"{x:.1e}"
+
+
+def interval(low: float, high: float) -> str:
+    return "–" if np.isnan(low) else f"{number(low)} to {number(high)}"
+
+
+def shown(estimate: Estimate | None) -> str:
+    """ "21.2 (20.1 to 22.3)"."""
+    if estimate is None:
+        return "not run"
+    half = estimate.half
+    return number(estimate.mean) + (
+        "" if np.isnan(half) else f" ({interval(estimate.mean - half, estimate.mean + half)})"
+    )
