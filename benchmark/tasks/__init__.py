@@ -8,6 +8,7 @@ TASKS = {
     "gaussian": "Gaussian",
     "kde": "KDE",
     "language_model": "LanguageModel",
+    "linear_regression": "LinearRegression",
 }
 """Name of each task-setting, which is its module in this package, and the class there."""
 
