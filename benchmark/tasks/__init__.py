@@ -9,6 +9,7 @@ TASKS = {
     "kde": "KDE",
     "language_model": "LanguageModel",
     "linear_regression": "LinearRegression",
+    "discrete": "Discrete",
 }
 """Name of each task-setting, which is its module in this package, and the class there."""
 
