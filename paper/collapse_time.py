@@ -90,7 +90,8 @@ def _boxes_hit(n: int) -> Iterator[NDArray[np.float64]]:
 def diffusion(outcomes: int, n: int) -> float:
     """Limit of `exact` for large n: 2n(K - 1) log(K / (K - 1)), 1.896 n for K = 10.
 
-    Source: Ewens, Mathematical Population Genetics (2004), chapter 3: inclusion and exclusion over sets of outcomes that are lost.
+    Source: Baxter, Blythe and McKane, Exact solution of the multi-allelic diffusion model (2007), arXiv q-bio/0508045: mean times
+    to extinction, from equal frequencies.
     """
     return 2 * n * (outcomes - 1) * float(np.log(outcomes / (outcomes - 1)))
 

@@ -3,7 +3,7 @@
 With *replace* this is the neutral Wright-Fisher model of population genetics: outcomes are alleles, and a lost one never
 comes back.
 
-Source: Kazdan et al., Collapse or Thrive? (ICML 2025), appendix; Ewens, Mathematical Population Genetics (2004), chapter 3.
+Source: Kazdan et al., Collapse or Thrive? (ICML 2025), appendix; Ewens, Mathematical Population Genetics (2004), for the model.
 """
 
 from collections.abc import Callable

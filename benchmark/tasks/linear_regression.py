@@ -3,7 +3,7 @@
 The design X, n rows from N(0, I_d), and w* ~ N(0, I_d) are drawn once a seed. Every generation is new labels on the same X:
 an example is a row [x, y].
 
-Source: Kazdan et al., Collapse or Thrive? (ICML 2025), section 2; Dohmatob et al., Model collapse demystified: the case of
+Source: Kazdan et al., Collapse or Thrive? (ICML 2025), figure 4; Dohmatob et al., Model collapse demystified: the case of
 regression (2024), arXiv 2402.07712.
 """
 
