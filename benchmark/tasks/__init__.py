@@ -8,6 +8,8 @@ TASKS = {
     "gaussian": "Gaussian",
     "kde": "KDE",
     "language_model": "LanguageModel",
+    "linear_regression": "LinearRegression",
+    "discrete": "Discrete",
 }
 """Name of each task-setting, which is its module in this package, and the class there."""
 
