@@ -74,7 +74,7 @@ def build(results: Results, cards: dict[str, Card]) -> Board:
         raise ThriveError(
             f"results of '{gone[0]}', but no such entry. Make results without it: thrive run, then thrive score."
         )
-    about = results.about
+    about = _where_entries_are_ranked(results.about)
     tasks = [_task_about(name, part, results.scores) for name, part in about["tasks"].items()]
     runs = _all_scored(tasks, results.scores)
     found = {id: _entry(card, tasks, runs, about) for id, card in cards.items() if id in set(runs["entry"])}
@@ -87,6 +87,18 @@ def build(results: Results, cards: dict[str, Card]) -> Board:
         references=[entry.row for entry in found.values() if entry.row.role == Role.REFERENCE],
         divisions=[_division(t, b, entries) for t, b in divisions],
     )
+
+
+def _where_entries_are_ranked(about: dict[str, Any]) -> dict[str, Any]:
+    """Without task-settings of which params.yaml ranks no instance: they are for figures alone.
+
+    Raises:
+        ThriveError: nothing is left.
+    """
+    tasks = {name: part for name, part in about["tasks"].items() if any(i["ranked"] for i in part["instances"])}
+    if not tasks:
+        raise ThriveError(f"profile '{about['profile']}': params.yaml ranks none of its instances, so it has no board.")
+    return about | {"tasks": tasks}
 
 
 def _all_scored(tasks: list[TaskAbout], scores: pd.DataFrame) -> pd.DataFrame:
