@@ -1,56 +1,101 @@
-"""Figure 4: the paper's three workflows side by side in every task-setting: test loss by iteration."""
+"""Figure 4: the paper's three workflows side by side in five settings, by iteration.
 
-import matplotlib.pyplot as plt
+Replace has a scale of its own, for on one scale all else would be flat; grey in its panel is what the panels beside it show. The loss of
+the Gaussian is drawn above that of the truth, ½ d log 2πe, which makes it the divergence from it: positive, and without an offset.
+Pretraining is not run here: those are the paper's numbers.
+"""
+
+from typing import NamedTuple
+
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
-from benchmark.results import Results
 from paper import style
+from paper.published import PUBLISHED
+from paper.source import Missing, Source
+
+
+class Row(NamedTuple):
+    """A setting: what is drawn of it, its label, what colours tell, and which of its numbers are drawn where there are several."""
+
+    quantity: str
+    label: str
+    hue: str = "n"
+    wished: dict[str, object] = {}
+
 
 ROWS = {
-    "gaussian": "Gaussian\nexpected NLL (nats)",
-    "kde": "KDE\ntest NLL (nats)",
-    "language_model": "Language model\ncross-entropy\n(nats per token)",
-}
+    "gaussian": Row("test_loss", "Gaussian, d = {d}\nNLL above the truth's\n(nats)", wished={"d": 10}),
+    "kde": Row("test_loss", "KDE, {data}, h = {bandwidth}\ntest NLL (nats)", wished={"data": "moons", "bandwidth": 0.5}),
+    "linear_regression": Row("mse", "Linear regression,\nd = {d}, σ² = {noise_variance:g}\ntest error", wished={"d": 10, "noise_variance": 1.0}),
+    "language_model": Row("test_loss", "LM fine-tuning\ncross-entropy\n(nats per token)", hue="instance"),
+    "pretraining": Row("test_loss", "LM pretraining:\npublished, not ours\n(nats per token)", hue="instance"),
+}  # fmt: skip
 
 
-def draw(results: Results) -> tuple[Figure, pd.DataFrame] | None:
-    """Figure and the table behind it: the ranked instances of each task-setting whose sampler is unbiased; None without results."""
-    ranked = pd.DataFrame(
-        [
-            (task, i["name"])
-            for task, about in results.about["tasks"].items()
-            for i in about["instances"]
-            if i["ranked"] and i["numbers"].get("sampler_temperature", 1) == 1
-        ],
-        columns=["task", "instance"],
-    )
-    table = results.curves[results.curves["quantity"] == "test_loss"].merge(ranked)
-    table = table[table["entry"].isin(style.WORKFLOWS)]
-    tasks = [task for task in ROWS if task in set(table["task"])]
-    if not tasks:
-        return None
-    figure, axes = plt.subplots(
-        len(tasks),
-        len(style.WORKFLOWS),
-        figsize=(8.4, 2.0 * len(tasks) + 0.4),
-        sharex="row",
-        sharey="row",
-        squeeze=False,
-    )
-    for row, task in zip(axes, tasks, strict=True):
-        mine = table[table["task"] == task]
-        losses = mine["mean"][np.isfinite(mine["mean"])]
-        scale = "log" if losses.min() > 0 and losses.max() > 10 * losses.min() else "linear"
-        palette = style.colours(list(dict.fromkeys(ranked.loc[ranked["task"] == task, "instance"])))
-        for ax, entry in zip(row, style.WORKFLOWS, strict=True):
-            style.curves(ax, mine[mine["entry"] == entry], "instance", palette)
-            ax.set(xlabel=style.ITERATION, yscale=scale)
-        row[0].set_ylabel(ROWS[task])
-        handles = [Line2D([], [], color=colour, label=name) for name, colour in palette.items()]
-        row[-1].legend(handles=handles, frameon=False, loc="center left", bbox_to_anchor=(1.02, 0.5), fontsize="small")
-    for ax, title in zip(axes[0], style.WORKFLOWS.values(), strict=True):
-        ax.set_title(title)
-    return figure, table
+def draw(source: Source) -> tuple[Figure, pd.DataFrame]:
+    """Figure and the table behind it; settings without results are left out, and told."""
+    entries = source.facets(*style.WORKFLOWS)
+    tables, labels = {}, {}
+    for task, row in ROWS.items():
+        try:
+            tables[task], labels[task] = _chosen(source, task, row)
+        except Missing as missing:
+            source.missing.append(str(missing))
+    figure, axes = style.panels(len(tables), len(entries), 1.2)
+    for row, (task, table) in zip(axes, tables.items(), strict=True):
+        hue = ROWS[task].hue
+        palette = style.colours(table[hue])
+        for ax, entry in zip(row, entries, strict=True):
+            mine = table[table["entry"] == entry]
+            style.curves(ax, mine, hue, palette)
+            ax.xaxis.set_major_locator(MaxNLocator(4, integer=True, steps=[1, 2, 2.5, 5, 10]))
+            if mine.empty:
+                style.empty(ax)
+        _scales(dict(zip(entries, row, strict=True)))
+        row[0].set_ylabel(labels[task])
+        style.row_legend(row[-1], palette, "n" if hue == "n" else "")
+        for ax in row if task == "pretraining" else ():
+            ax.set_facecolor("#fbf3e0")
+    for ax, entry in zip(axes[0], entries, strict=True):
+        ax.set_title(style.title(entry))
+    figure.supxlabel(style.ITERATION, fontsize="medium")
+    return figure, pd.concat(tables.values())
+
+
+def _chosen(source: Source, task: str, row: Row) -> tuple[pd.DataFrame, str]:
+    """What is drawn of a setting, and its label."""
+    if task == "pretraining":
+        known = pd.read_csv(PUBLISHED)
+        known = known[(known["task"] == task) & known["entry"].isin(source.facets(*style.WORKFLOWS))]
+        if known.empty:
+            raise Missing(f"{PUBLISHED}: no published numbers of pretraining of these entries")
+        return known.rename(columns={"published": "mean"}).assign(low=np.nan, high=np.nan), row.label
+    table = source.of(task, row.quantity, *style.WORKFLOWS)
+    chosen = {name: style.prefer(table[name], wish) for name, wish in row.wished.items()}
+    for name, value in chosen.items():
+        table = table[table[name] == value]
+    if task == "gaussian":
+        ends = ["mean", "low", "high"]
+        table = table.assign(**(table[ends] - chosen["d"] / 2 * np.log(2 * np.pi * np.e)))
+    return style.thinned(table), row.label.format(**chosen)
+
+
+def _scales(panels: dict[str, Axes]) -> None:
+    """Replace by itself, all others alike; logarithmic where there is a factor of ten to show."""
+    others = {entry: ax for entry, ax in panels.items() if entry != "replace"}
+    for group in (others, {entry: ax for entry, ax in panels.items() if entry == "replace"}):
+        drawn = [
+            y for ax in group.values() for line in ax.lines for y in line.get_ydata() if line.get_linestyle() == "-"
+        ]
+        scale = "log" if drawn and np.nanmin(drawn) > 0 and np.nanmax(drawn) > 10 * np.nanmin(drawn) else "linear"
+        for ax in group.values():
+            ax.set_yscale(scale)
+        ends = [end for ax in group.values() if ax.lines for end in ax.get_ylim()]
+        for ax in group.values() if ends else ():
+            ax.set_ylim(min(ends), max(ends))
+        if group is others and ends and "replace" in panels:
+            panels["replace"].axhspan(min(ends), max(ends), color="0.9", zorder=0)

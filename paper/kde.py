@@ -1,0 +1,29 @@
+"""Appendix: kernel density estimation on one data set, every bandwidth and workflow."""
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from paper import style
+from paper.source import Missing, Source
+
+
+def draw(source: Source, data: str) -> tuple[Figure, pd.DataFrame]:
+    """Figure and the table behind it: a row for each bandwidth, a column for each entry."""
+    entries = source.facets(*style.WORKFLOWS)
+    table = source.of("kde", "test_loss", *style.WORKFLOWS)
+    table = style.thinned(table[table["data"] == data])
+    if table.empty:
+        raise Missing(f"{source.folder}: no {data}. Make it: {source.command('kde')}")
+    bandwidths, palette = sorted(set(table["bandwidth"]), key=str), style.colours(table["n"])
+    figure, axes = style.panels(len(bandwidths), len(entries), 1.2, sharex=True, sharey="row")
+    for row, h in zip(axes, bandwidths, strict=True):
+        for ax, entry in zip(row, entries, strict=True):
+            style.curves(ax, table[(table["bandwidth"] == h) & (table["entry"] == entry)], "n", palette)
+            ax.set_yscale("log")
+        row[0].set_ylabel(f"h = {h}\ntest NLL (nats)")
+    for ax, entry in zip(axes[0], entries, strict=True):
+        ax.set_title(style.title(entry))
+    figure.supxlabel(style.ITERATION, fontsize="medium")
+    figure.suptitle(style.DATA_SETS[data])
+    style.legend(figure, palette, "n")
+    return figure, table

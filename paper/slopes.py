@@ -1,0 +1,48 @@
+"""Final score against slope score of every entry, a panel for each task-setting: how much the two say apart."""
+
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.figure import Figure
+
+from paper import board, style
+from paper.source import Source
+
+NAMED = ("real-only", "replace", "accumulate", "accumulate-subsample")
+
+
+def draw(source: Source) -> tuple[Figure, pd.DataFrame]:
+    """Figure and the table behind it; colours and markers tell verdicts. A run that diverged has no place on these axes."""
+    found = board.read(source)
+    table = pd.DataFrame(
+        [
+            {"task": task["task"], "entry": row["entry"], "verdict": task["verdict"]}
+            | {f"{score}_{end}": task[score][end] for score in ("score", "slope_score") for end in ("centre", "low", "high")}
+            for row in board.rows(found)
+            for task in row["tasks"]
+            if task["score"]["centre"] is not None and task["verdict"] is not None
+        ]
+    )  # fmt: skip
+    tasks = [task["task"] for task in found["tasks"]]
+    palette = style.entry_looks(board.VERDICTS)
+    figure, axes = style.panels(1, len(tasks), 1.6, 1.6)
+    for ax, task in zip(axes[0], tasks, strict=True):
+        part = table[table["task"] == task].astype({"score_centre": float, "slope_score_centre": float})
+        for verdict, some in part.groupby("verdict"):
+            x, y = some["slope_score_centre"], some["score_centre"]
+            spread = [np.abs(some[[f"{s}_low", f"{s}_high"]].to_numpy(float).T - some[f"{s}_centre"].to_numpy()) for s in ("slope_score", "score")]  # fmt: skip
+            colour = palette[verdict]["color"]
+            ax.errorbar(x, y, spread[1], spread[0], fmt="none", ecolor=colour, elinewidth=0.7, alpha=0.6)
+            ax.plot(x, y, linestyle="", markersize=4, **palette[verdict])
+        for entry, x, y in part[["entry", "slope_score_centre", "score_centre"]].itertuples(index=False):
+            if entry in NAMED:
+                ax.annotate(entry, (x, y), xytext=(5, -3), textcoords="offset points", fontsize="x-small", va="top")
+        ends = ax.get_xlim()
+        ax.axline((0, 0), slope=1, color="0.7", linewidth=0.8, zorder=0)
+        ax.set_xlim(ends)
+        r = part[["score_centre", "slope_score_centre"]].corr().iloc[0, 1]
+        ax.set(title=f"{board.TASKS.get(task, task)}, r = {r:.2f}", xlabel="slope score")
+    axes[0, 0].set_ylabel("final score")
+    style.legend(figure, palette, "verdict")
+    sns.despine(figure)
+    return figure, table

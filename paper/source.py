@@ -1,0 +1,87 @@
+"""What a figure is drawn from: one folder of results, or of tables made from them."""
+
+import json
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from benchmark.errors import ThriveError
+from benchmark.settings import nearest
+
+WHAT = ["task", "instance", "entry", "quantity", "t"]
+DRAWN = [*WHAT, "seeds", "mean", "low", "high"]
+"""Columns of the table beside a figure of curves."""
+
+
+class Missing(Exception):
+    """A folder lacks what a figure needs; the message says what, and which command makes it."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A folder, and the entries that somebody wants to see (none named: those of the paper's figure)."""
+
+    folder: Path
+    entries: tuple[str, ...] = ()
+    missing: list[str] = field(default_factory=list)
+    """Parts of figures that were left out, and what makes them."""
+
+    @cached_property
+    def about(self) -> dict[str, Any]:
+        path = self.folder / "about.json"
+        if not path.is_file():
+            raise Missing(f"{self.folder}: no results there. Make them: {self.command('…')}")
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return found
+
+    @cached_property
+    def curves(self) -> pd.DataFrame:
+        """Of instances whose sampler is unbiased, as in the paper, beside their numbers (d, n, …)."""
+        numbers = [
+            {"task": task, "instance": i["name"], "ranked": i["ranked"], **i["numbers"]}
+            for task, about in self.about["tasks"].items()
+            for i in about["instances"]
+            if i["numbers"].get("sampler_temperature", 1) == 1
+        ]
+        columns = [*DRAWN, "sd", "first_seed"]
+        return pd.read_parquet(self.folder / "curves.parquet", columns=columns).merge(pd.DataFrame(numbers))
+
+    def of(self, task: str, quantities: str | list[str], *own: str) -> pd.DataFrame:
+        """Curves of a task-setting; of the entries that were named, else of `own`."""
+        quantities = [quantities] if isinstance(quantities, str) else quantities
+        found = self.curves[self.curves["task"] == task]
+        found = found[found["quantity"].isin(quantities) & found["entry"].isin(self.facets(*own))]
+        if found.empty:
+            words = f"{self.folder}: no {' or '.join(quantities)} of {task}, {', '.join(self.facets(*own))}"
+            raise Missing(f"{words}. Make it: {self.command(task)}")
+        return found
+
+    def facets(self, *own: str) -> tuple[str, ...]:
+        return self.entries or own
+
+    def table(self, name: str, command: str) -> pd.DataFrame:
+        """A table of its own in the folder."""
+        if not (self.folder / name).is_file():
+            raise Missing(f"{self.folder / name}: no such file. Make it: {command}")
+        return pd.read_csv(self.folder / name)
+
+    def command(self, task: str) -> str:
+        """What makes results of a task-setting in this folder."""
+        if self.folder.parts[-2:] == ("paper", "data"):
+            return f"thrive run --profile paper -t {task} && python -m paper.data"
+        profile = self.about["profile"] if (self.folder / "about.json").is_file() else "PROFILE"
+        return f"thrive run --profile {profile} -t {task} && thrive score --profile {profile} --to {self.folder}"
+
+    def check_entries(self) -> None:
+        """Raises:
+        ThriveError: an entry was named that has no results here.
+        """
+        known = set(self.curves["entry"])
+        for id in self.entries:
+            if id not in known:
+                raise ThriveError(
+                    f"{self.folder}: no results of '{id}'.{nearest(id, known)} Make them: thrive run -s {id} && thrive score"
+                )
