@@ -11,12 +11,13 @@ from paper.source import Missing, Source
 
 
 class Row(NamedTuple):
-    """A quantity, its label, the numbers that are drawn where there are several, and its closed form."""
+    """A quantity, its label, the numbers that are drawn where there are several, its scale, and its closed form."""
 
     task: str
     quantity: str
     label: str
     wished: dict[str, Any]
+    scale: str
     known: Callable[[str, Any, float, int], theory.Vector | None]
 
 
@@ -34,11 +35,11 @@ def _kept(entry: str, key: Any, first: float, horizon: int) -> theory.Vector:
 
 
 ROWS = [
-    Row("gaussian", "trace_ratio", "Gaussian, d = {d}\ntr Σ / d", {"d": 10}, lambda e, key, _, T: theory.trace_ratio(e, key[1], T)),
-    Row("gaussian", "mean_error", "Gaussian, d = {d}\n‖μ − μ₀‖²", {"d": 10}, _mean_error),
-    Row("kde", "covariance_trace", "KDE, {data}, h = {bandwidth}\ntr cov of a generation", {"data": "moons", "bandwidth": 0.5}, _spread),
-    Row("linear_regression", "mse", "Linear regression,\nd = {d}, σ² = {noise_variance:g}\ntest error", {"d": 10, "noise_variance": 1.0}, regression.closed_form),
-    Row("discrete", "gini", "Discrete, K = {outcomes}\n1 − Σp²", {"outcomes": 10}, _kept),
+    Row("gaussian", "trace_ratio", "Gaussian, d = {d}\ntr Σ / d", {"d": 10}, "linear", lambda e, key, _, T: theory.trace_ratio(e, key[1], T)),
+    Row("gaussian", "mean_error", "Gaussian, d = {d}\n‖μ − μ₀‖²", {"d": 10}, "log", _mean_error),
+    Row("kde", "covariance_trace", "KDE, {data}, h = {bandwidth}\ntr cov of a generation", {"data": "moons", "bandwidth": 0.5}, "log", _spread),
+    Row("linear_regression", "mse", "Linear regression,\nd = {d}, σ² = {noise_variance:g}\ntest error", {"d": 10, "noise_variance": 1.0}, "log", regression.closed_form),
+    Row("discrete", "gini", "Discrete, K = {outcomes}\n1 − Σp²", {"outcomes": 10}, "linear", _kept),
 ]  # fmt: skip
 KEYS = {
     "gaussian": ["d", "n"],
@@ -48,8 +49,8 @@ KEYS = {
 }
 
 
-def tables(source: Source) -> list[tuple[str, pd.DataFrame]]:
-    """(label, what was measured beside its closed form) of each row that has results."""
+def tables(source: Source) -> list[tuple[str, str, pd.DataFrame]]:
+    """(label, scale, what was measured beside its closed form) of each row that has results."""
     found = []
     for row in ROWS:
         try:
@@ -60,7 +61,7 @@ def tables(source: Source) -> list[tuple[str, pd.DataFrame]]:
         chosen = {name: style.prefer(table[name], wish) for name, wish in row.wished.items()}
         for name, value in chosen.items():
             table = table[table[name] == value]
-        found.append((row.label.format(**chosen), style.with_theory(table, KEYS[row.task], row.known)))
+        found.append((row.label.format(**chosen), row.scale, style.with_theory(table, KEYS[row.task], row.known)))
     return found
 
 
@@ -68,14 +69,15 @@ def draw(source: Source) -> tuple[Figure, pd.DataFrame]:
     """Figure and the table behind it: a row for each quantity, a column for each workflow."""
     found = tables(source)
     figure, axes = style.panels(len(found), len(style.WORKFLOWS), 1.2, sharey="row")
-    for row, (label, table) in zip(axes, found, strict=True):
+    for row, (label, scale, table) in zip(axes, found, strict=True):
         palette = style.colours(table["n"])
         for ax, entry in zip(row, style.WORKFLOWS, strict=True):
             style.curves(ax, style.thinned(table[table["entry"] == entry]), "n", palette)
-            ax.set(xscale="log", yscale="log" if table["mean"].max() > 10 * table["mean"].min() > 0 else "linear")
+            style.log_time(ax)
+            ax.set_yscale(scale)
         row[0].set_ylabel(label)
         style.row_legend(row[-1], palette, "n", style.theory_handle())
     for ax, entry in zip(axes[0], style.WORKFLOWS, strict=True):
         ax.set_title(style.title(entry))
     figure.supxlabel(style.ITERATION, fontsize="medium")
-    return figure, style.thinned(pd.concat(table for _, table in found))
+    return figure, style.thinned(pd.concat(table for _, _, table in found))

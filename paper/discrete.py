@@ -11,7 +11,7 @@ COMMAND = "python -m paper.collapse_time"
 
 
 def draw(source: Source) -> tuple[Figure, pd.DataFrame]:
-    """Figure and the table behind it: entropy of each entry, then iterations until one outcome is left, against n."""
+    """Figure and the table behind it: entropy of each entry, then iterations until one outcome is left, per n, with their exact mean."""
     entries = source.facets(*style.BOTH)
     table = source.of("discrete", "entropy", *style.BOTH)
     outcomes = style.prefer(table["outcomes"], 10)
@@ -35,8 +35,16 @@ def _times(ax: Axes, source: Source) -> pd.DataFrame:
     times = source.table("collapse_time.csv", COMMAND)
     palette = style.colours(times["K"])
     for k, part in times.sort_values("n").groupby("K"):
-        ax.errorbar(part["n"], part["mean"], 1.96 * part["se"], color=palette[k], marker="o", markersize=3, capsize=2)
-        ax.plot(part["n"], part["exact"], **style.THEORY)
-    ax.set(xscale="log", yscale="log", xlabel="n", ylabel="iterations until collapse", title="Replace")
+        mean, error = part["mean"] / part["n"], 1.96 * part["se"] / part["n"]
+        ax.errorbar(part["n"], mean, error, color=palette[k], marker="o", markersize=3, capsize=2)
+        ax.plot(part["n"], part["exact"] / part["n"], **style.THEORY)
+    style.log_time(ax)
+    ax.set(xlabel="n", ylabel="iterations until collapse / n", title="Replace")
     style.row_legend(ax, palette, "K", style.theory_handle())
-    return times.assign(quantity="collapse_time")
+    half = 1.96 * times["se"]
+    named = times.assign(
+        instance=[f"K={k} n={n}" for k, n in zip(times["K"], times["n"], strict=True)], theory=times["exact"]
+    )
+    return named.assign(
+        task="discrete", entry="replace", quantity="collapse_time", low=times["mean"] - half, high=times["mean"] + half
+    )

@@ -20,7 +20,7 @@ def draw(source: Source, pooled: bool = False) -> tuple[Figure, pd.DataFrame]:
     if pooled:
         table = pool(table)
     data_sets = [name for name in style.DATA_SETS if name in set(table["data"])]
-    columns = [(h, entry) for h in sorted(set(table["bandwidth"]), key=str) for entry in entries]
+    columns = [(h, entry) for h in style.ordered(table["bandwidth"]) for entry in entries]
     palette = style.colours(table["n"])
     figure, axes = style.panels(
         len(data_sets), len(columns), 1.2 if len(columns) < 3 else 0.75, sharex=True, sharey="row"

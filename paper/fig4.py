@@ -35,6 +35,9 @@ ROWS = {
     "pretraining": Row("test_loss", "LM pretraining:\npublished, not ours\n(nats per token)", hue="instance"),
 }  # fmt: skip
 
+PUBLISHED_LOOK = {"marker": "o", "linestyle": ":", "markevery": 1}
+NOTE = "grey under replace: the range of the panels beside it      ×: a loss is infinite from here on"
+
 
 def draw(source: Source) -> tuple[Figure, pd.DataFrame]:
     """Figure and the table behind it; settings without results are left out, and told."""
@@ -45,10 +48,12 @@ def draw(source: Source) -> tuple[Figure, pd.DataFrame]:
             tables[task], labels[task] = _chosen(source, task, row)
         except Missing as missing:
             source.missing.append(str(missing))
-    figure, axes = style.panels(len(tables), len(entries), 1.2)
+    figure, axes = style.panels(len(tables), len(entries), 1.2, sharex="row")
     for row, (task, table) in zip(axes, tables.items(), strict=True):
         hue = ROWS[task].hue
         palette = style.colours(table[hue])
+        if task == "pretraining":
+            palette = {name: PUBLISHED_LOOK | {"color": colour} for name, colour in palette.items()}
         for ax, entry in zip(row, entries, strict=True):
             mine = table[table["entry"] == entry]
             style.curves(ax, mine, hue, palette)
@@ -62,7 +67,7 @@ def draw(source: Source) -> tuple[Figure, pd.DataFrame]:
             ax.set_facecolor("#fbf3e0")
     for ax, entry in zip(axes[0], entries, strict=True):
         ax.set_title(style.title(entry))
-    figure.supxlabel(style.ITERATION, fontsize="medium")
+    figure.supxlabel(f"{style.ITERATION}\n{NOTE}", fontsize="medium")
     return figure, pd.concat(tables.values())
 
 
@@ -88,9 +93,7 @@ def _scales(panels: dict[str, Axes]) -> None:
     """Replace by itself, all others alike; logarithmic where there is a factor of ten to show."""
     others = {entry: ax for entry, ax in panels.items() if entry != "replace"}
     for group in (others, {entry: ax for entry, ax in panels.items() if entry == "replace"}):
-        drawn = [
-            y for ax in group.values() for line in ax.lines for y in line.get_ydata() if line.get_linestyle() == "-"
-        ]
+        drawn = [y for ax in group.values() for line in ax.lines for y in line.get_ydata() if len(line.get_xdata()) > 1]
         scale = "log" if drawn and np.nanmin(drawn) > 0 and np.nanmax(drawn) > 10 * np.nanmin(drawn) else "linear"
         for ax in group.values():
             ax.set_yscale(scale)

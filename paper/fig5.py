@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from paper import style
 from paper.source import Source
@@ -16,6 +17,7 @@ LABELS = {
     "language_model": "LM cross-entropy\n(nats per token)", "gaussian": "Gaussian NLL (nats)", "kde": "KDE test NLL (nats)",
 }  # fmt: skip
 CONTROLS = {"epochs": "one epoch (as published)", "steps": "equal steps (control)"}
+UNTRAINED = {"color": "0.3", "linestyle": ":", "linewidth": 1.2}
 COMMAND = "python -m paper.cardinality"
 
 
@@ -39,11 +41,13 @@ def draw(source: Source) -> tuple[Figure, pd.DataFrame]:
         row[0].minorticks_off()
         for ax in row:
             for loss in of_task[of_task["proportion"].isna()]["mean"]:
-                ax.axhline(loss, color="0.4", linestyle=":", linewidth=1)
+                ax.axhline(loss, **UNTRAINED)
             ax.set_ylim(of_task["mean"].min() - 0.05 * np.ptp(of_task["mean"]), None)
             ax.sharey(row[0]) if ax is not row[0] else None
-        style.row_legend(row[0], synthetic, "synthetic rows")
-        style.row_legend(row[1], real, "real rows")
+        row[1].set_xlim(-0.03, 1.03)
+        untrained = [Line2D([], [], label="untrained", **UNTRAINED)] if of_task["proportion"].isna().any() else []
+        style.row_legend(row[0], synthetic, "synthetic rows", *untrained)
+        style.row_legend(row[1], real, "real rows", *untrained)
     axes[-1, 0].set_xlabel("number of real rows")
     axes[-1, 1].set_xlabel("real rows / all rows")
     return figure, table

@@ -30,16 +30,20 @@ from paper import (
     style,
     workflows,
 )  # fmt: skip
-from paper.source import Missing, Source
+from paper.source import DRAWN, Missing, Source
 
 PAPER, BOARD = Path("paper/data"), Path("leaderboard")
 
 
 class Drawing(NamedTuple):
-    """A figure: from a source to the figure and the table behind it; where its source is, and whether it is drawn unasked."""
+    """A figure: from a source to the figure and the table behind it; where its source is, and whether it is drawn unasked.
+
+    `part` is a folder within the source. The paper's figures are drawn from the board's results where its own are not there.
+    """
 
     draw: Callable[[Source], tuple[Figure, pd.DataFrame]]
     folder: Path = PAPER
+    part: str = ""
     unasked: bool = True
 
 
@@ -57,7 +61,7 @@ FIGURES = {
     **{f"kde-{data}": Drawing(partial(kde.draw, data=data)) for data in style.DATA_SETS},
     "regression-noise": Drawing(partial(regression.draw, by="noise_variance")),
     "regression-dimension": Drawing(partial(regression.draw, by="d")),
-    "bandwidths": Drawing(bandwidths.draw, PAPER / "bandwidths"),
+    "bandwidths": Drawing(bandwidths.draw, part="bandwidths"),
     "workflows": Drawing(workflows.draw),
     "real-share": Drawing(real_share.draw),
     "discrete": Drawing(discrete.draw),
@@ -93,7 +97,7 @@ def draw(
     for name in names or [name for name, drawing in FIGURES.items() if drawing.unasked]:
         drawing = FIGURES[name]
         committed = (home / drawing.folder / "about.json").is_file()
-        at = folder or (drawing.folder if committed and not entries else BOARD)
+        at = (folder or (drawing.folder if committed and not entries else BOARD)) / drawing.part
         source = sources.setdefault(at, Source(home / at, tuple(entries)))
         source.check_entries()
         try:
@@ -109,8 +113,11 @@ def draw(
 
 def _write(figure: Figure, table: pd.DataFrame, path: Path) -> list[Path]:
     paths = [path.parent / f"{path.name}.{kind}" for kind in ("pdf", "png", "csv")]
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")  # laid out once, not once for every file
     figure.savefig(paths[0], metadata={"CreationDate": None})  # without a date the bytes are always the same
     figure.savefig(paths[1], metadata={"Software": None})
-    table.to_csv(paths[2], index=False, float_format="%.6g")
+    columns = [name for name in [*DRAWN, "theory"] if name in table] if "quantity" in table else list(table)
+    table.to_csv(paths[2], columns=columns, index=False, float_format="%.6g")
     plt.close(figure)
     return paths

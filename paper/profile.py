@@ -14,7 +14,7 @@ def draw(source: Source) -> tuple[Figure, pd.DataFrame]:
     found = board.read(source)
     table = pd.DataFrame(
         [
-            {"entry": row["entry"], "score": (row["score"] or {}).get("centre"), "definition": definition, **_count(row, definition)}
+            {"entry": row["entry"], "definition": definition, **_count(row, definition)}
             for row in board.rows(found)
             for definition in DEFINITIONS
         ]
@@ -26,10 +26,13 @@ def draw(source: Source) -> tuple[Figure, pd.DataFrame]:
     words = table.pivot(index="entry", columns="definition", values="words").loc[order, list(DEFINITIONS)]
     figure, axes = style.panels(1, 1, 3.6, 0.13 * len(order) + 0.5)
     sns.heatmap(
-        grid.loc[order], ax=axes[0, 0], cmap="cividis_r", vmin=0, vmax=1, annot=words.where(grid.loc[order].notna(), "–"),
+        grid.loc[order], ax=axes[0, 0], cmap="Blues", vmin=0, vmax=1, annot=words,
         fmt="", annot_kws={"fontsize": "x-small"}, cbar_kws={"label": "share of instances that collapse"}, linewidths=0.5,
     )  # fmt: skip
     axes[0, 0].set(xlabel="", ylabel="")
+    axes[0, 0].set_facecolor("0.9")
+    axes[0, 0].grid(visible=False)
+    axes[0, 0].set_title("entries in order of their mean share; grey: not defined", loc="left", fontsize="small")
     axes[0, 0].tick_params(axis="x", labelrotation=40)
     return figure, table.drop(columns="words")
 

@@ -3,7 +3,7 @@
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import MultipleLocator
 
 from paper import board, style
 from paper.source import Source
@@ -48,5 +48,5 @@ def _panel(ax: Axes, table: pd.DataFrame, entries: list[str], palette: dict[str,
         ax.plot(part["rank"], y, linestyle="", markersize=4, **look)
     ax.set_yticks(range(len(entries)), entries)
     ax.set(ylim=(len(entries) - 0.5, -0.5), xlim=(0.5, len(entries) + 0.5))
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.xaxis.set_major_locator(MultipleLocator(1))
     ax.grid(visible=False, axis="y")

@@ -2,7 +2,7 @@
 
 import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullFormatter, PercentFormatter
+from matplotlib.ticker import PercentFormatter
 
 from paper import style
 from paper.source import Source
@@ -19,8 +19,8 @@ def draw(source: Source) -> tuple[Figure, pd.DataFrame]:
     style.curves(ax, chosen, "entry", palette)
     t = sorted(set(chosen["t"]))
     ax.plot(t, [1 / k for k in t], **style.THEORY, zorder=3)
-    ax.set(xscale="log", xlabel=style.ITERATION, ylabel="real share of the training set", ylim=(-0.03, 1.03))
+    style.log_time(ax)
+    ax.set(xlabel=style.ITERATION, ylabel="real share of the training set", ylim=(-0.03, 1.03))
     ax.yaxis.set_major_formatter(PercentFormatter(1))
-    ax.xaxis.set_minor_formatter(NullFormatter())
     style.legend(figure, palette, "", style.theory_handle("1 / t"))
     return figure, chosen

@@ -8,7 +8,10 @@ from matplotlib.figure import Figure
 from paper import board, style
 from paper.source import Source
 
-NAMED = ("real-only", "replace", "accumulate", "accumulate-subsample")
+NAMED = {"real-only": (6, -6), "replace": (6, -8), "accumulate": (14, -12), "accumulate-subsample": (14, -3)}
+"""Entries whose names are written, and where beside their points."""
+WIDE = 10.0
+"""Scores beyond this have an axis that is logarithmic beyond 1."""
 
 
 def draw(source: Source) -> tuple[Figure, pd.DataFrame]:
@@ -36,10 +39,24 @@ def draw(source: Source) -> tuple[Figure, pd.DataFrame]:
             ax.plot(x, y, linestyle="", markersize=4, **palette[verdict])
         for entry, x, y in part[["entry", "slope_score_centre", "score_centre"]].itertuples(index=False):
             if entry in NAMED:
-                ax.annotate(entry, (x, y), xytext=(5, -3), textcoords="offset points", fontsize="x-small", va="top")
-        ends = ax.get_xlim()
-        ax.axline((0, 0), slope=1, color="0.7", linewidth=0.8, zorder=0)
-        ax.set_xlim(ends)
+                arrow = {"arrowstyle": "-", "color": "0.5", "linewidth": 0.5}
+                ax.annotate(
+                    entry,
+                    (x, y),
+                    NAMED[entry],
+                    textcoords="offset points",
+                    fontsize="x-small",
+                    va="top",
+                    arrowprops=arrow,
+                )
+        largest = part["score_centre"].max()
+        ax.plot([0, largest], [0, largest], color="0.7", linewidth=0.8, zorder=0)
+        if largest > WIDE:
+            ax.set_xscale("symlog", linthresh=1, linscale=1)
+            ax.set_yscale("symlog", linthresh=1, linscale=1)
+            ticks = [0, 0.5, 1, 2, 5, 10, 20]
+            ax.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+            ax.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
         r = part[["score_centre", "slope_score_centre"]].corr().iloc[0, 1]
         ax.set(title=f"{board.TASKS.get(task, task)}, r = {r:.2f}", xlabel="slope score")
     axes[0, 0].set_ylabel("final score")

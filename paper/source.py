@@ -39,21 +39,23 @@ class Source:
 
     @cached_property
     def curves(self) -> pd.DataFrame:
-        """Of instances whose sampler is unbiased, as in the paper, beside their numbers (d, n, …)."""
-        numbers = [
-            {"task": task, "instance": i["name"], "ranked": i["ranked"], **i["numbers"]}
-            for task, about in self.about["tasks"].items()
-            for i in about["instances"]
-            if i["numbers"].get("sampler_temperature", 1) == 1
-        ]
-        columns = [*DRAWN, "sd", "first_seed"]
-        return pd.read_parquet(self.folder / "curves.parquet", columns=columns).merge(pd.DataFrame(numbers))
+        return pd.read_parquet(self.folder / "curves.parquet", columns=[*DRAWN, "sd", "first_seed"])
 
     def of(self, task: str, quantities: str | list[str], *own: str) -> pd.DataFrame:
-        """Curves of a task-setting; of the entries that were named, else of `own`."""
+        """Curves of a task-setting beside the numbers of its instances (d, n, …); of the entries that were named, else of `own`.
+
+        As in the paper, of those instances whose sampler is unbiased.
+        """
         quantities = [quantities] if isinstance(quantities, str) else quantities
+        about = self.about["tasks"].get(task, {"instances": []})
+        numbers = [
+            {"instance": instance["name"], **instance["numbers"]}
+            for instance in about["instances"]
+            if instance["numbers"].get("sampler_temperature", 1) == 1
+        ]
         found = self.curves[self.curves["task"] == task]
         found = found[found["quantity"].isin(quantities) & found["entry"].isin(self.facets(*own))]
+        found = found.merge(pd.DataFrame(numbers, columns=None if numbers else ["instance"]))
         if found.empty:
             words = f"{self.folder}: no {' or '.join(quantities)} of {task}, {', '.join(self.facets(*own))}"
             raise Missing(f"{words}. Make it: {self.command(task)}")
@@ -69,10 +71,10 @@ class Source:
         return pd.read_csv(self.folder / name)
 
     def command(self, task: str) -> str:
-        """What makes results of a task-setting in this folder."""
-        if self.folder.parts[-2:] == ("paper", "data"):
-            return f"thrive run --profile paper -t {task} && python -m paper.data"
-        profile = self.about["profile"] if (self.folder / "about.json").is_file() else "PROFILE"
+        """What makes results of a task-setting in this folder, or in the paper's where its profile has no such thing."""
+        profile = self.about["profile"] if (self.folder / "about.json").is_file() else self.folder.name
+        if profile in ("data", "paper", "bandwidths") or task not in self.about["tasks"]:
+            return f"thrive run --profile {'bandwidths' if profile == 'bandwidths' else 'paper'} -t {task} && python -m paper.data"
         return f"thrive run --profile {profile} -t {task} && thrive score --profile {profile} --to {self.folder}"
 
     def check_entries(self) -> None:

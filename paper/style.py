@@ -11,6 +11,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import NullFormatter, StrMethodFormatter
 
 ITERATION = "model-fitting iteration t"
 WORKFLOWS = {"replace": "Replace", "accumulate-subsample": "Accumulate-subsample", "accumulate": "Accumulate"}
@@ -72,7 +73,7 @@ def curves(ax: Axes, table: pd.DataFrame, hue: str, palette: dict[Any, Any]) -> 
         part = part.sort_values("t")
         mean = part["mean"].where(np.isfinite(part["mean"]))
         look = palette[value] if isinstance(palette[value], dict) else {"color": palette[value]}
-        ax.plot(part["t"], mean, markevery=0.2, markersize=4, **look)
+        ax.plot(part["t"], mean, **{"markevery": 0.2, "markersize": 4, **look})
         ax.fill_between(part["t"], part["low"], part["high"], color=look["color"], alpha=0.25, linewidth=0)
         if "theory" in part:
             ax.plot(part["t"], part["theory"], **THEORY)
@@ -89,9 +90,14 @@ def thinned(table: pd.DataFrame) -> pd.DataFrame:
     return table[(table["t"] <= 20) | table["t"].isin(sparse) | (table["t"] == table["t"].max())]
 
 
+def ordered(values: Iterable[Any]) -> list[Any]:
+    """Each once, numbers before words."""
+    return sorted(set(values), key=lambda value: (isinstance(value, str), value))
+
+
 def prefer(values: Iterable[Any], wished: Any) -> Any:
     """The wished value where it is there, else the middle one."""
-    values = sorted(set(values), key=lambda value: (isinstance(value, str), value))
+    values = ordered(values)
     return wished if wished in values else values[len(values) // 2]
 
 
@@ -112,6 +118,13 @@ def row_legend(ax: Axes, palette: dict[Any, Any], name: str, *more: Line2D) -> N
 
 def theory_handle(label: str = "closed form") -> Line2D:
     return Line2D([], [], label=label, **THEORY)
+
+
+def log_time(ax: Axes) -> None:
+    """Iterations on a logarithmic axis, as plain numbers."""
+    ax.set_xscale("log")
+    ax.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    ax.xaxis.set_minor_formatter(NullFormatter())
 
 
 def empty(ax: Axes, words: str = "does not run here") -> None:
