@@ -17,7 +17,7 @@ def read(source: Source) -> dict[str, Any]:
     """
     path = source.folder / "leaderboard.json"
     if not path.is_file():
-        raise Missing(f"{path}: no such file. Make it: thrive board --at {source.folder}")
+        raise Missing(f"{source.where}/{path.name}: no such file. Make it: thrive board --at {source.where}")
     found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return found
 

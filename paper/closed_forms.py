@@ -21,10 +21,6 @@ class Row(NamedTuple):
     known: Callable[[str, Any, float, int], theory.Vector | None]
 
 
-def _mean_error(entry: str, key: Any, first: float, horizon: int) -> theory.Vector:
-    return key[0] * (1 - theory.trace_ratio(entry, key[1], horizon))
-
-
 def _spread(entry: str, key: Any, first: float, horizon: int) -> theory.Vector:
     data, h, n = key
     return theory.covariance_trace(entry, n, horizon, first, (3 if data == "swiss_roll" else 2) * h**2)
@@ -36,7 +32,7 @@ def _kept(entry: str, key: Any, first: float, horizon: int) -> theory.Vector:
 
 ROWS = [
     Row("gaussian", "trace_ratio", "Gaussian, d = {d}\ntr Σ / d", {"d": 10}, "linear", lambda e, key, _, T: theory.trace_ratio(e, key[1], T)),
-    Row("gaussian", "mean_error", "Gaussian, d = {d}\n‖μ − μ₀‖²", {"d": 10}, "log", _mean_error),
+    Row("gaussian", "mean_error", "Gaussian, d = {d}\n‖μ − μ₀‖²", {"d": 10}, "log", lambda e, key, _, T: key[0] * (1 - theory.trace_ratio(e, key[1], T))),
     Row("kde", "covariance_trace", "KDE, {data}, h = {bandwidth}\ntr cov of a generation", {"data": "moons", "bandwidth": 0.5}, "log", _spread),
     Row("linear_regression", "mse", "Linear regression,\nd = {d}, σ² = {noise_variance:g}\ntest error", {"d": 10, "noise_variance": 1.0}, "log", regression.closed_form),
     Row("discrete", "gini", "Discrete, K = {outcomes}\n1 − Σp²", {"outcomes": 10}, "linear", _kept),
@@ -58,9 +54,7 @@ def tables(source: Source) -> list[tuple[str, str, pd.DataFrame]]:
         except Missing as missing:
             source.missing.append(str(missing))
             continue
-        chosen = {name: style.prefer(table[name], wish) for name, wish in row.wished.items()}
-        for name, value in chosen.items():
-            table = table[table[name] == value]
+        table, chosen = style.family(table, row.wished)
         found.append((row.label.format(**chosen), row.scale, style.with_theory(table, KEYS[row.task], row.known)))
     return found
 
@@ -77,7 +71,5 @@ def draw(source: Source) -> tuple[Figure, pd.DataFrame]:
             ax.set_yscale(scale)
         row[0].set_ylabel(label)
         style.row_legend(row[-1], palette, "n", style.theory_handle())
-    for ax, entry in zip(axes[0], style.WORKFLOWS, strict=True):
-        ax.set_title(style.title(entry))
-    figure.supxlabel(style.ITERATION, fontsize="medium")
+    style.columns_of(figure, axes, style.WORKFLOWS)
     return figure, style.thinned(pd.concat(table for _, _, table in found))

@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from paper import style
-from paper.source import Source
+from paper.source import OF_THE_PAPER, Missing, Source
 
 POOLED = (0.1, 0.5, 1.0)
 
@@ -42,14 +42,13 @@ def draw(source: Source, pooled: bool = False) -> tuple[Figure, pd.DataFrame]:
 def pool(table: pd.DataFrame) -> pd.DataFrame:
     """One mean over all runs of three bandwidths. Its band is of independent means, ±1.96 standard errors."""
     part = table[table["bandwidth"].isin(POOLED)]
+    if set(part["bandwidth"]) != set(POOLED):
+        raise Missing(f"not all of the bandwidths {POOLED} are there. Make them: {OF_THE_PAPER.format('kde')}")
     part = part.assign(instance=part["data"] + " n=" + part["n"].astype(str), error=part["sd"] ** 2 / part["seeds"])
     by = ["task", "instance", "data", "n", "entry", "quantity", "t"]
     found = part.groupby(by, as_index=False).agg(
         seeds=("seeds", "sum"), mean=("mean", "mean"), error=("error", "sum"), count=("error", "size")
     )
     half = 1.96 * np.sqrt(found["error"]) / found["count"]
-    return found.assign(
-        bandwidth=", ".join(map(str, sorted(set(part["bandwidth"])))),
-        low=found["mean"] - half,
-        high=found["mean"] + half,
-    )
+    name = f"mean over {', '.join(map(str, POOLED))}"
+    return found.assign(bandwidth=name, low=found["mean"] - half, high=found["mean"] + half)

@@ -99,8 +99,8 @@ def draw(
         committed = (home / drawing.folder / "about.json").is_file()
         at = (folder or (drawing.folder if committed and not entries else BOARD)) / drawing.part
         source = sources.setdefault(at, Source(home / at, tuple(entries)))
-        source.check_entries()
         try:
+            source.check_entries()
             figure, table = drawing.draw(source)
         except Missing as missing:
             source.missing.append(str(missing))

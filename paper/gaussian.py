@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -51,6 +52,7 @@ def draw(source: Source, name: str) -> tuple[Figure, pd.DataFrame]:
         row[0].set_ylabel(f"{style.title(entry)}\n{quantity.label}")
     for ax, d in zip(axes[0], dimensions, strict=True):
         ax.set_title(f"d = {d}")
-    figure.supxlabel(style.ITERATION, fontsize="medium")
+    note = f"\n{style.INFINITE}" if np.isinf(table["mean"]).any() else ""
+    figure.supxlabel(f"{style.ITERATION}{note}", fontsize="medium")
     style.legend(figure, palette, "n", *([style.theory_handle()] if table["theory"].notna().any() else []))
     return figure, table

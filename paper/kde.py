@@ -13,7 +13,7 @@ def draw(source: Source, data: str) -> tuple[Figure, pd.DataFrame]:
     table = source.of("kde", "test_loss", *style.WORKFLOWS)
     table = style.thinned(table[table["data"] == data])
     if table.empty:
-        raise Missing(f"{source.folder}: no {data}. Make it: {source.command('kde')}")
+        raise Missing(f"{source.where}: no {data}. Make it: {source.command('-t kde')}")
     bandwidths, palette = style.ordered(table["bandwidth"]), style.colours(table["n"])
     figure, axes = style.panels(len(bandwidths), len(entries), 1.2, sharex=True, sharey="row")
     for row, h in zip(axes, bandwidths, strict=True):
@@ -21,9 +21,7 @@ def draw(source: Source, data: str) -> tuple[Figure, pd.DataFrame]:
             style.curves(ax, table[(table["bandwidth"] == h) & (table["entry"] == entry)], "n", palette)
             ax.set_yscale("log")
         row[0].set_ylabel(f"h = {h}\ntest NLL (nats)")
-    for ax, entry in zip(axes[0], entries, strict=True):
-        ax.set_title(style.title(entry))
-    figure.supxlabel(style.ITERATION, fontsize="medium")
+    style.columns_of(figure, axes, entries)
     figure.suptitle(style.DATA_SETS[data])
     style.legend(figure, palette, "n")
     return figure, table

@@ -24,9 +24,7 @@ def draw(source: Source, by: str) -> tuple[Figure, pd.DataFrame]:
             style.curves(ax, table[(table[by] == value) & (table["entry"] == entry)], "n", palette)
             ax.set_yscale("log")
         row[0].set_ylabel(f"{LABELS[by].format(value)}\ntest error")
-    for ax, entry in zip(axes[0], entries, strict=True):
-        ax.set_title(style.title(entry))
-    figure.supxlabel(style.ITERATION, fontsize="medium")
+    style.columns_of(figure, axes, entries)
     figure.suptitle(f"Linear regression, {LABELS[other].format(fixed)}")
     style.legend(figure, palette, "n", style.theory_handle())
     return figure, table

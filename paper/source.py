@@ -14,6 +14,8 @@ from benchmark.settings import nearest
 WHAT = ["task", "instance", "entry", "quantity", "t"]
 DRAWN = [*WHAT, "seeds", "mean", "low", "high"]
 """Columns of the table beside a figure of curves."""
+OF_THE_PAPER = "thrive run --profile paper -t {} && python -m paper.data"
+"""What makes results of a task-setting that a profile does not run."""
 
 
 class Missing(Exception):
@@ -29,16 +31,23 @@ class Source:
     missing: list[str] = field(default_factory=list)
     """Parts of figures that were left out, and what makes them."""
 
+    @property
+    def where(self) -> str:
+        """The folder as messages name it."""
+        here = Path.cwd()
+        return str(self.folder.relative_to(here) if self.folder.is_relative_to(here) else self.folder)
+
     @cached_property
     def about(self) -> dict[str, Any]:
         path = self.folder / "about.json"
         if not path.is_file():
-            raise Missing(f"{self.folder}: no results there. Make them: {self.command('…')}")
+            raise Missing(f"{self.where}: no results there. Make them: {self.command('')}")
         found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         return found
 
     @cached_property
     def curves(self) -> pd.DataFrame:
+        assert self.about, "without it there are no curves either"
         return pd.read_parquet(self.folder / "curves.parquet", columns=[*DRAWN, "sd", "first_seed"])
 
     def of(self, task: str, quantities: str | list[str], *own: str) -> pd.DataFrame:
@@ -57,8 +66,10 @@ class Source:
         found = found[found["quantity"].isin(quantities) & found["entry"].isin(self.facets(*own))]
         found = found.merge(pd.DataFrame(numbers, columns=None if numbers else ["instance"]))
         if found.empty:
-            words = f"{self.folder}: no {' or '.join(quantities)} of {task}, {', '.join(self.facets(*own))}"
-            raise Missing(f"{words}. Make it: {self.command(task)}")
+            words = f"{self.where}: no {' or '.join(quantities)} of {task}, {', '.join(self.facets(*own))}"
+            raise Missing(
+                f"{words}. Make it: {self.command(f'-t {task}') if about['instances'] else OF_THE_PAPER.format(task)}"
+            )
         return found
 
     def facets(self, *own: str) -> tuple[str, ...]:
@@ -67,23 +78,21 @@ class Source:
     def table(self, name: str, command: str) -> pd.DataFrame:
         """A table of its own in the folder."""
         if not (self.folder / name).is_file():
-            raise Missing(f"{self.folder / name}: no such file. Make it: {command}")
+            raise Missing(f"{self.where}/{name}: no such file. Make it: {command}")
         return pd.read_csv(self.folder / name)
 
-    def command(self, task: str) -> str:
-        """What makes results of a task-setting in this folder, or in the paper's where its profile has no such thing."""
+    def command(self, what: str) -> str:
+        """What makes more results in this folder: `-t` a task-setting, `-s` an entry."""
         profile = self.about["profile"] if (self.folder / "about.json").is_file() else self.folder.name
-        if profile in ("data", "paper", "bandwidths") or task not in self.about["tasks"]:
-            return f"thrive run --profile {'bandwidths' if profile == 'bandwidths' else 'paper'} -t {task} && python -m paper.data"
-        return f"thrive run --profile {profile} -t {task} && thrive score --profile {profile} --to {self.folder}"
+        if profile in ("paper", "data", "bandwidths"):
+            profile = "bandwidths" if profile == "bandwidths" else "paper"
+            return f"thrive run --profile {profile} {what} && python -m paper.data"
+        return f"thrive run --profile {profile} {what} && thrive score --profile {profile} --to {self.where}"
 
     def check_entries(self) -> None:
-        """Raises:
-        ThriveError: an entry was named that has no results here.
-        """
-        known = set(self.curves["entry"])
+        """Raises ThriveError where an entry was named that has no results here."""
+        known = set(self.curves["entry"]) if self.entries else set()
         for id in self.entries:
             if id not in known:
-                raise ThriveError(
-                    f"{self.folder}: no results of '{id}'.{nearest(id, known)} Make them: thrive run -s {id} && thrive score"
-                )
+                words = f"{self.where}: no results of '{id}'.{nearest(id, known)}"
+                raise ThriveError(f"{words} If it is an entry, make them: {self.command(f'-s {id}')}")

@@ -1,6 +1,6 @@
 """What all figures share: looks, words, panels, and lines with bands."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import matplotlib as mpl
@@ -14,11 +14,12 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import NullFormatter, StrMethodFormatter
 
 ITERATION = "model-fitting iteration t"
+INFINITE = "×: infinite from here on, in some run"
 WORKFLOWS = {"replace": "Replace", "accumulate-subsample": "Accumulate-subsample", "accumulate": "Accumulate"}
 BOTH = ("replace", "accumulate")
 DATA_SETS = {"blobs": "Blobs", "circles": "Circles", "moons": "Moons", "swiss_roll": "Swiss roll"}
 THEORY = {"color": "black", "linestyle": (0, (4, 2)), "linewidth": 0.9}
-LOOKS = {"paper": ("paper", 0.9, 1.0), "slides": ("talk", 0.75, 1.25)}
+LOOKS = {"paper": ("paper", 0.9, 1.0), "slides": ("talk", 0.75, 1.4)}
 """By style: seaborn's context, the scale of its fonts, and of panels."""
 MARKERS = "osD^vP*X"
 
@@ -54,10 +55,18 @@ def title(entry: str) -> str:
     return WORKFLOWS.get(entry, entry)
 
 
-def colours(values: Iterable[Any]) -> dict[Any, Any]:
-    """An ordered, colour-blind safe palette: one colour a value."""
+def colours(values: Iterable[Any], look: dict[str, Any] | None = None) -> dict[Any, Any]:
+    """An ordered, colour-blind safe palette: one colour a value, or one look with that colour."""
     values = sorted(set(values))
-    return dict(zip(values, sns.color_palette("viridis", len(values)), strict=True))
+    palette = dict(zip(values, sns.color_palette("viridis", len(values)), strict=True))
+    return palette if look is None else {value: look | {"color": colour} for value, colour in palette.items()}
+
+
+def columns_of(figure: Figure, axes: Any, entries: Iterable[str], note: str = "") -> None:
+    """Head a grid whose columns are entries and whose x-axes are iterations."""
+    for ax, entry in zip(axes[0], entries, strict=True):
+        ax.set_title(title(entry))
+    figure.supxlabel(f"{ITERATION}\n{note}" if note else ITERATION, fontsize="medium")
 
 
 def entry_looks(entries: Iterable[str]) -> dict[str, dict[str, Any]]:
@@ -101,6 +110,14 @@ def prefer(values: Iterable[Any], wished: Any) -> Any:
     return wished if wished in values else values[len(values) // 2]
 
 
+def family(table: pd.DataFrame, wished: dict[str, Any]) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """The instances with the wished numbers, or those nearest in kind; and those numbers."""
+    chosen = {name: prefer(table[name], wish) for name, wish in wished.items()}
+    for name, value in chosen.items():
+        table = table[table[name] == value]
+    return table, chosen
+
+
 def handles(palette: dict[Any, Any]) -> list[Line2D]:
     looks = {value: look if isinstance(look, dict) else {"color": look} for value, look in palette.items()}
     return [Line2D([], [], label=title(str(value)), markersize=4, **look) for value, look in looks.items()]
@@ -125,6 +142,21 @@ def log_time(ax: Axes) -> None:
     ax.set_xscale("log")
     ax.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
     ax.xaxis.set_minor_formatter(NullFormatter())
+
+
+def one_apart(axes: Sequence[Axes], apart: int | None) -> None:
+    """One scale for all panels of a row but one, in which grey shows the others'; logarithmic where there is a factor of ten."""
+    others = [ax for k, ax in enumerate(axes) if k != apart]
+    for group in (others, [axes[apart]] if apart is not None else []):
+        drawn = np.concatenate([np.asarray(line.get_ydata(), float) for ax in group for line in ax.lines] or [[np.nan]])
+        drawn = drawn[np.isfinite(drawn)]
+        for ax in group:
+            ax.set_yscale("log" if len(drawn) and 0 < 10 * drawn.min() < drawn.max() else "linear")
+        ends = [end for ax in group if ax.lines for end in ax.get_ylim()]
+        for ax in group if ends else ():
+            ax.set_ylim(min(ends), max(ends))
+        if group is others and ends and apart is not None:
+            axes[apart].axhspan(min(ends), max(ends), color="0.9", zorder=0)
 
 
 def empty(ax: Axes, words: str = "does not run here") -> None:
