@@ -52,12 +52,9 @@ def draw(source: Source) -> tuple[Figure, pd.DataFrame]:
         hue = ROWS[task].hue
         palette = style.colours(table[hue], PUBLISHED_LOOK if task == "pretraining" else None)
         for ax, entry in zip(row, entries, strict=True):
-            mine = table[table["entry"] == entry]
-            style.curves(ax, mine, hue, palette)
+            style.curves(ax, table[table["entry"] == entry], hue, palette)
             ax.xaxis.set_major_locator(MaxNLocator(4, integer=True, steps=[1, 2, 2.5, 5, 10]))
             ax.set_facecolor("#fbf3e0" if task == "pretraining" else "white")
-            if mine.empty:
-                style.empty(ax)
         style.one_apart(row, entries.index("replace") if "replace" in entries else None)
         row[0].set_ylabel(labels[task])
         style.row_legend(row[-1], palette, "n" if hue == "n" else "")

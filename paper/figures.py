@@ -93,22 +93,39 @@ def draw(
     style.apply(look)
     target.mkdir(parents=True, exist_ok=True)
     written = []
-    sources: dict[Path, Source] = {}
     for name in names or [name for name, drawing in FIGURES.items() if drawing.unasked]:
-        drawing = FIGURES[name]
-        committed = (home / drawing.folder / "about.json").is_file()
-        at = (folder or (drawing.folder if committed and not entries else BOARD)) / drawing.part
-        source = sources.setdefault(at, Source(home / at, tuple(entries)))
+        found = source(home, name, folder, entries)
         try:
-            source.check_entries()
-            figure, table = drawing.draw(source)
+            found.check_entries()
+            written += _write(*made(name, found), target / name)
         except Missing as missing:
-            source.missing.append(str(missing))
-        else:
-            written += _write(figure, table, target / name)
-        while source.missing:
-            tell(f"{name}: left out: {source.missing.pop(0)}")
+            found.missing.append(str(missing))
+        for words in found.missing:
+            tell(f"{name}: left out: {words}")
     return written
+
+
+def source(home: Path, name: str, folder: Path | None = None, entries: Sequence[str] = ()) -> Source:
+    """What a figure is drawn from."""
+    drawing = FIGURES[name]
+    committed = (home / drawing.folder / "about.json").is_file()
+    at = folder or (drawing.folder if committed and not entries else BOARD)
+    return Source(home / at / drawing.part, tuple(entries))
+
+
+def made(name: str, found: Source) -> tuple[Figure, pd.DataFrame]:
+    """A figure, and the table behind it with what is drawn.
+
+    Raises:
+        Missing: the source lacks what it needs.
+    """
+    figure, table = FIGURES[name].draw(found)
+    columns = [name for name in [*DRAWN, "theory"] if name in table] if "quantity" in table else list(table)
+    return figure, table[columns]
+
+
+def as_csv(table: pd.DataFrame) -> str:
+    return str(table.to_csv(index=False, float_format="%.6g"))
 
 
 def _write(figure: Figure, table: pd.DataFrame, path: Path) -> list[Path]:
@@ -117,7 +134,6 @@ def _write(figure: Figure, table: pd.DataFrame, path: Path) -> list[Path]:
     figure.set_layout_engine("none")  # laid out once, not once for every file
     figure.savefig(paths[0], metadata={"CreationDate": None})  # without a date the bytes are always the same
     figure.savefig(paths[1], metadata={"Software": None})
-    columns = [name for name in [*DRAWN, "theory"] if name in table] if "quantity" in table else list(table)
-    table.to_csv(paths[2], columns=columns, index=False, float_format="%.6g")
+    paths[2].write_text(as_csv(table), encoding="utf-8")
     plt.close(figure)
     return paths

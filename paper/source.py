@@ -41,7 +41,7 @@ class Source:
     def about(self) -> dict[str, Any]:
         path = self.folder / "about.json"
         if not path.is_file():
-            raise Missing(f"{self.where}: no results there. Make them: {self.command('')}")
+            raise Missing(f"{self.where}: no results there. Make them: {self.command()}")
         found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         return found
 
@@ -81,13 +81,13 @@ class Source:
             raise Missing(f"{self.where}/{name}: no such file. Make it: {command}")
         return pd.read_csv(self.folder / name)
 
-    def command(self, what: str) -> str:
+    def command(self, what: str = "") -> str:
         """What makes more results in this folder: `-t` a task-setting, `-s` an entry."""
         profile = self.about["profile"] if (self.folder / "about.json").is_file() else self.folder.name
-        if profile in ("paper", "data", "bandwidths"):
-            profile = "bandwidths" if profile == "bandwidths" else "paper"
-            return f"thrive run --profile {profile} {what} && python -m paper.data"
-        return f"thrive run --profile {profile} {what} && thrive score --profile {profile} --to {self.where}"
+        own = profile in ("paper", "data", "bandwidths")
+        profile = "paper" if profile == "data" else profile
+        gather = "python -m paper.data" if own else f"thrive score --profile {profile} --to {self.where}"
+        return f"thrive run --profile {profile} {what}".strip() + f" && {gather}"
 
     def check_entries(self) -> None:
         """Raises ThriveError where an entry was named that has no results here."""

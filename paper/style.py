@@ -77,7 +77,9 @@ def entry_looks(entries: Iterable[str]) -> dict[str, dict[str, Any]]:
 
 
 def curves(ax: Axes, table: pd.DataFrame, hue: str, palette: dict[Any, Any]) -> None:
-    """Mean over seeds with its bootstrap band, a line for each value of `hue`; × where a loss is infinite from then on."""
+    """Mean over seeds with its bootstrap band, a line for each value of `hue`; × where it is infinite from then on."""
+    if table.empty:
+        empty(ax)
     for value, part in table.groupby(hue):
         part = part.sort_values("t")
         mean = part["mean"].where(np.isfinite(part["mean"]))
