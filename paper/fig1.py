@@ -38,7 +38,7 @@ def draw(source: Source, as_published: bool = False) -> tuple[Figure, pd.DataFra
         for ax, (quantity, label) in zip(row[1:], QUANTITIES.items(), strict=True):
             style.curves(ax, mine[mine["quantity"] == quantity], "n", palette)
             ax.set(xlabel=style.ITERATION, ylabel=label)
-        row[1].set_ylim(0, 1.15)
+        row[1].set_ylim(0, max(1.15, 1.05 * lines.loc[lines["quantity"] == "trace_ratio", "mean"].max()))
         row[2].set_yscale("log")
     for ax in axes[:, 2]:  # one scale, so that the rows compare
         ax.set_ylim(min(a.get_ylim()[0] for a in axes[:, 2]), max(a.get_ylim()[1] for a in axes[:, 2]))

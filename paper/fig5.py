@@ -48,6 +48,7 @@ def draw(source: Source) -> tuple[Figure, pd.DataFrame]:
         untrained = [Line2D([], [], label="untrained", **UNTRAINED)] if of_task["proportion"].isna().any() else []
         style.row_legend(row[0], synthetic, "synthetic rows", *untrained)
         style.row_legend(row[1], real, "real rows", *untrained)
+    figure.suptitle("One fit to some real and some synthetic rows; bars: one standard error", fontsize="medium")
     axes[-1, 0].set_xlabel("number of real rows")
     axes[-1, 1].set_xlabel("real rows / all rows")
     return figure, table

@@ -4,7 +4,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from paper import style
-from paper.source import Missing, Source
+from paper.source import OF_THE_PAPER, Missing, Source
 
 
 def draw(source: Source, data: str) -> tuple[Figure, pd.DataFrame]:
@@ -13,7 +13,7 @@ def draw(source: Source, data: str) -> tuple[Figure, pd.DataFrame]:
     table = source.of("kde", "test_loss", *style.WORKFLOWS)
     table = style.thinned(table[table["data"] == data])
     if table.empty:
-        raise Missing(f"{source.where}: no {data}. Make it: {source.command('-t kde')}")
+        raise Missing(f"{source.where}: no {data}. Make it: {OF_THE_PAPER.format('kde')}")
     bandwidths, palette = style.ordered(table["bandwidth"]), style.colours(table["n"])
     figure, axes = style.panels(len(bandwidths), len(entries), 1.2, sharex=True, sharey="row")
     for row, h in zip(axes, bandwidths, strict=True):

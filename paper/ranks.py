@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MultipleLocator
 
 from paper import board, style
-from paper.source import Source
+from paper.source import Missing, Source
 
 BY = {"rank": "final score", "slope_rank": "slope score"}
 
@@ -18,6 +18,8 @@ def draw(source: Source) -> tuple[Figure, pd.DataFrame]:
         for division in board.read(source)["divisions"]
         if len(ranked := [row for row in division["rows"] if row["rank"] is not None]) > 1
     ]
+    if not divisions:
+        raise Missing(f"{source.where}: no division has two ranked entries")
     table = pd.DataFrame(
         [
             {"division": name, "entry": row["entry"], "by": by, "rank": row[key]}

@@ -6,7 +6,7 @@ import seaborn as sns
 from matplotlib.figure import Figure
 
 from paper import board, style
-from paper.source import Source
+from paper.source import Missing, Source
 
 NAMED = {"real-only": (6, -6), "replace": (6, -8), "accumulate": (14, -12), "accumulate-subsample": (14, -3)}
 """Entries whose names are written, and where beside their points."""
@@ -26,6 +26,8 @@ def draw(source: Source) -> tuple[Figure, pd.DataFrame]:
             if task["score"]["centre"] is not None and task["verdict"] is not None
         ]
     )  # fmt: skip
+    if table.empty:
+        raise Missing(f"{source.where}: no entry has a finite score")
     tasks = [task["task"] for task in found["tasks"]]
     palette = style.entry_looks(board.VERDICTS)
     figure, axes = style.panels(1, len(tasks), 1.6, 1.6)
