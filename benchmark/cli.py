@@ -230,17 +230,22 @@ def board(folder: Path, show: bool) -> None:
 
 
 @main.command()
-@click.option("--at", "folder", type=click.Path(path_type=Path), default=BOARD, show_default=True,
-              help="Folder with scores.")  # fmt: skip
-@click.option("--to", "target", type=click.Path(path_type=Path), default=Path("paper/figures"), show_default=True)
 @click.option("--only", "names", multiple=True, help="Figure, such as fig2. Repeatable.")
-def figures(folder: Path, target: Path, names: tuple[str, ...]) -> None:
-    """Draw the paper's figures from the scores in a folder."""
-    from benchmark import results
+@click.option("--entries", help="Show these entries in the paper's figures instead: accumulate,my-idea.")
+@click.option("--at", "folder", type=click.Path(path_type=Path),
+              help="Folder with results; without it, paper/data, and leaderboard/ for the board's own figures and for --entries.")  # fmt: skip
+@click.option("--style", "look", type=click.Choice(["paper", "slides"]), default="paper", show_default=True)
+@click.option("--to", "target", type=click.Path(path_type=Path),
+              help="Folder to write; without it, paper/figures, or results/figures with --entries, --at or --style slides.")  # fmt: skip
+def figures(names: tuple[str, ...], entries: str | None, folder: Path | None, look: str, target: Path | None) -> None:
+    """Draw the paper's figures and the board's, as PDF and PNG, each with its table as CSV."""
     from paper.figures import draw
 
     home = root()
-    for path in draw(results.read(home / folder), home / target, names):
+    ids = [id.strip() for id in entries.split(",")] if entries else []
+    own = not (ids or folder or look != "paper")
+    target = target or Path("paper" if own else "results", "figures")
+    for path in draw(home, folder, home / target, names, ids, look, partial(click.echo, err=True)):
         click.echo(path, err=True)
 
 

@@ -1,44 +1,54 @@
-"""Figure 2: kernel density estimation. Test loss by iteration, a figure for each bandwidth.
+"""Figure 2: kernel density estimation. Test loss by iteration, a set of panels for each bandwidth.
 
-The published figure pools three bandwidths into one mean; here each has its own.
+The published figure pools three bandwidths into one mean: `pooled` draws that.
 """
 
-import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from benchmark.results import Results
 from paper import style
+from paper.source import OF_THE_PAPER, Missing, Source
 
-COLUMNS = ("replace", "accumulate")
+POOLED = (0.1, 0.5, 1.0)
 
 
-def draw(results: Results) -> tuple[Figure, pd.DataFrame] | None:
-    """Figure and the table behind it, at the bandwidth that most instances have; None without a KDE instance."""
-    instances = style.numbers(results.about, "kde")
-    if instances.empty:
-        return None
-    bandwidth = instances["bandwidth"].mode()[0]
-    curves = results.curves[(results.curves["task"] == "kde") & (results.curves["quantity"] == "test_loss")]
-    table = curves.merge(instances[instances["bandwidth"] == bandwidth])
-    table = table[table["entry"].isin(COLUMNS)]
+def draw(source: Source, pooled: bool = False) -> tuple[Figure, pd.DataFrame]:
+    """Figure and the table behind it: rows are data sets; columns entries, within bandwidths."""
+    entries = source.facets(*style.BOTH)
+    table = style.thinned(source.of("kde", "test_loss", *style.BOTH))
+    if pooled:
+        table = pool(table)
     data_sets = [name for name in style.DATA_SETS if name in set(table["data"])]
-    palette = style.colours(sorted(table["n"].unique()))
-    figure, axes = plt.subplots(
-        len(data_sets),
-        len(COLUMNS),
-        figsize=(6.2, 1.7 * len(data_sets) + 0.6),
-        sharex=True,
-        sharey="row",
-        squeeze=False,
+    columns = [(h, entry) for h in style.ordered(table["bandwidth"]) for entry in entries]
+    palette = style.colours(table["n"])
+    figure, axes = style.panels(
+        len(data_sets), len(columns), 1.2 if len(columns) < 3 else 0.75, sharex=True, sharey="row"
     )
     for row, data in zip(axes, data_sets, strict=True):
-        for ax, entry in zip(row, COLUMNS, strict=True):
-            style.curves(ax, table[(table["data"] == data) & (table["entry"] == entry)], "n", palette)
-            ax.set(xlabel=style.ITERATION, yscale="log")
+        for ax, (h, entry) in zip(row, columns, strict=True):
+            mine = (table["data"] == data) & (table["bandwidth"] == h) & (table["entry"] == entry)
+            style.curves(ax, table[mine], "n", palette)
+            ax.set_yscale("log")
         row[0].set_ylabel(f"{style.DATA_SETS[data]}\ntest NLL (nats)")
-    for ax, entry in zip(axes[0], COLUMNS, strict=True):
-        ax.set_title(style.WORKFLOWS[entry])
+    for ax, (h, entry) in zip(axes[0], columns, strict=True):
+        ax.set_title(f"{style.title(entry)}\nh = {h}")
+    figure.supxlabel(style.ITERATION, fontsize="medium")
     style.legend(figure, palette, "n")
-    figure.suptitle(f"Kernel density estimation, bandwidth {bandwidth}")
+    figure.suptitle("Kernel density estimation")
     return figure, table
+
+
+def pool(table: pd.DataFrame) -> pd.DataFrame:
+    """One mean over all runs of three bandwidths. Its band is of independent means, ±1.96 standard errors."""
+    part = table[table["bandwidth"].isin(POOLED)]
+    if set(part["bandwidth"]) != set(POOLED):
+        raise Missing(f"not all of the bandwidths {POOLED} are there. Make them: {OF_THE_PAPER.format('kde')}")
+    part = part.assign(instance=part["data"] + " n=" + part["n"].astype(str), error=part["sd"] ** 2 / part["seeds"])
+    by = ["task", "instance", "data", "n", "entry", "quantity", "t"]
+    found = part.groupby(by, as_index=False).agg(
+        seeds=("seeds", "sum"), mean=("mean", "mean"), error=("error", "sum"), count=("error", "size")
+    )
+    half = 1.96 * np.sqrt(found["error"]) / found["count"]
+    name = f"mean over {', '.join(map(str, POOLED))}"
+    return found.assign(bandwidth=name, low=found["mean"] - half, high=found["mean"] + half)

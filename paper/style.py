@@ -1,54 +1,177 @@
-"""What all figures share: looks, words, and lines with bands."""
+"""What all figures share: looks, words, panels, and lines with bands."""
 
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import matplotlib as mpl
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import NullFormatter, StrMethodFormatter
 
 ITERATION = "model-fitting iteration t"
+INFINITE = "×: infinite from here on, in some run"
 WORKFLOWS = {"replace": "Replace", "accumulate-subsample": "Accumulate-subsample", "accumulate": "Accumulate"}
+BOTH = ("replace", "accumulate")
 DATA_SETS = {"blobs": "Blobs", "circles": "Circles", "moons": "Moons", "swiss_roll": "Swiss roll"}
+THEORY = {"color": "black", "linestyle": (0, (4, 2)), "linewidth": 0.9}
+LOOKS = {"paper": ("paper", 0.9, 1.0), "slides": ("talk", 0.75, 1.4)}
+"""By style: seaborn's context, the scale of its fonts, and of panels."""
+MARKERS = "osD^vP*X"
 
 
-def apply() -> None:
+def apply(style: str = "paper") -> None:
     """Set the style of all figures."""
-    sns.set_theme(context="paper", style="whitegrid", font_scale=0.9)
+    context, fonts, size = LOOKS[style]
+    sns.set_theme(context=context, style="whitegrid", font_scale=fonts)
     mpl.use("agg")
     mpl.rcParams.update(
         {
             "pdf.fonttype": 42,  # fonts embedded as text
             "svg.hashsalt": "thrive",
             "figure.constrained_layout.use": True,
+            "figure.figsize": (2.1 * size, 1.7 * size),  # of a panel
             "savefig.dpi": 160,
             "grid.linewidth": 0.5,
+            "legend.frameon": False,
+            "legend.fontsize": "small",
         }
     )
 
 
-def colours(values: list[Any]) -> dict[Any, Any]:
-    """An ordered, colour-blind safe palette: one colour a value."""
-    return dict(zip(values, sns.color_palette("viridis", len(values)), strict=True))
+def panels(rows: int, columns: int, width: float = 1, height: float = 1, **shared: Any) -> tuple[Figure, Any]:
+    """A grid of panels, with room for a legend at the right; width and height in panels."""
+    w, h = mpl.rcParams["figure.figsize"]
+    return plt.subplots(
+        rows, columns, figsize=(w * (width * columns + 0.6), h * (height * rows + 0.35)), squeeze=False, **shared
+    )
+
+
+def title(entry: str) -> str:
+    return WORKFLOWS.get(entry, entry)
+
+
+def colours(values: Iterable[Any], look: dict[str, Any] | None = None) -> dict[Any, Any]:
+    """An ordered, colour-blind safe palette: one colour a value, or one look with that colour."""
+    values = sorted(set(values))
+    palette = dict(zip(values, sns.color_palette("viridis", len(values)), strict=True))
+    return palette if look is None else {value: look | {"color": colour} for value, colour in palette.items()}
+
+
+def columns_of(figure: Figure, axes: Any, entries: Iterable[str], note: str = "") -> None:
+    """Head a grid whose columns are entries and whose x-axes are iterations."""
+    for ax, entry in zip(axes[0], entries, strict=True):
+        ax.set_title(title(entry))
+    figure.supxlabel(f"{ITERATION}\n{note}" if note else ITERATION, fontsize="medium")
+
+
+def entry_looks(entries: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """A colour-blind safe colour and a marker for each entry."""
+    entries = list(dict.fromkeys(entries))
+    palette = sns.color_palette("colorblind", max(len(entries), 3))
+    return {e: {"color": palette[k], "marker": MARKERS[k % len(MARKERS)]} for k, e in enumerate(entries)}
 
 
 def curves(ax: Axes, table: pd.DataFrame, hue: str, palette: dict[Any, Any]) -> None:
-    """Mean over seeds with its bootstrap band, a line for each value of `hue`."""
-    finite = table.assign(mean=table["mean"].where(np.isfinite(table["mean"])))
-    sns.lineplot(finite, x="t", y="mean", hue=hue, palette=palette, errorbar=None, legend=False, ax=ax)
-    for value, part in finite.groupby(hue):
-        ax.fill_between(part["t"], part["low"], part["high"], color=palette[value], alpha=0.25, linewidth=0)
+    """Mean over seeds with its bootstrap band, a line for each value of `hue`; × where it is infinite from then on."""
+    if table.empty:
+        empty(ax)
+    for value, part in table.groupby(hue):
+        part = part.sort_values("t")
+        mean = part["mean"].where(np.isfinite(part["mean"]))
+        look = palette[value] if isinstance(palette[value], dict) else {"color": palette[value]}
+        ax.plot(part["t"], mean, **{"markevery": 0.2, "markersize": 4, **look})
+        ax.fill_between(part["t"], part["low"], part["high"], color=look["color"], alpha=0.25, linewidth=0)
+        if "theory" in part:
+            ax.plot(part["t"], part["theory"], **THEORY)
+        if mean.isna().any():
+            last = mean.last_valid_index()
+            at = (part["t"].iloc[0], 1) if last is None else (part.loc[last, "t"], mean[last])
+            transform = ax.get_xaxis_transform() if last is None else ax.transData
+            ax.plot(*at, "x", color=look["color"], transform=transform, clip_on=False)
 
 
-def legend(figure: Any, palette: dict[Any, Any], title: str) -> None:
+def thinned(table: pd.DataFrame) -> pd.DataFrame:
+    """The first twenty iterations, then about twelve a decade, and the last: all that a panel can show, and small tables."""
+    sparse = {round(10 ** (k / 12)) for k in range(60)} | {50, 100, 200, 500, 1000}
+    return table[(table["t"] <= 20) | table["t"].isin(sparse) | (table["t"] == table["t"].max())]
+
+
+def ordered(values: Iterable[Any]) -> list[Any]:
+    """Each once, numbers before words."""
+    return sorted(set(values), key=lambda value: (isinstance(value, str), value))
+
+
+def prefer(values: Iterable[Any], wished: Any) -> Any:
+    """The wished value where it is there, else the middle one."""
+    values = ordered(values)
+    return wished if wished in values else values[len(values) // 2]
+
+
+def family(table: pd.DataFrame, wished: dict[str, Any]) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """The instances with the wished numbers, or those nearest in kind; and those numbers."""
+    chosen = {name: prefer(table[name], wish) for name, wish in wished.items()}
+    for name, value in chosen.items():
+        table = table[table[name] == value]
+    return table, chosen
+
+
+def handles(palette: dict[Any, Any]) -> list[Line2D]:
+    looks = {value: look if isinstance(look, dict) else {"color": look} for value, look in palette.items()}
+    return [Line2D([], [], label=title(str(value)), markersize=4, **look) for value, look in looks.items()]
+
+
+def legend(figure: Figure, palette: dict[Any, Any], name: str, *more: Line2D) -> None:
     """One legend for all panels, at the right."""
-    handles = [Line2D([], [], color=colour, label=str(value)) for value, colour in palette.items()]
-    figure.legend(handles=handles, title=title, loc="outside right center", frameon=False)
+    figure.legend(handles=[*handles(palette), *more], title=name, loc="outside right center")
 
 
-def numbers(about: dict[str, Any], task: str) -> pd.DataFrame:
-    """The instances of a task-setting with their numbers, one row an instance: those whose sampler is unbiased, as in the paper."""
-    rows = [{"instance": i["name"], **i["numbers"]} for i in about["tasks"].get(task, {}).get("instances", [])]
-    return pd.DataFrame([row for row in rows if row.get("sampler_temperature", 1) == 1])
+def row_legend(ax: Axes, palette: dict[Any, Any], name: str, *more: Line2D) -> None:
+    """One for a row of panels, at the right of its last."""
+    ax.legend(handles=[*handles(palette), *more], title=name, loc="center left", bbox_to_anchor=(1.02, 0.5))
+
+
+def theory_handle(label: str = "closed form") -> Line2D:
+    return Line2D([], [], label=label, **THEORY)
+
+
+def log_time(ax: Axes) -> None:
+    """Iterations on a logarithmic axis, as plain numbers."""
+    ax.set_xscale("log")
+    ax.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    ax.xaxis.set_minor_formatter(NullFormatter())
+
+
+def one_apart(axes: Sequence[Axes], apart: int | None) -> None:
+    """One scale for all panels of a row but one, in which grey shows the others'; logarithmic where there is a factor of ten."""
+    others = [ax for k, ax in enumerate(axes) if k != apart]
+    for group in (others, [axes[apart]] if apart is not None else []):
+        drawn = np.concatenate([np.asarray(line.get_ydata(), float) for ax in group for line in ax.lines] or [[np.nan]])
+        drawn = drawn[np.isfinite(drawn)]
+        for ax in group:
+            ax.set_yscale("log" if len(drawn) and 0 < 10 * drawn.min() < drawn.max() else "linear")
+        ends = [end for ax in group if ax.lines for end in ax.get_ylim()]
+        for ax in group if ends else ():
+            ax.set_ylim(min(ends), max(ends))
+        if group is others and ends and apart is not None:
+            axes[apart].axhspan(min(ends), max(ends), color="0.9", zorder=0)
+
+
+def empty(ax: Axes, words: str = "does not run here") -> None:
+    """A panel without anything to draw says so."""
+    ax.text(0.5, 0.5, words, transform=ax.transAxes, ha="center", va="center", color="0.4", fontsize="small")
+
+
+def with_theory(table: pd.DataFrame, keys: list[str], known: Callable[[str, Any, float, int], Any]) -> pd.DataFrame:
+    """Beside each mean its closed form, NaN where there is none. `known` takes (entry, values of keys, mean at t = 1, T)."""
+    parts = []
+    for (entry, *key), part in table.groupby(["entry", *keys]):
+        form = None
+        if entry in WORKFLOWS:
+            form = known(entry, tuple(key), part.loc[part["t"].idxmin(), "mean"], part["t"].max())
+        parts.append(part.assign(theory=np.nan if form is None else np.asarray(form)[part["t"] - 1]))
+    return pd.concat(parts)

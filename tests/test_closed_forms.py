@@ -10,6 +10,7 @@ from benchmark.rules import Budget, Role, Rules, Track
 from benchmark.strategy import SampleRequest, Strategy, TrainingSet
 from benchmark.tasks.gaussian import Gaussian
 from benchmark.tasks.kde import KDE
+from paper import theory
 
 SEEDS = 2000
 
@@ -48,15 +49,15 @@ def test_replace_shrinks_variance_at_the_known_rate():
     the variance loses the mean's error gains."""
     n, t = 10, np.arange(1, 9)
     task = Gaussian(d=2, n=n)
-    assert_mean(measure(task, "replace", SEEDS, 8, "trace_ratio"), (1 - 1 / n) ** t)
-    assert_mean(measure(task, "replace", SEEDS, 8, "mean_error"), 2 * (1 - (1 - 1 / n) ** t))
+    assert theory.trace_ratio("replace", n, 8) == pytest.approx((1 - 1 / n) ** t)
+    assert_mean(measure(task, "replace", SEEDS, 8, "trace_ratio"), theory.trace_ratio("replace", n, 8))
+    assert_mean(measure(task, "replace", SEEDS, 8, "mean_error"), 2 * theory.moments("replace", n, 8)[0])
 
 
 def test_replace_loses_log_determinant_at_the_known_rate():
     """E log det Σ_t = t[Σ_{i≤d} ψ((n-i)/2) + d log(2/n)]."""
-    n, d, t = 12, 3, np.arange(1, 7)
-    step = sum(digamma((n - i) / 2) for i in range(1, d + 1)) + d * np.log(2 / n)
-    assert_mean(measure(Gaussian(d, n), "replace", SEEDS, 6, "log_determinant_ratio"), t * step)
+    n, d = 12, 3
+    assert_mean(measure(Gaussian(d, n), "replace", SEEDS, 6, "log_determinant_ratio"), theory.log_determinant(d, n, 6))
 
 
 def test_temperature_shifts_log_variance_at_the_known_rate():
@@ -79,7 +80,7 @@ def test_temperature_shifts_log_variance_at_the_known_rate():
 def test_replace_has_the_known_expected_test_loss(d, n, horizon, expected):
     """E NLL_t = ½[d log 2π + E log det_t + d·r^t + (d/n) Σ_{k≤t} r^k], r = n/(n-d-2)."""
     r, t = n / (n - d - 2), horizon
-    log_det = t * (sum(digamma((n - i) / 2) for i in range(1, d + 1)) + d * np.log(2 / n))
+    log_det = theory.log_determinant(d, n, t)[-1]
     known = 0.5 * (d * np.log(2 * np.pi) + log_det + d * r**t + d / n * sum(r**k for k in range(1, t + 1)))
     assert known == pytest.approx(expected, abs=5e-5)
     assert_mean(measure(Gaussian(d, n), "replace", SEEDS, horizon)[:, -1], known)
@@ -88,29 +89,20 @@ def test_replace_has_the_known_expected_test_loss(d, n, horizon, expected):
 def test_accumulate_keeps_the_known_share_of_variance():
     """E s²_t = Π_{k≤t} (1 - 1/(nk²)), and E μ²_t is the rest."""
     n, t = 5, np.arange(1, 11)
-    left = np.cumprod(1 - 1 / (n * t**2))
     task = Gaussian(d=2, n=n)
-    assert_mean(measure(task, "accumulate", SEEDS, 10, "trace_ratio"), left)
-    assert_mean(measure(task, "accumulate", SEEDS, 10, "mean_error"), 2 * (1 - left))
+    assert theory.trace_ratio("accumulate", n, 10) == pytest.approx(np.cumprod(1 - 1 / (n * t**2)))
+    assert_mean(measure(task, "accumulate", SEEDS, 10, "trace_ratio"), theory.trace_ratio("accumulate", n, 10))
+    assert_mean(measure(task, "accumulate", SEEDS, 10, "mean_error"), 2 * theory.moments("accumulate", n, 10)[0])
 
 
-def subsample_mean_error(n: int, horizon: int) -> np.ndarray:
-    """E μ²_t of accumulate-subsample, d = 1, by the recursion of covariances C_ij between points of generations i and j."""
-    c = np.zeros((horizon + 1, horizon + 1))
-    found = []
-    for t in range(1, horizon + 1):
-        total = n * t
-        among, own = c[:t, :t].sum(), np.trace(c[:t, :t])
-        error = 1 / n + (n - 1) / n * (n**2 * among - n * own) / (total * (total - 1))
-        for i in range(t):
-            c[i, t] = c[t, i] = (1 + (n - 1) * c[i, i] + n * (c[i, :t].sum() - c[i, i])) / total
-        c[t, t] = error
-        found.append(error)
-    return np.array(found)
+@pytest.mark.parametrize("id", ["replace", "accumulate"])
+def test_the_recursion_of_covariances_knows_the_closed_forms(id):
+    """One recursion for all workflows; two of them have products, which it does not use."""
+    assert 1 - theory.moments(id, 7, 50)[0] == pytest.approx(theory.trace_ratio(id, 7, 50), rel=1e-12)
 
 
 def test_accumulate_subsample_follows_its_recursion():
-    expected = subsample_mean_error(20, 30)
+    expected = theory.moments("accumulate-subsample", 20, 30)[0]
     assert expected[[1, 9, 29]] == pytest.approx([0.0859, 0.1261, 0.1342], abs=5e-5)
     found = measure(Gaussian(d=2, n=20), "accumulate-subsample", SEEDS, 30, "mean_error")
     assert_mean(found / 2, expected)
@@ -147,6 +139,25 @@ def test_kde_widens_at_the_known_rate(id, growth):
     found = measure(Watching(task.data, h, 20), id, seeds, horizon, "moment")
     t = np.arange(1, horizon + 1)
     assert_mean(found - np.array(real)[:, None], task.dimension * h**2 * growth(t))
+
+
+@pytest.mark.parametrize("id", ["replace", "accumulate", "accumulate-subsample"])
+def test_a_kde_generation_spreads_at_the_known_rate(id):
+    """About its own mean, from the variance of the real data themselves, whatever their law: moons are no independent draws."""
+    h, n, horizon, seeds = 0.5, 20, 8, 500
+    real = []
+
+    class Watching(KDE):
+        def real_data(self, world, count, rng):
+            examples = super().real_data(world, count, rng)
+            real.append(examples.var(axis=0).sum())
+            return examples
+
+    task = Watching("moons", h, n)
+    found = measure(task, id, seeds, horizon, "covariance_trace")
+    added = task.dimension * h**2
+    known = [theory.covariance_trace(id, n, horizon, (1 - 1 / n) * (v + added), added) for v in real]
+    assert_mean(found - np.array(known), 0)
 
 
 def test_shrunk_samples_keep_the_variance():

@@ -1,0 +1,98 @@
+"""What a figure is drawn from: one folder of results, or of tables made from them."""
+
+import json
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from benchmark.errors import ThriveError
+from benchmark.settings import nearest
+
+WHAT = ["task", "instance", "entry", "quantity", "t"]
+DRAWN = [*WHAT, "seeds", "mean", "low", "high"]
+"""Columns of the table beside a figure of curves."""
+OF_THE_PAPER = "thrive run --profile paper -t {} && python -m paper.data"
+"""What makes results of a task-setting that a profile does not run."""
+
+
+class Missing(Exception):
+    """A folder lacks what a figure needs; the message says what, and which command makes it."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A folder, and the entries that somebody wants to see (none named: those of the paper's figure)."""
+
+    folder: Path
+    entries: tuple[str, ...] = ()
+    missing: list[str] = field(default_factory=list)
+    """Parts of figures that were left out, and what makes them."""
+
+    @property
+    def where(self) -> str:
+        """The folder as messages name it."""
+        here = Path.cwd()
+        return str(self.folder.relative_to(here) if self.folder.is_relative_to(here) else self.folder)
+
+    @cached_property
+    def about(self) -> dict[str, Any]:
+        path = self.folder / "about.json"
+        if not path.is_file():
+            raise Missing(f"{self.where}: no results there. Make them: {self.command()}")
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return found
+
+    @cached_property
+    def curves(self) -> pd.DataFrame:
+        assert self.about, "without it there are no curves either"
+        return pd.read_parquet(self.folder / "curves.parquet", columns=[*DRAWN, "sd", "first_seed"])
+
+    def of(self, task: str, quantities: str | list[str], *own: str) -> pd.DataFrame:
+        """Curves of a task-setting beside the numbers of its instances (d, n, …); of the entries that were named, else of `own`.
+
+        As in the paper, of those instances whose sampler is unbiased.
+        """
+        quantities = [quantities] if isinstance(quantities, str) else quantities
+        about = self.about["tasks"].get(task, {"instances": []})
+        numbers = [
+            {"instance": instance["name"], **instance["numbers"]}
+            for instance in about["instances"]
+            if instance["numbers"].get("sampler_temperature", 1) == 1
+        ]
+        found = self.curves[self.curves["task"] == task]
+        found = found[found["quantity"].isin(quantities) & found["entry"].isin(self.facets(*own))]
+        found = found.merge(pd.DataFrame(numbers, columns=None if numbers else ["instance"]))
+        if found.empty:
+            words = f"{self.where}: no {' or '.join(quantities)} of {task}, {', '.join(self.facets(*own))}"
+            raise Missing(
+                f"{words}. Make it: {self.command(f'-t {task}') if about['instances'] else OF_THE_PAPER.format(task)}"
+            )
+        return found
+
+    def facets(self, *own: str) -> tuple[str, ...]:
+        return self.entries or own
+
+    def table(self, name: str, command: str) -> pd.DataFrame:
+        """A table of its own in the folder."""
+        if not (self.folder / name).is_file():
+            raise Missing(f"{self.where}/{name}: no such file. Make it: {command}")
+        return pd.read_csv(self.folder / name)
+
+    def command(self, what: str = "") -> str:
+        """What makes more results in this folder: `-t` a task-setting, `-s` an entry."""
+        profile = self.about["profile"] if (self.folder / "about.json").is_file() else self.folder.name
+        own = profile in ("paper", "data", "bandwidths")
+        profile = "paper" if profile == "data" else profile
+        gather = "python -m paper.data" if own else f"thrive score --profile {profile} --to {self.where}"
+        return f"thrive run --profile {profile} {what}".strip() + f" && {gather}"
+
+    def check_entries(self) -> None:
+        """Raises ThriveError where an entry was named that has no results here."""
+        known = set(self.curves["entry"]) if self.entries else set()
+        for id in self.entries:
+            if id not in known:
+                words = f"{self.where}: no results of '{id}'.{nearest(id, known)}"
+                raise ThriveError(f"{words} If it is an entry, make them: {self.command(f'-s {id}')}")
