@@ -113,7 +113,7 @@ EXPERIMENTS = (
     Experiment(
         "language_model",
         LanguageModel(n=1024, epochs=1, batch=4, learning_rate=0.0012, precision="float32"),
-        real=(16, 64, 256, 1024),
+        real=(16, 32, 64, 128, 256, 512, 1024),
         synthetic=(0, 64, 256, 1024),
         seeds=3,
         steps_of=512,
@@ -226,23 +226,21 @@ def run(experiments: tuple[Experiment, ...], jobs: int) -> pd.DataFrame:
     from joblib import Parallel, delayed, parallel_config
     from tqdm import tqdm
 
-    known = params.load(ROOT)
+    settings = params.load(ROOT)
     units = []
     for experiment in experiments:
-        pins.verify(ROOT, known, experiment.task.pins)
-        pinned = digest([known.pins[name].files for name in experiment.task.pins])
+        pins.verify(ROOT, settings, experiment.task.pins)
+        pinned = digest([settings.pins[name].files for name in experiment.task.pins])
         for seed in range(experiment.seeds):
             units.append((experiment, seed, _file(experiment, seed, pinned) if experiment.kept else None))
     with parallel_config("loky", n_jobs=min(jobs, len(units)), inner_max_num_threads=1):
         outcomes = Parallel(return_as="generator")(delayed(_compute)(*unit) for unit in units)
-        found = list(tqdm(outcomes, total=len(units), unit="seed", file=sys.stderr, mininterval=1))
+        found: list[Any] = list(tqdm(outcomes, total=len(units), unit="seed", file=sys.stderr, mininterval=1))
     failures = [outcome.error for outcome in found if isinstance(outcome, Failure)]
     if failures:
-        raise ThriveError("\n".join(failures) + f"\n{len(failures)} of {len(units)} failed: nothing is written.")
-    return pd.concat(
-        [table(e, [f for (of, _, _), f in zip(units, found, strict=True) if of is e]) for e in experiments],
-        ignore_index=True,
-    )
+        raise ThriveError("\n".join([*failures, f"{len(failures)} of {len(units)} failed, and no table was made."]))
+    of = {e: [losses for unit, losses in zip(units, found, strict=True) if unit[0] is e] for e in experiments}
+    return pd.concat([table(e, of[e]) for e in experiments], ignore_index=True)
 
 
 def main() -> None:
