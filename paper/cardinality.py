@@ -11,7 +11,10 @@ from "untrained". Hence the second control, `steps`: every set trains for the st
 checkpoint, as real = synthetic = 0. Gaussian and KDE are maximum likelihood in closed form and take no steps: for them there is no such
 control. The Gaussian's test loss is exact.
 
-Source: Kazdan et al., Collapse or Thrive? (ICML 2025), section 5 and Figure 5, for a language model.
+Finished fits of the language model are kept in `results/cardinality/`: interrupted, a run goes on where it was, and a finer grid or more
+seeds cost only what is new.
+
+Source: Kazdan et al., Collapse or Thrive? (ICML 2025), Figure 5, for a language model.
 """
 
 import argparse
@@ -115,7 +118,7 @@ EXPERIMENTS = (
         LanguageModel(n=1024, epochs=1, batch=4, learning_rate=0.0012, precision="float32"),
         real=(16, 32, 64, 128, 256, 512, 1024),
         synthetic=(0, 64, 256, 1024),
-        seeds=3,
+        seeds=2,
         steps_of=512,
         kept=True,
     ),
@@ -154,7 +157,7 @@ def training_set(history: History, real: int, synthetic: int) -> Weighted:
 
 
 def table(experiment: Experiment, found: list[dict[Cell, float]]) -> pd.DataFrame:
-    """Mean and standard deviation over seeds of each cell's test loss.
+    """Mean and standard deviation over seeds of each cell's test loss, in nats per token of text and per example else.
 
     `change` is the loss minus that of the same real rows alone under the same control, which is paired by seed: below 0,
     synthetic rows help.
@@ -179,6 +182,8 @@ def table(experiment: Experiment, found: list[dict[Cell, float]]) -> pd.DataFram
 
 
 class Failure(NamedTuple):
+    """What went wrong, and with which seed."""
+
     error: str
 
 
