@@ -236,7 +236,7 @@ def board(folder: Path, show: bool) -> None:
               help="Folder with results; without it, paper/data, and leaderboard/ for the board's own figures and for --entries.")  # fmt: skip
 @click.option("--style", "look", type=click.Choice(["paper", "slides"]), default="paper", show_default=True)
 @click.option("--to", "target", type=click.Path(path_type=Path),
-              help="Folder to write; without it, paper/figures, or results/figures with --entries, --at or --style slides.")  # fmt: skip
+              help="Folder to write; without it, figures/ beside the results, or results/figures with --entries, --at or --style slides.")  # fmt: skip
 def figures(names: tuple[str, ...], entries: str | None, folder: Path | None, look: str, target: Path | None) -> None:
     """Draw the paper's figures and the board's, as PDF and PNG, each with its table as CSV."""
     from paper.figures import draw
@@ -244,8 +244,8 @@ def figures(names: tuple[str, ...], entries: str | None, folder: Path | None, lo
     home = root()
     ids = [id.strip() for id in entries.split(",")] if entries else []
     own = not (ids or folder or look != "paper")
-    target = target or Path("paper" if own else "results", "figures")
-    for path in draw(home, folder, home / target, names, ids, look, partial(click.echo, err=True)):
+    target = target or (None if own else Path("results", "figures"))
+    for path in draw(home, folder, target, names, ids, look, partial(click.echo, err=True)):
         click.echo(path, err=True)
 
 

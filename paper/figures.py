@@ -46,6 +46,11 @@ class Drawing(NamedTuple):
     part: str = ""
     unasked: bool = True
 
+    @property
+    def home(self) -> Path:
+        """Where it is drawn to."""
+        return (BOARD if self.folder == BOARD else PAPER.parent) / "figures"
+
 
 FIGURES = {
     "fig1": Drawing(fig1.draw),
@@ -73,13 +78,14 @@ FIGURES = {
 
 
 def draw(
-    home: Path, folder: Path | None, target: Path, names: Sequence[str] = (), entries: Sequence[str] = (),
+    home: Path, folder: Path | None, target: Path | None, names: Sequence[str] = (), entries: Sequence[str] = (),
     look: str = "paper", tell: Callable[[str], object] = print,
 ) -> list[Path]:  # fmt: skip
     """Draw figures as PDF and PNG, each with the table behind it as CSV; returns what was written.
 
     Args:
         folder: what all of them are drawn from; None: each from its own folder, named entries from the board's.
+        target: None: paper/figures for the paper's own, leaderboard/figures for the board's.
         names: none: all but those that are drawn on request.
         entries: what the facets of the paper's figures are to show instead.
         tell: hears what was left out, and which command makes it.
@@ -91,13 +97,12 @@ def draw(
         if name not in FIGURES:
             raise ThriveError(f"no figure '{name}'.{nearest(name, FIGURES)}")
     style.apply(look)
-    target.mkdir(parents=True, exist_ok=True)
     written = []
     for name in names or [name for name, drawing in FIGURES.items() if drawing.unasked]:
         found = source(home, name, folder, entries)
         try:
             found.check_entries()
-            written += _write(*made(name, found), target / name)
+            written += _write(*made(name, found), home / (target or FIGURES[name].home) / name)
         except Missing as missing:
             found.missing.append(str(missing))
         for words in found.missing:
@@ -129,6 +134,7 @@ def as_csv(table: pd.DataFrame) -> str:
 
 
 def _write(figure: Figure, table: pd.DataFrame, path: Path) -> list[Path]:
+    path.parent.mkdir(parents=True, exist_ok=True)
     paths = [path.parent / f"{path.name}.{kind}" for kind in ("pdf", "png", "csv")]
     figure.draw_without_rendering()
     figure.set_layout_engine("none")  # laid out once, not once for every file

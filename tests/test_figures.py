@@ -13,7 +13,8 @@ from paper import closed_forms, figures, style
 from paper.figures import FIGURES
 from paper.source import Source
 
-COMMITTED = sorted(path.stem for path in Path(__file__).parents[1].glob("paper/figures/*.csv"))
+ROOT = Path(__file__).parents[1]
+COMMITTED = [name for name, drawing in FIGURES.items() if (ROOT / drawing.home / f"{name}.csv").is_file()]
 SMALL = ["workflows", "fig3"]
 
 
@@ -30,7 +31,7 @@ def _closed():
 def test_the_committed_table_is_what_is_drawn(root, name):
     """Byte for byte, from the committed results: `thrive figures` writes it anew."""
     _, table = figures.made(name, figures.source(root, name))
-    assert figures.as_csv(table) == (root / "paper" / "figures" / f"{name}.csv").read_text()
+    assert figures.as_csv(table) == (root / FIGURES[name].home / f"{name}.csv").read_text()
 
 
 @pytest.mark.parametrize("name", FIGURES)
@@ -102,8 +103,8 @@ def test_named_entries_are_the_facets(root, tmp_path):
 
 
 @pytest.mark.parametrize(("words", "target"), [
-    ([], "paper/figures"),
-    (["--only", "fig2"], "paper/figures"),
+    ([], None),
+    (["--only", "fig2"], None),
     (["--only", "fig2", "--entries", "accumulate,anchor-0.5"], "results/figures"),
     (["--style", "slides"], "results/figures"),
     (["--at", "leaderboard"], "results/figures"),
@@ -114,7 +115,12 @@ def test_only_plain_figures_overwrite_the_committed_ones(root, monkeypatch, word
     monkeypatch.setattr(figures, "draw", lambda home, folder, to, *more: asked.append(to) or [])
     monkeypatch.chdir(root)
     assert CliRunner().invoke(main, ["figures", *words]).exit_code == 0
-    assert asked == [root / target]
+    assert asked == [target and Path(target)]
+
+
+def test_figures_stand_beside_what_they_are_drawn_from():
+    assert {str(drawing.home) for drawing in FIGURES.values()} == {"paper/figures", "leaderboard/figures"}
+    assert str(FIGURES["ranks"].home) == "leaderboard/figures"
 
 
 def test_an_entry_without_results_is_refused_with_the_way_to_them(root, monkeypatch):
