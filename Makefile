@@ -6,10 +6,11 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export HF_HUB_OFFLINE := 1
 
-.PHONY: help setup repro quick test speed lock clean
+.PHONY: help setup repro paper quick test speed lock clean
 
 help:
 	@echo "make repro [PROFILE=smoke|quick|standard|paper]   run the benchmark through DVC: scores, leaderboard, figures"
+	@echo "make paper   reproduce the paper: its whole grid, all figures and the report"
 	@echo "make quick   a first look in two minutes, written to results/quick/board"
 	@echo "make test    lint, types and tests"
 	@echo "make speed   how fast it is, beside naive loops"
@@ -28,6 +29,9 @@ setup: .venv/installed
 repro: setup
 	sed -i.bak 's/^profile: .*/profile: $(PROFILE)/' params.yaml && rm params.yaml.bak
 	dvc repro
+
+paper: setup
+	dvc repro paper/dvc.yaml
 
 quick: setup
 	thrive run --profile quick
