@@ -169,7 +169,7 @@ def _ranks(board: Board) -> list[dict[str, Any]]:
 
 def _front(board: Board) -> list[dict[str, Any]]:
     """Score against cost, entry by entry, and whether no other entry is as cheap and better."""
-    points = [
+    points: list[dict[str, Any]] = [
         {"entry": row.entry, "division": "reference" if row in board.references else f"{row.track}, {row.budget}",
          "score": row.score.centre, "low": row.score.low, "high": row.score.high, "cost": row.usage.cost}
         for row in _rows(board)
@@ -207,7 +207,8 @@ def _vega() -> str:
     """vegaEmbed with Vega and Vega-Lite."""
     import vl_convert
 
-    return _as_script(vl_convert.javascript_bundle())
+    bundle = vl_convert.javascript_bundle()  # type: ignore[call-arg]  # of which its stub forgets the default
+    return _as_script(bundle)
 
 
 def _as_script(source: str) -> str:

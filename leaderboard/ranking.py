@@ -148,7 +148,8 @@ def over_all(parts: Iterable[Interval]) -> Interval:
 
 def _paired(a: "Mapping[str, pd.Series[float]]", b: "Mapping[str, pd.Series[float]]") -> list[Vector]:
     """Differences by seed, for each task-setting."""
-    return [_apart(values.to_numpy(float), b[task].reindex(values.index).to_numpy(float)) for task, values in a.items()]
+    tables = _tables([a, b])
+    return [_apart(own, other) for own, other in tables]
 
 
 def _apart(x: Vector, y: Vector) -> Vector:
@@ -176,7 +177,8 @@ def _p_values(differences: list[Vector]) -> Vector:
     freedom = np.array([values.shape[1] - 1 for values in differences])[:, None]
 
     def beyond(log_p: Vector, centre: Vector, *error: Vector) -> Vector:
-        return np.sqrt(np.sum((stdtrit(freedom, np.exp(log_p) / 2) * error) ** 2, axis=0)) - centre
+        quantiles = stdtrit(freedom, np.exp(log_p) / 2)
+        return np.asarray(np.sqrt(np.sum((quantiles * error) ** 2, axis=0)) - centre)
 
     least = np.full(tests, -200.0)
     found = np.where(centres == 0, 1.0, 0.0)

@@ -24,4 +24,4 @@ def read(source: Source) -> dict[str, Any]:
 
 def rows(board: dict[str, Any]) -> list[dict[str, Any]]:
     """The reference lines, and the entries of all divisions."""
-    return board["references"] + [row for division in board["divisions"] for row in division["rows"]]
+    return [*board["references"], *(row for division in board["divisions"] for row in division["rows"])]

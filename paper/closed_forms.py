@@ -27,7 +27,8 @@ def _spread(entry: str, key: Any, first: float, horizon: int) -> theory.Vector:
 
 
 def _kept(entry: str, key: Any, first: float, horizon: int) -> theory.Vector:
-    return (1 - 1 / key[0]) * theory.trace_ratio(entry, key[1], horizon)
+    at_first = float(1 - 1 / key[0])
+    return at_first * theory.trace_ratio(entry, key[1], horizon)
 
 
 ROWS = [

@@ -4,6 +4,8 @@ As published, every training set is seen for one epoch, so that few rows also me
 number of steps.
 """
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -17,7 +19,7 @@ LABELS = {
     "language_model": "LM cross-entropy\n(nats per token)", "gaussian": "Gaussian NLL (nats)", "kde": "KDE test NLL (nats)",
 }  # fmt: skip
 CONTROLS = {"epochs": "one epoch (as published)", "steps": "equal steps (control)"}
-UNTRAINED = {"color": "0.3", "linestyle": ":", "linewidth": 1.2}
+UNTRAINED: dict[str, Any] = {"color": "0.3", "linestyle": ":", "linewidth": 1.2}
 COMMAND = "python -m paper.cardinality"
 
 
@@ -54,7 +56,7 @@ def draw(source: Source) -> tuple[Figure, pd.DataFrame]:
     return figure, table
 
 
-def _lines(ax: Axes, table: pd.DataFrame, x: str, hue: str, palette: dict[int, object]) -> None:
+def _lines(ax: Axes, table: pd.DataFrame, x: str, hue: str, palette: dict[Any, Any]) -> None:
     """Means over seeds with their standard errors."""
     for value, part in table.sort_values(x).groupby(hue):
         error = part["sd"] / part["seeds"] ** 0.5

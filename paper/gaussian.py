@@ -36,7 +36,7 @@ def draw(source: Source, name: str) -> tuple[Figure, pd.DataFrame]:
     table = source.of("gaussian", name, *style.WORKFLOWS)
     table = table[table["n"] > table["d"]] if name == "log_determinant_ratio" else table
     table = style.thinned(
-        style.with_theory(table, ["d", "n"], lambda entry, key, first, T: quantity.known(entry, *key, T))
+        style.with_theory(table, ["d", "n"], lambda entry, key, first, T: quantity.known(entry, key[0], key[1], T))
     )
     if name == "log_determinant_ratio":
         ends = ["mean", "low", "high", "theory"]

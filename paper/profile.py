@@ -1,5 +1,7 @@
 """Collapse profile: in how many instances each entry collapses, in each sense of the word."""
 
+from typing import Any
+
 import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
@@ -37,7 +39,7 @@ def draw(source: Source) -> tuple[Figure, pd.DataFrame]:
     return figure, table.drop(columns="words")
 
 
-def _count(row: dict[str, object], definition: str) -> dict[str, int]:
+def _count(row: dict[str, Any], definition: str) -> dict[str, int]:
     """Instances (scaling: families of them) where it is defined, and where its interval lies above 0; +inf does."""
     if definition == "scaling":
         parts = [estimate for task in row["tasks"] for estimate in task["scaling"].values()]

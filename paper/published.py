@@ -32,7 +32,7 @@ NO_COUNTERPART = {
 
 def read() -> pd.DataFrame:
     """The published table; `text` is a number as it was given, `rounding` half a unit of its last digit."""
-    table = pd.read_csv(PUBLISHED, dtype={"published": str, "t": "Int64", "seeds": "Int64"})
+    table = pd.read_csv(PUBLISHED, dtype={"published": "str", "t": "Int64", "seeds": "Int64"})
     table["text"], table["published"] = table["published"], table["published"].astype(float)
     return table.assign(rounding=[half_a_digit(text) for text in table["text"]])
 

@@ -1,5 +1,7 @@
 """Rank intervals: which ranks the seeds leave open to each entry, by final score and by slope, a panel for each division."""
 
+from typing import Any
+
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -42,7 +44,7 @@ def draw(source: Source) -> tuple[Figure, pd.DataFrame]:
     return figure, table
 
 
-def _panel(ax: Axes, table: pd.DataFrame, entries: list[str], palette: dict[str, dict[str, object]]) -> None:
+def _panel(ax: Axes, table: pd.DataFrame, entries: list[str], palette: dict[str, dict[str, Any]]) -> None:
     for offset, (by, look) in zip((-0.17, 0.17), palette.items(), strict=True):
         part = table[table["by"] == by].set_index("entry").loc[entries]
         y = [k + offset for k in range(len(entries))]

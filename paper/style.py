@@ -18,7 +18,7 @@ INFINITE = "×: infinite from here on, in some run"
 WORKFLOWS = {"replace": "Replace", "accumulate-subsample": "Accumulate-subsample", "accumulate": "Accumulate"}
 BOTH = ("replace", "accumulate")
 DATA_SETS = {"blobs": "Blobs", "circles": "Circles", "moons": "Moons", "swiss_roll": "Swiss roll"}
-THEORY = {"color": "black", "linestyle": (0, (4, 2)), "linewidth": 0.9}
+THEORY: dict[str, Any] = {"color": "black", "linestyle": (0, (4, 2)), "linewidth": 0.9}
 LOOKS = {"paper": ("paper", 0.9, 1.0), "slides": ("talk", 0.75, 1.4)}
 """By style: seaborn's context, the scale of its fonts, and of panels."""
 MARKERS = "osD^vP*X"
@@ -90,7 +90,7 @@ def curves(ax: Axes, table: pd.DataFrame, hue: str, palette: dict[Any, Any]) -> 
             ax.plot(part["t"], part["theory"], **THEORY)
         if mean.isna().any():
             last = mean.last_valid_index()
-            at = (part["t"].iloc[0], 1) if last is None else (part.loc[last, "t"], mean[last])
+            at = (part["t"].iloc[0], 1) if last is None else (part["t"][last], mean[last])
             transform = ax.get_xaxis_transform() if last is None else ax.transData
             ax.plot(*at, "x", color=look["color"], transform=transform, clip_on=False)
 
@@ -98,7 +98,8 @@ def curves(ax: Axes, table: pd.DataFrame, hue: str, palette: dict[Any, Any]) -> 
 def thinned(table: pd.DataFrame) -> pd.DataFrame:
     """The first twenty iterations, then about twelve a decade, and the last: all that a panel can show, and small tables."""
     sparse = {round(10 ** (k / 12)) for k in range(60)} | {50, 100, 200, 500, 1000}
-    return table[(table["t"] <= 20) | table["t"].isin(sparse) | (table["t"] == table["t"].max())]
+    found: pd.DataFrame = table[(table["t"] <= 20) | table["t"].isin(sparse) | (table["t"] == table["t"].max())]
+    return found
 
 
 def ordered(values: Iterable[Any]) -> list[Any]:
@@ -150,7 +151,9 @@ def one_apart(axes: Sequence[Axes], apart: int | None) -> None:
     """One scale for all panels of a row but one, in which grey shows the others'; logarithmic where there is a factor of ten."""
     others = [ax for k, ax in enumerate(axes) if k != apart]
     for group in (others, [axes[apart]] if apart is not None else []):
-        drawn = np.concatenate([np.asarray(line.get_ydata(), float) for ax in group for line in ax.lines] or [[np.nan]])
+        drawn = np.concatenate(
+            [np.empty(0), *(np.asarray(line.get_ydata(), float) for ax in group for line in ax.lines)]
+        )
         drawn = drawn[np.isfinite(drawn)]
         for ax in group:
             ax.set_yscale("log" if len(drawn) and 0 < 10 * drawn.min() < drawn.max() else "linear")
@@ -172,6 +175,6 @@ def with_theory(table: pd.DataFrame, keys: list[str], known: Callable[[str, Any,
     for (entry, *key), part in table.groupby(["entry", *keys]):
         form = None
         if entry in WORKFLOWS:
-            form = known(entry, tuple(key), part.loc[part["t"].idxmin(), "mean"], part["t"].max())
+            form = known(entry, tuple(key), float(part.sort_values("t")["mean"].iloc[0]), part["t"].max())
         parts.append(part.assign(theory=np.nan if form is None else np.asarray(form)[part["t"] - 1]))
     return pd.concat(parts)

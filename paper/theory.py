@@ -52,7 +52,7 @@ def trace_ratio(entry: str, n: int, horizon: int) -> Vector:
     t = iterations(horizon)
     if entry == "replace":
         return np.asarray((1 - 1 / n) ** t)
-    return np.cumprod(1 - 1 / (n * t**2)) if entry == "accumulate" else 1 - moments(entry, n, horizon)[0]
+    return np.asarray(np.cumprod(1 - 1 / (n * t**2)) if entry == "accumulate" else 1 - moments(entry, n, horizon)[0])
 
 
 def log_determinant(d: int, n: int, horizon: int) -> Vector:
