@@ -30,7 +30,7 @@ def _committed(root: Path, path: str) -> str | None:
 
 
 def changes(old: dict[str, Any], board: Board) -> str:
-    """A section of Markdown; empty where no row moved."""
+    """A section of Markdown; empty where it is the same board."""
     new = board.model_dump()
     was, now = dict(_rows(old)), dict(_rows(new))
     common = _protocol(old, new)
@@ -40,11 +40,11 @@ def changes(old: dict[str, Any], board: Board) -> str:
         if entry not in was or _shown(was[entry]) != _shown(row)
     ]
     lines += [f"| {was[e]['track']}, {was[e]['budget']} | `{e}` | – | – | – | left |" for e in was if e not in now]
-    if not lines:
+    if not lines and not common:
         return ""
-    head = [f"## Profile {board.profile}, computed on {dates(board)}", "", *(f"- {line}" for line in common)]
-    table = ["", "| division | entry | rank | score | slope score | why |", "| --- | --- | --- | --- | --- | --- |"]
-    return "\n".join([*head, *table, *lines]) + "\n"
+    head = [f"## Profile {board.profile}, computed on {dates(board)}", "", *(f"- {line}" for line in common), ""]
+    table = ["| division | entry | rank | score | slope score | why |", "| --- | --- | --- | --- | --- | --- |", *lines]
+    return "\n".join([*head, *(table if lines else ["No row moved."])]) + "\n"
 
 
 def _rows(board: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
