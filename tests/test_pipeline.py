@@ -57,9 +57,12 @@ def test_the_pipeline_end_to_end(clone):
         "accumulate-subsample",
         "accumulate",
     ]
-    for name in ("fig1", "fig2", "fig4"):
-        assert (clone / "paper" / "figures" / f"{name}.png").stat().st_size > 10_000
-        assert (clone / "paper" / "figures" / f"{name}.pdf").read_bytes().startswith(b"%PDF")
+    for name in ("fig1", "fig2", "fig4", "ranks", "slopes", "collapse-profile"):
+        assert (clone / "leaderboard" / "figures" / f"{name}.png").stat().st_size > 10_000
+        assert (clone / "leaderboard" / "figures" / f"{name}.pdf").read_bytes().startswith(b"%PDF")
+    assert "Rank intervals" in (clone / "leaderboard" / "leaderboard.html").read_text()
+    printed = call(clone, "thrive", "score", "--json")
+    assert json.loads(printed[printed.index("{") : printed.rindex("}") + 1]) == profile
     assert "Running stage 'score@gaussian'" in first
 
     assert "Data and pipelines are up to date" in call(clone, "dvc", "repro")
