@@ -57,7 +57,7 @@ def test_the_pipeline_end_to_end(clone):
         "accumulate-subsample",
         "accumulate",
     ]
-    for name in ("fig1", "fig2", "fig4", "ranks", "slopes", "collapse-profile"):
+    for name in ("fig1", "fig2", "fig4", "slopes", "collapse-profile"):
         assert (clone / "leaderboard" / "figures" / f"{name}.png").stat().st_size > 10_000
         assert (clone / "leaderboard" / "figures" / f"{name}.pdf").read_bytes().startswith(b"%PDF")
     assert "Rank intervals" in (clone / "leaderboard" / "leaderboard.html").read_text()
