@@ -37,6 +37,7 @@ def apply(style: str = "paper") -> None:
             "figure.figsize": (2.1 * size, 1.7 * size),  # of a panel
             "savefig.dpi": 160,
             "grid.linewidth": 0.5,
+            "axes.formatter.min_exponent": 3,  # on log axes 2.1 and 0.01, not 2.1 × 10⁰ and 10⁻²
             "legend.frameon": False,
             "legend.fontsize": "small",
         }
