@@ -53,5 +53,6 @@ speed: setup
 lock: setup
 	pip freeze --all --exclude-editable | grep -v '^pip==' | sed 's/+cpu//' > requirements.lock
 
+# Keeps cells/ and results/, which took hours: remove them yourself.
 clean:
-	rm -rf .venv cells results
+	rm -rf .venv

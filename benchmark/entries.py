@@ -2,13 +2,14 @@
 
 import inspect
 import re
-from collections.abc import Iterable
+import unicodedata
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, field_validator
+from pydantic import Field, JsonValue, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from benchmark import requirements, settings
@@ -23,6 +24,7 @@ FOLDERS = ("baselines", "submissions")
 APIS = (1,)
 PLACEHOLDER = "TODO"
 ID = r"^[a-z0-9][a-z0-9.-]*$"
+LONGEST_TEXT = 400
 
 
 class Card(settings.Settings):
@@ -40,7 +42,7 @@ class Card(settings.Settings):
     track: Track
     budget: Budget
     role: Role = Role.ENTRY
-    hyperparameters: dict[str, Any] = {}
+    hyperparameters: dict[str, JsonValue] = {}
     not_for: dict[str, str] = {}
     """Task-settings that it does not fit, and why: it is not run there."""
     tuned_on: str
@@ -52,6 +54,19 @@ class Card(settings.Settings):
         """Keys that still hold what `thrive new` wrote there for the author to fill in."""
         values = {"authors": " ".join(self.authors), "description": self.description}
         return [key for key, value in values.items() if PLACEHOLDER in value]
+
+    @model_validator(mode="before")
+    @classmethod
+    def text_is_text(cls, card: dict[str, Any]) -> dict[str, Any]:
+        """What stands on the board and in terminals: nothing that moves a cursor or turns a line around, and no books."""
+        for key, value in card.items():
+            for text in _strings(value):
+                if len(text) > LONGEST_TEXT or any(
+                    unicodedata.category(c) in ("Cc", "Cf") and c not in "\n\t" for c in text
+                ):
+                    words = f"{key}: Expected at most {LONGEST_TEXT} characters, none of them a control character"
+                    raise PydanticCustomError("text", words)
+        return card
 
     @field_validator("api", mode="before")
     @classmethod
@@ -78,6 +93,15 @@ class Card(settings.Settings):
         if not isinstance(version, str) or not re.fullmatch(r"(0|[1-9]\d*)(\.(0|[1-9]\d*)){2}", version):
             raise PydanticCustomError("version", "Expected MAJOR.MINOR.PATCH, such as 1.0.0")
         return version
+
+
+def _strings(value: Any) -> Iterator[str]:
+    """All texts in a value of a YAML file."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, (dict, list)):
+        for part in [*value, *value.values()] if isinstance(value, dict) else value:
+            yield from _strings(part)
 
 
 @dataclass(frozen=True)

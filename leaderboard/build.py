@@ -72,7 +72,7 @@ def build(results: Results, cards: dict[str, Card]) -> Board:
     gone = sorted(set(results.scores["entry"]) - set(cards))
     if gone:
         raise ThriveError(
-            f"results of '{gone[0]}', but no such entry. Make results without it: thrive run, then thrive score."
+            f"results of '{gone[0]}', but no such entry. Make results without it: {_again(results.about['profile'])}."
         )
     about = _where_entries_are_ranked(results.about)
     tasks = [_task_about(name, part, results.scores) for name, part in about["tasks"].items()]
@@ -195,7 +195,7 @@ def _entry(card: Card, tasks: list[TaskAbout], runs: pd.DataFrame, about: dict[s
     refused = {name: part["refused"][card.id] for name, part in about["tasks"].items() if card.id in part["refused"]}
     as_run = [part["as_run"][card.id] for part in about["tasks"].values() if card.id in part.get("as_run", {})]
     own = runs[runs["entry"] == card.id]
-    missing = stale(card, as_run)
+    missing = stale(card, as_run, about["profile"])
     parts = []
     for task in tasks:
         if task.task not in refused:
@@ -233,12 +233,17 @@ def _entry(card: Card, tasks: list[TaskAbout], runs: pd.DataFrame, about: dict[s
     )
 
 
-def stale(card: Card, as_run: list[dict[str, str]]) -> list[str]:
+def _again(profile: str, what: str = "") -> str:
+    """What makes a profile's board anew."""
+    return f"thrive run --profile {profile}{what}, thrive score --profile {profile}, then thrive board"
+
+
+def stale(card: Card, as_run: list[dict[str, str]], profile: str) -> list[str]:
     """Where the card says otherwise than it did when the scores were computed."""
     now = {"version": card.version, "track": card.track.value, "budget": card.budget.value}
     return list(
         dict.fromkeys(
-            f"stale: it ran with {key} {then[key]}, its card now says {value}; thrive run -s {card.id}, then thrive score"
+            f"stale: it ran with {key} {then[key]}, its card now says {value}; {_again(profile, f' -s {card.id}')}"
             for then in as_run
             for key, value in now.items()
             if then[key] != value

@@ -25,7 +25,10 @@ def record(board: Board, root: Path) -> str:
 
 def _committed(root: Path, path: str) -> str | None:
     """None where it is not committed, or the folder is no clone."""
-    asked = subprocess.run(["git", "show", f"HEAD:{path}"], cwd=root, capture_output=True, text=True)
+    try:
+        asked = subprocess.run(["git", "show", f"HEAD:./{path}"], cwd=root, capture_output=True, encoding="utf-8")
+    except OSError:  # there is no git
+        return None
     return asked.stdout if asked.returncode == 0 else None
 
 
@@ -87,7 +90,10 @@ def _protocol(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
         found.append(
             f"metrics version {old['metrics_version']} → {new['metrics_version']}: the scores' formulas changed."
         )
+    if old["profile"] != new["profile"]:
+        found.append(f"profile {old['profile']} → {new['profile']}.")
     before = {task["task"]: task for task in old["tasks"]}
+    found += [f"{name}: no longer a task-setting." for name in before if name not in {t["task"] for t in new["tasks"]}]
     for task in new["tasks"]:
         name, known = task["task"], before.get(task["task"])
         if known is None:

@@ -125,7 +125,7 @@ def _numbers(column: "pd.Series[float]") -> list[float | None]:
 
 
 def _sparks(board: Board, results: Results) -> dict[tuple[str, str], str]:
-    """By entry and task-setting: points of a line, asinh(excess / s) against t, the median over seeds, the mean over ranked instances.
+    """By entry and task-setting: points of a line, asinh(excess / s) of the medians over seeds against t, the mean over ranked instances.
 
     All of a task-setting have one vertical axis: from 0, at the bottom, to what replace ends at.
     """
@@ -170,7 +170,7 @@ def _ranks(board: Board) -> list[dict[str, Any]]:
 def _front(board: Board) -> list[dict[str, Any]]:
     """Score against cost, entry by entry, and whether no other entry is as cheap and better."""
     points: list[dict[str, Any]] = [
-        {"entry": row.entry, "division": "reference" if row in board.references else f"{row.track}, {row.budget}",
+        {"entry": row.entry, "division": "reference" if row.role == "reference" else f"{row.track}, {row.budget}",
          "score": row.score.centre, "low": row.score.low, "high": row.score.high, "cost": row.usage.cost}
         for row in _rows(board)
         if row.score is not None and row.score.centre is not None and row.usage is not None and row.usage.cost is not None

@@ -1,8 +1,6 @@
 """What leaderboard.json holds. Its JSON schema, leaderboard.schema.json, is made from these classes."""
 
-from typing import Any
-
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 
 class Part(BaseModel):
@@ -86,7 +84,7 @@ class Row(Part):
     licence: str
     url: str | None
     citation: str | None
-    hyperparameters: dict[str, Any]
+    hyperparameters: dict[str, JsonValue]
     tuned_on: str
     configurations_tried: int
     digest: str | None = Field(description="of code and data as they were run; null: not recorded")
@@ -103,7 +101,7 @@ class Row(Part):
     verdict: str | None = Field(description="the worst of all ranked instances; null: of none")
     above_base: Estimate | None = Field(description="mean over task-settings of score minus that of the base workflow")
     beside_base: str | None = Field(description="better, worse or not separable, after Holm; null: base, or unranked")
-    survival: float | None = Field(description="share of runs on ranked instances whose losses are all finite")
+    survival: float | None = Field(description="mean over task-settings")
     usage: Usage | None = Field(description="mean over task-settings")
     score: Estimate | None = Field(description="mean over task-settings; null: incomplete")
     slope_score: Estimate | None

@@ -19,8 +19,8 @@ MEANINGS = {
     ),
     "slope score": "asinh(slope · T / s), the same unit: what the slope of the test loss over all T iterations adds up to. Lower is better; it has a rank of its own.",
     "verdict": (
-        "the worst over ranked instances: collapses (a loss that is not finite, or at least half of replace's excess), degrades (the slope over the "
-        "last half is above 0, and more than .1 s was lost on the way), thrives (excess below 0), else stable."
+        "the worst over ranked instances: collapses (a loss that is not finite, or at least half of replace's excess), degrades (the interval of the slope "
+        "over the last half lies above 0, and more than .1 s was lost on the way), thrives (the interval of the excess lies below 0), else stable."
     ),
     "beside base": (
         "the same test as for ranks against the division's base workflow: accumulate-subsample where the budget is fixed, accumulate where it grows."
@@ -29,7 +29,7 @@ MEANINGS = {
     "training rows": "rows trained on, repeats included, summed over the iterations of a run; mean over seeds, ranked instances and task-settings.",
     "candidates": "rows drawn from models, likewise.",
     "real rows": "fresh real rows bought, and held-back ones that verifiers were trained on, likewise. Only track assisted may.",
-    "cost": "rows trained on, drawn from models and bought, in units of what replace takes on the same instances. Lower is cheaper.",
+    "cost": "rows trained on, drawn from models, bought and given to verifiers, in units of what replace takes on the same instances. Lower is cheaper.",
 }  # fmt: skip
 """Words of the board, with unit and direction."""
 

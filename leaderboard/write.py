@@ -62,9 +62,9 @@ def _observed(board: Board) -> str:
 
 
 def plain(text: str) -> str:
-    """A stranger's text that stays text in Markdown: no markup, no HTML, one line."""
+    """A stranger's text that stays text in Markdown: no markup, formula or HTML, one line; an address may lead to itself."""
     text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return re.sub(r"([\\`*_{}\[\]()#!|~])", r"\\\1", " ".join(text.split()))
+    return re.sub(r"([\\`*_{}\[\]()#!|~$])", r"\\\1", " ".join(text.split()))
 
 
 def _numbered(board: Board) -> Iterator[tuple[Division | None, Row]]:

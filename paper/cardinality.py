@@ -43,6 +43,7 @@ from benchmark.streams import stream
 from benchmark.tasks.gaussian import Gaussian
 from benchmark.tasks.kde import KDE
 from benchmark.tasks.language_model import LanguageModel
+from paper import shell
 
 ROOT = Path(__file__).parents[1]
 TABLE = Path(__file__).parent / "data" / "cardinality.csv"
@@ -260,4 +261,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    shell.run(main)

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from benchmark.entries import Entry
 from benchmark.loop import run
 from benchmark.tasks.discrete import Discrete
+from paper import shell
 
 ROOT = Path(__file__).parents[1]
 TABLE = Path(__file__).parent / "data" / "collapse_time.csv"
@@ -126,4 +127,4 @@ def main(jobs: int = -1) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    shell.run(main)

@@ -17,6 +17,7 @@ from benchmark.errors import ThriveError
 from benchmark.loop import is_milestone
 from benchmark.params import load
 from benchmark.results import Results
+from paper import shell
 
 HERE = Path(__file__).parent
 DATA = HERE / "data"
@@ -85,6 +86,16 @@ def read(folder: Path = DATA) -> Results:
     return results.read_curves(folder)
 
 
+def with_kept(found: Results, folder: Path, missing: Iterable[str]) -> Results:
+    """With what a folder holds already of task-settings that were not run here: running one again loses none of the others."""
+    if not (folder / "about.json").is_file():
+        return found
+    old = results.read_curves(folder)
+    kept = {task: about for task, about in old.about["tasks"].items() if task in missing}
+    curves = old.curves[old.curves["task"].isin(kept)]
+    return results.merged([found, Results(found.scores, curves, old.about | {"tasks": kept})]) if kept else found
+
+
 def main(root: Path = HERE.parent) -> None:
     """Write the folder of every profile that has results; say what is not there."""
     params = load(root)
@@ -98,6 +109,7 @@ def main(root: Path = HERE.parent) -> None:
                 f"{profile}: no results of {task}. Make them: thrive run --profile {profile} -t {task}", file=sys.stderr
             )
         if found is not None:
+            found = with_kept(found, folder, missing)
             found.write_curves(folder)
             print(f"{folder}: {len(found.curves)} rows", file=sys.stderr)
     size = sum(path.stat().st_size for path in DATA.rglob("*") if path.is_file())
@@ -108,4 +120,4 @@ def main(root: Path = HERE.parent) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    shell.run(main)

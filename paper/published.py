@@ -9,6 +9,7 @@ a number has no iteration, `seeds` where it is not known from how many the publi
 
 import sys
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from scipy.special import stdtrit
 
 from benchmark import results
 from benchmark.scoring import CONFIDENCE
+from paper import shell
 
 READING_ERROR = 0.003  # of a number read off a figure, relative, one standard error
 PUBLISHED = Path(__file__).parent / "published.csv"
@@ -108,4 +110,6 @@ def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    if len(sys.argv) != 2:
+        sys.exit("usage: python -m paper.published FOLDER, such as results/published/board")
+    shell.run(partial(main, Path(sys.argv[1])))

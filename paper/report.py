@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from benchmark.records import write_atomically
-from paper import document, published, report_cardinality, report_defects, report_text
+from paper import document, published, report_cardinality, report_defects, report_text, shell
 from paper.document import Block, Heading, Paragraph, Picture, Table
 from paper.evidence import (
     Estimate,
@@ -353,4 +353,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    shell.run(main)

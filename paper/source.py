@@ -83,7 +83,12 @@ class Source:
 
     def command(self, what: str = "") -> str:
         """What makes more results in this folder: `-t` a task-setting, `-s` an entry."""
-        profile = self.about["profile"] if (self.folder / "about.json").is_file() else self.folder.name
+        if (self.folder / "about.json").is_file():
+            profile = self.about["profile"]
+        elif self.folder.name == "board":  # results/PROFILE/board
+            profile = self.folder.parent.name
+        else:
+            profile = self.folder.name if self.folder.name in ("paper", "data", "bandwidths") else "P"
         own = profile in ("paper", "data", "bandwidths")
         profile = "paper" if profile == "data" else profile
         gather = "python -m paper.data" if own else f"thrive score --profile {profile} --to {self.where}"

@@ -13,6 +13,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullFormatter, StrMethodFormatter
 
+from paper.data import grid
+
 ITERATION = "model-fitting iteration t"
 INFINITE = "×: infinite from here on, in some run"
 WORKFLOWS = {"replace": "Replace", "accumulate-subsample": "Accumulate-subsample", "accumulate": "Accumulate"}
@@ -98,8 +100,8 @@ def curves(ax: Axes, table: pd.DataFrame, hue: str, palette: dict[Any, Any]) -> 
 
 def thinned(table: pd.DataFrame) -> pd.DataFrame:
     """The first twenty iterations, then about twelve a decade, and the last: all that a panel can show, and small tables."""
-    sparse = {round(10 ** (k / 12)) for k in range(60)} | {50, 100, 200, 500, 1000}
-    found: pd.DataFrame = table[(table["t"] <= 20) | table["t"].isin(sparse) | (table["t"] == table["t"].max())]
+    last = int(table["t"].max()) if len(table) else 0
+    found: pd.DataFrame = table[table["t"].isin({*grid(last), last})]
     return found
 
 

@@ -73,7 +73,10 @@ def test_what_changed_for_all_stands_on_top(board):
 def test_the_latest_stands_first_and_the_old_stay(board, tmp_path):
     def git(*words):
         subprocess.run(
-            ["git", "-c", "user.name=x", "-c", "user.email=x@x", *words], cwd=tmp_path, check=True, capture_output=True
+            ["git", "-c", "user.name=x", "-c", "user.email=x@x", "-c", "commit.gpgsign=false", *words],
+            cwd=tmp_path,
+            check=True,
+            capture_output=True,
         )
 
     folder = tmp_path / "leaderboard"

@@ -227,3 +227,19 @@ def test_a_card_knows_the_task_settings_that_it_does_not_fit(mine):
     Entry(mine).must_fit("gaussian")
     with pytest.raises(Unsupported, match="no kernels"):
         Entry(mine).must_fit("kde")
+
+
+@pytest.mark.parametrize("value", ['!!binary "/w=="', "!!set {a, b}", "2026-01-31"])
+def test_hyperparameters_are_what_json_can_hold(mine, value):
+    """The board is written as JSON: one card must not keep it from that."""
+    with pytest.raises(BadEntry, match="hyperparameters"):
+        _ = with_hyperparameters(mine, f"{{alpha: {value}}}").card
+
+
+@pytest.mark.parametrize("text", ['"\\e[31mred"', '"turned \\u202e round"', f'"{"long " * 100}"'])
+@pytest.mark.parametrize("key", ["description", "licence", "tuned_on"])
+def test_text_that_could_move_a_cursor_or_fill_a_page_is_refused(mine, key, text):
+    lines = [line for line in CARD.splitlines() if not line.startswith(f"{key}:")]
+    (mine / "card.yaml").write_text("\n".join([*lines, f"{key}: {text}"]))
+    with pytest.raises(BadEntry, match=key):
+        _ = Entry(mine).card

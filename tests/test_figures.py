@@ -27,6 +27,10 @@ def _closed():
     plt.close("all")
 
 
+def test_all_figures_are_committed():
+    assert {name for _, name in COMMITTED} >= {name for name, drawing in FIGURES.items() if drawing.unasked}
+
+
 @pytest.mark.parametrize(("home", "name"), COMMITTED)
 def test_the_committed_table_is_what_is_drawn(root, home, name):
     """Byte for byte, from the committed results: the pipelines' stages `figures` write it anew."""

@@ -1,5 +1,6 @@
 """leaderboard.html in a real browser: what a reader does with it, and what strangers' text may not do to it."""
 
+import os
 import shutil
 
 import pytest
@@ -11,14 +12,14 @@ from leaderboard import build, write
 playwright = pytest.importorskip("playwright.sync_api")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 HOSTILE = "<script>alert(1)</script>"
-HALF_OPEN = "</script><img src=x onerror=alert(2)>&lt;'\"`|{{7*7}}\\$"
+HALF_OPEN = "</script><img src=x onerror=alert(2)>&lt;'\"`|{{7919*7907}}\\$"
 DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 
 
 @pytest.fixture(scope="module")
 def browser():
-    if CHROMIUM is None:
-        pytest.skip("no Chromium here. On Debian and Ubuntu: apt install chromium")
+    if CHROMIUM is None or "/snap/" in os.path.realpath(CHROMIUM):
+        pytest.skip("no Chromium here that may read /tmp. On Debian: apt install chromium")
     with playwright.sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         yield browser
@@ -34,7 +35,7 @@ def show(browser):
         window = browser.new_context(viewport=size, **options)
         windows.append(window)
         page = window.new_page()
-        page.set_default_timeout(10_000)
+        page.set_default_timeout(60_000)
         page.on("console", lambda message: faults.append(f"console: {message.text}"))
         page.on("pageerror", lambda error: faults.append(f"error: {error}"))
         page.on("dialog", lambda dialog: (faults.append(f"dialog: {dialog.message}"), dialog.dismiss()))
@@ -101,8 +102,6 @@ def test_it_filters_by_track_budget_task_setting_and_text(show, committed):
     assert "unbiased-covariance" not in of_kde
     assert page.locator("#rows th.gaussian").count() == 0
     page.select_option("#task", "")
-    page.fill("#text", "shumailov")
-    assert entries_of(page) == [] or set(entries_of(page)) < set(everyone)
     page.fill("#text", "golden")
     assert entries_of(page) == ["golden-ratio"]
     page.fill("#text", "")
@@ -116,7 +115,7 @@ def test_a_row_opens_its_page_and_back(show, committed):
     article.wait_for(state="visible")
     assert not page.locator("#board").is_visible()
     assert page.title().startswith("anchor-0.5")
-    assert article.locator(".curves svg").count() >= 10
+    article.locator(".curves svg").nth(9).wait_for()
     assert "thrive run" in article.inner_text()
     page.get_by_text("← the board").locator("visible=true").click()
     page.locator("#board").wait_for(state="visible")
@@ -168,7 +167,7 @@ def test_strangers_text_stays_text(show, cards, tmp_path):
     shown = article.inner_text()
     assert shown.count(HOSTILE) == 5  # name, author, licence, a key, a sample
     assert shown.count(HALF_OPEN) == 6  # description, citation, observed, a value, tuned_on, a sample
-    assert "49" not in page.locator("body").inner_text().replace(HALF_OPEN, "")
+    assert "62615533" not in page.locator("body").inner_text()
     assert page.locator("main img, article img").count() == 0
 
 

@@ -27,7 +27,7 @@ def clone(tmp_path_factory, root) -> Path:
     for words in (
         ["init", "-q"],
         ["add", "-A"],
-        ["-c", "user.name=t", "-c", "user.email=t@example.org", "commit", "-qm", "x"],
+        ["-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "commit.gpgsign=false", "commit", "-qm", "x"],
     ):
         subprocess.run(["git", *words], cwd=folder, check=True)
     return folder

@@ -140,7 +140,8 @@ def test_scores_of_a_card_that_has_changed_are_stale(cards):
     row = rows_of(build.build(found, cards))["anchor-0.5"]
     assert (row.rank, row.score, row.digest) == (None, None, "d")
     assert row.missing == [
-        "stale: it ran with track blind, its card now says labelled; thrive run -s anchor-0.5, then thrive score"
+        "stale: it ran with track blind, its card now says labelled; "
+        "thrive run --profile p -s anchor-0.5, thrive score --profile p, then thrive board"
     ]
     as_run["anchor-0.5"]["track"] = "labelled"
     assert rows_of(build.build(found, cards))["anchor-0.5"].rank == 1

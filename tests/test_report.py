@@ -284,6 +284,22 @@ def test_only_task_settings_with_results_are_gathered(tmp_path):
     assert at(gathered, "gaussian", "d=1 n=10", "replace", "trace_ratio", 2).mean == pytest.approx(0.9)
 
 
+def test_running_one_task_setting_again_loses_none_of_the_others(tmp_path):
+    both = results(
+        "paper",
+        curve("gaussian", "d=1 n=10", "replace", "trace_ratio", {1: 0.9}),
+        curve("kde", "moons", "replace", "test_loss", {1: 2.0}),
+    )
+    both.write_curves(tmp_path)
+    again = results("paper", curve("gaussian", "d=1 n=10", "replace", "trace_ratio", {1: 0.8}))
+    found = data.with_kept(again, tmp_path, ["kde"])
+    assert set(found.about["tasks"]) == {"gaussian", "kde"}
+    assert dict(zip(found.curves["task"], found.curves["mean"], strict=True)) == pytest.approx(
+        {"gaussian": 0.8, "kde": 2.0}
+    )
+    assert data.with_kept(again, tmp_path / "none", ["kde"]) is again
+
+
 def test_the_plain_loop_adds_up_what_accumulate_has_seen():
     """Its running sum of kernels is the sum over the pool: at t = 1 all workflows are one fit."""
     first = {workflow: plain_loop.losses(workflow, 3, (1, 2)) for workflow in plain_loop.WORKFLOWS}

@@ -56,3 +56,23 @@ def test_the_lock_holds_every_dependency(root):
         (exact,) = locked[canonicalize_name(requirement.name)].specifier
         assert exact.operator == "=="
         assert requirement.specifier.contains(exact.version), text
+
+
+def test_figures_are_drawn_again_when_their_code_changes(root):
+    """The stage of the paper's figures depends on all that paper/figures.py imports from paper, and they from it."""
+    import yaml
+
+    found, waiting = set(), ["figures"]
+    while waiting:
+        name = waiting.pop()
+        found.add(f"paper/{name}.py")
+        tree = ast.parse((root / "paper" / f"{name}.py").read_text())
+        imports = [
+            n for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) and (n.module or "").split(".")[0] == "paper"
+        ]
+        names = {a.name for n in imports if n.module == "paper" for a in n.names} | {
+            n.module[6:] for n in imports if n.module != "paper"
+        }
+        waiting += [n for n in names if f"paper/{n}.py" not in found]
+    stages = yaml.safe_load((root / "paper" / "dvc.yaml").read_text())["stages"]
+    assert found <= {*stages["figures"]["deps"], "paper/shell.py"}  # which starts a module as a command

@@ -82,7 +82,8 @@ const add = (element, spec) => draw(element.appendChild(document.createElement("
 // Whole ranks, about ten of them.
 const ranksOf = (rows) => rows.map((_, i) => i + 1).filter((rank) => (rank - 1) % Math.ceil(rows.length / 12) === 0);
 
-for (const [division, rows] of Map.groupBy(data.ranks, (row) => row.division))
+for (const division of new Set(data.ranks.map((row) => row.division))) {
+  const rows = data.ranks.filter((row) => row.division === division);
   add(choice("ranks"), {
     title: { text: division, anchor: "start" },
     description: `Rank intervals of ${division}; the table above holds the numbers.`,
@@ -100,6 +101,7 @@ for (const [division, rows] of Map.groupBy(data.ranks, (row) => row.division))
       { mark: { type: "point", filled: true, size: 60, opacity: 1, color: COLOURS[0] }, encoding: { x: { field: "rank", type: "quantitative" } } },
     ],
   });
+}
 
 // The curves of an entry, drawn when its page is first opened. The axis holds all but replace, which mostly leaves it.
 function curves(page) {
@@ -154,7 +156,7 @@ function opened() {
   document.title = page ? `${page.dataset.entry} · Thrive` : title;
   if (!page) return;
   scrollTo(0, 0);
-  if (!page.querySelector("svg")) curves(page);
+  if (!page.querySelector(".legend span")) curves(page);
 }
 addEventListener("hashchange", opened);
 opened();
