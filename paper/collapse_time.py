@@ -127,4 +127,6 @@ def main(jobs: int = -1) -> None:
 
 
 if __name__ == "__main__":
-    shell.run(main)
+    from paper import collapse_time  # by its name, for workers import what they are sent
+
+    shell.run(collapse_time.main)
