@@ -63,7 +63,8 @@ def ols_slope(t: Vector, loss: Vector) -> float:
     if not np.isfinite(loss).all():
         return float("inf")
     centred = t - t.mean()
-    return float(centred @ loss / (centred @ centred))
+    # From the first loss, so that a flat line has slope 0; and summed by numpy, for BLAS rounds as its memory happens to lie.
+    return float((centred * (loss - loss[0])).sum() / (centred**2).sum())
 
 
 def damage(runs: pd.DataFrame) -> "pd.Series[float]":
