@@ -78,12 +78,16 @@ def _exponent(t: Vector, excess: Vector) -> float:
     late = t > t[-1] / 2
     if late.sum() < 2 or not ((excess[late] > 0) & np.isfinite(excess[late])).all():
         return float("nan")
-    return _slope(np.log(t[late]), np.log(excess[late]))
+    return slope(np.log(t[late]), np.log(excess[late]))
 
 
-def _slope(x: Vector, y: Vector) -> float:
+def slope(x: Vector, y: Vector) -> float:
+    """Of the least-squares line.
+
+    From the first y, so that a flat line has slope 0; and summed by numpy, for BLAS rounds as its memory happens to lie.
+    """
     centred = x - x.mean()
-    return float(centred @ y / (centred @ centred))
+    return float((centred * (y - y[0])).sum() / (centred**2).sum())
 
 
 def scaling(excess: "pd.DataFrame") -> Vector:
@@ -107,5 +111,5 @@ def scaling(excess: "pd.DataFrame") -> Vector:
         means = np.log(np.vstack([values.mean(axis=0), without]))
     if not np.isfinite(means).all():
         return np.full(seeds, np.nan)
-    whole, *others = [1 + _slope(np.log(n), mean) for mean in means]
+    whole, *others = [1 + slope(np.log(n), mean) for mean in means]
     return seeds * whole - (seeds - 1) * np.array(others)

@@ -62,9 +62,7 @@ def ols_slope(t: Vector, loss: Vector) -> float:
         return float("nan")
     if not np.isfinite(loss).all():
         return float("inf")
-    centred = t - t.mean()
-    # From the first loss, so that a flat line has slope 0; and summed by numpy, for BLAS rounds as its memory happens to lie.
-    return float((centred * (loss - loss[0])).sum() / (centred**2).sum())
+    return collapse.slope(t, loss)
 
 
 def damage(runs: pd.DataFrame) -> "pd.Series[float]":
