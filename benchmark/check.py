@@ -225,6 +225,9 @@ CHECKS = (
           partial(_unmoved, "renaming ids, each in its place,", disguise="renamed"),
           "Ids are drawn anew at every iteration: select by features, by log-likelihoods, or by context.rng among the "
           "places of `pool.ids` (a list of lazy rows comes in the order of ids)."),
+    Check("row-order", "lazy rows and the same rows as ids come to the same",
+          partial(_unmoved, "holding lazy rows as ids", disguise="listed"),
+          "Weights, features and log-likelihoods of rows come in the order in which numpy lists the rows."),
     Check("hidden-labels", "in track blind, age and provenance change nothing", _relabelled,
           "Use a view's methods only: its attributes are the harness's."),
     Check("test-data", "test data change nothing", partial(_unmoved, "spoiling the test data", poison=True),

@@ -15,9 +15,8 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cache, partial, reduce
+from functools import cache, partial
 from itertools import count
-from operator import add
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -161,12 +160,11 @@ class Watched(Strategy):
         self._log.answers.append({"t": context.t, "method": method, "answer": answer})
 
     def _plain(self, chosen: Weighted, view: Pool) -> Answer:
-        rows = chosen.rows
+        rows, weights = chosen.expanded()
         if not isinstance(view, Candidates):
             rows = self._disguise.rows(rows, view.names.size)
-        order = np.lexsort((chosen.weights, rows))
-        spans = [list(span) for span in chosen.spans]
-        return {"spans": spans, "rows": rows[order].tolist(), "weights": chosen.weights[order].tolist()}
+        order = np.lexsort((weights, rows))
+        return {"rows": rows[order].tolist(), "weights": weights[order].tolist()}
 
     def _in_disguise(self, view: Pool) -> Pool:
         if view.names not in self._names:
@@ -206,11 +204,7 @@ class Replayed(Strategy):
 
 def rebuilt_rows(answer: Answer, names: Names) -> TrainingSet:
     """A selection from its plain form."""
-    parts = [TrainingSet(Rows(names, ((first, last),)), weight) for first, last, weight in answer["spans"]]
-    if answer["rows"]:
-        rows = np.array(answer["rows"], np.int64)
-        parts.append(TrainingSet(Rows(names, (rows,)), np.array(answer["weights"], float)))
-    return reduce(add, parts)
+    return TrainingSet(Rows(names, (np.array(answer["rows"], np.int64),)), np.array(answer["weights"], float))
 
 
 def rebuilt_options(answer: Answer, names: Names) -> FitOptions:

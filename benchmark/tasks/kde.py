@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmark.errors import ContractBroken
 from benchmark.history import Examples, History, Weighted, real_data_only
 from benchmark.task import Sampled, Start
 
@@ -37,6 +38,8 @@ LEAST_EXPONENT = -700.0
 PLAIN_SUM_IS_EXACT = 1e-280
 """A sum of kernels above this, beside weights of at most 1, lost nothing: e^-700 is 1e-304."""
 LEAST_SHARE = 1e-9
+LEAST_NOISE = 0.1
+"""Of a sample's variance around its row, relative to the neutral h²."""
 NEIGHBOURS = 5
 
 
@@ -49,6 +52,7 @@ class KernelDensity:
 
     training_set: Weighted
     bandwidth: float
+    factor: float = 1.0  # of the bandwidth that the instance or the rule has
     others: "tuple[tuple[float, KernelDensity], ...]" = ()
     _known: list[Any] = field(default_factory=list)  # test points, and its own log density there
 
@@ -133,7 +137,7 @@ class KDE:
     def fit(self, training_set: Weighted, options: "FitOptions", draw_rng: Callable[[], "Generator"]) -> KernelDensity:
         rule = options.bandwidth_rule or self.bandwidth
         bandwidth = rule if isinstance(rule, (int, float)) else RULES[rule](training_set, self.dimension)
-        return KernelDensity(training_set, options.bandwidth_factor * bandwidth)
+        return KernelDensity(training_set, options.bandwidth_factor * bandwidth, options.bandwidth_factor)
 
     def test_loss(self, model: KernelDensity, test: Examples) -> float:
         """Mean of -log p(x) over the test points, in nats per example."""
@@ -147,8 +151,14 @@ class KDE:
         return -float(normal.logpdf(test).mean())
 
     def sample(self, model: KernelDensity, count: int, request: "SampleRequest", rng: "Generator") -> Sampled:
-        """Rows of the training set plus N(0, τh²I); shape (count, dimension)."""
+        """Rows of the training set plus N(0, τh²I); shape (count, dimension).
+
+        Raises:
+            ContractBroken: so little noise that rows of the training set come back, real ones too, as synthetic.
+        """
         parts = model.parts
+        for _, part in parts:
+            _refuse_copies(request.temperature * part.factor**2)
         if len(parts) == 1:
             return Sampled(self._sample_of(model, count, request, rng), {})
         shares = np.array([share for share, _ in parts])
@@ -214,6 +224,13 @@ class KDE:
 
     def show(self, generation: Examples) -> list[str]:
         return []
+
+
+def _refuse_copies(noise: float) -> None:
+    if noise < LEAST_NOISE:
+        raise ContractBroken(
+            f"temperature·bandwidth_factor² is {noise:g}: expected at least {LEAST_NOISE}, for less hands back training rows."
+        )
 
 
 def _random_state(rng: "Generator") -> np.random.RandomState:
@@ -463,6 +480,7 @@ def _neighbour_diagnostics(generation: Examples, test: Examples) -> dict[str, fl
     n, d = generation.shape
     k = min(NEIGHBOURS, n - 1)
     own = np.asarray(cKDTree(generation).query(generation, k + 1)[0])  # the first neighbour of a point is itself
+    own = own if k else np.full((1, 2), np.nan)  # one row has no neighbour: neither entropy nor recall
     radius_of_test = np.asarray(cKDTree(test).query(test, NEIGHBOURS + 1)[0])[:, -1]
     squared_distances = cdist(generation, test, "sqeuclidean")
     log_ball = d / 2 * np.log(np.pi) - gammaln(d / 2 + 1)
