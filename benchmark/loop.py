@@ -75,6 +75,8 @@ def run(task: Task, make_strategy: Callable[[], Strategy], rules: Rules, seed: i
         real_mass = {"current": meter.real_mass, "first": real_mass.get("first", meter.real_mass)}
         services.models = models
         generation, notes = _generation(strategy, context, services)
+        with _named("keep", t):
+            measured = task.diagnostics(model, generation, start, full=t == horizon or is_milestone(t))
         yield {
             "seed": seed,
             "t": t,
@@ -85,7 +87,7 @@ def run(task: Task, make_strategy: Callable[[], Strategy], rules: Rules, seed: i
             **vars(rules),
             **vars(meter),
             **notes,
-            **task.diagnostics(model, generation, start, full=t == horizon or is_milestone(t)),
+            **measured,
             "texts": task.show(generation),
         }
         history.append(generation)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from benchmark.errors import ContractBroken
 from benchmark.history import Examples, History, Weighted, real_data_only
+from benchmark.strategy import NEUTRAL_REQUEST
 from benchmark.task import Sampled, Start
 
 if TYPE_CHECKING:
@@ -40,6 +41,9 @@ PLAIN_SUM_IS_EXACT = 1e-280
 LEAST_SHARE = 1e-9
 LEAST_NOISE = 0.1
 """Of a sample's variance around its row, relative to the neutral h²."""
+NEAR = 0.1
+"""In neutral bandwidths: a row that is nearer to a real one may be its copy."""
+NEUTRAL_ROWS = 2000
 NEIGHBOURS = 5
 
 
@@ -201,12 +205,57 @@ class KDE:
         raise NotImplementedError("a difference of densities is no density: `knobs` has no 'negative'")
 
     def diagnostics(self, model: KernelDensity, generation: Examples, start: Start, *, full: bool) -> dict[str, float]:
-        """Bandwidth and covariance trace of the generation; with `full` entropy, precision, recall and entanglement too."""
+        """Bandwidth, covariance trace of the generation and share of it that copies real rows; with `full` more of its neighbours.
+
+        That is entropy, precision, recall and entanglement, and how far real rows are.
+        """
         centred = generation - generation.mean(axis=0)
-        cheap = {"bandwidth": model.bandwidth, "covariance_trace": float(np.vdot(centred, centred)) / len(generation)}
-        return cheap | (
-            _neighbour_diagnostics(generation, start.test) | self._entanglement(generation, start) if full else {}
-        )
+        cheap = {
+            "bandwidth": model.bandwidth,
+            "covariance_trace": float(np.vdot(centred, centred)) / len(generation),
+            "copied_share": self._copied_share(generation, start),
+        }
+        return cheap | (self._full_diagnostics(generation, start) if full else {})
+
+    def _full_diagnostics(self, generation: Examples, start: Start) -> dict[str, float]:
+        to_real = self._real_rows(start)[0].query(generation)[0]
+        return {
+            "nearest_real": float(np.median(to_real)) / start.model.bandwidth,
+            "repeated_share": 1 - len(np.unique(generation, axis=0)) / len(generation),
+            **_neighbour_diagnostics(generation, start.test),
+            **self._entanglement(generation, start),
+        }
+
+    def _copied_share(self, generation: Examples, start: Start) -> float:
+        """The share of rows within a tenth of the neutral bandwidth of a real row.
+
+        Raises:
+            ContractBroken: it is more than the neutral sampler's at iteration 1 has by chance, at five standard deviations.
+        """
+        from scipy.stats import binom, norm
+
+        tree, neutral = self._real_rows(start)
+        copied = _share_near(tree, generation, NEAR * start.model.bandwidth)
+        most = float(binom.isf(norm.sf(5), len(generation), neutral)) / len(generation)
+        if copied > most:
+            raise ContractBroken(
+                f"{copied:.3g} of the rows are within {NEAR} bandwidths of a real row: expected at most {most:.3g}, for more "
+                "are real rows under a synthetic label."
+            )
+        return copied
+
+    def _real_rows(self, start: Start) -> tuple[Any, float]:
+        """A tree of generation 0, and the share of the neutral sampler's rows that are near one of them, three errors up."""
+        from scipy.spatial import cKDTree
+
+        known = start.model.training_set.history.memo
+        if "real rows" not in known:
+            tree, rng = cKDTree(start.real), np.random.default_rng(0)
+            neutral = self._sample_of(start.model, NEUTRAL_ROWS, NEUTRAL_REQUEST, rng)
+            share = _share_near(tree, neutral, NEAR * start.model.bandwidth)
+            known["real rows"] = tree, share + 3 * np.sqrt(max(share, 1 / NEUTRAL_ROWS) / NEUTRAL_ROWS)
+        found: tuple[Any, float] = known["real rows"]
+        return found
 
     def _entanglement(self, generation: Examples, start: Start) -> dict[str, float]:
         """The share of the generation that lies between modes.
@@ -224,6 +273,11 @@ class KDE:
 
     def show(self, generation: Examples) -> list[str]:
         return []
+
+
+def _share_near(tree: Any, rows: Examples, distance: float) -> float:
+    """The share of rows that are nearer than this to a point of the tree."""
+    return float(np.isfinite(tree.query(rows, distance_upper_bound=distance)[0]).mean())
 
 
 def _refuse_copies(noise: float) -> None:

@@ -337,13 +337,14 @@ class LanguageModel:
         return _moved(model, other, -weight)
 
     def diagnostics(self, model: Network, generation: Examples, start: Start, *, full: bool) -> dict[str, float]:
-        """How varied the generation is; with `full` also what costs a pass of a model.
+        """How varied the generation is, and the share of it that real texts say to the letter; with `full` also what costs a pass of a model.
 
         That is how surprising the generation is to its own model, and to the neutral fit on real data (nats per token); and the
         test loss on the tenth of the test texts that surprises that fit most (per token). And how many kinds of question it asks.
         """
         rows = self.base.encode(generation)
-        return variety(list(generation), rows) | (self._by_models(model, rows, start) if full else {})
+        copied = {"copied_share": float(np.isin(generation.astype(str), start.real.astype(str)).mean())}
+        return copied | variety(list(generation), rows) | (self._by_models(model, rows, start) if full else {})
 
     def _by_models(self, model: Network, rows: list[Ids], start: Start) -> dict[str, float]:
         nats, tokens = negative_log_likelihoods(start.model, start.test, self.at_once)
