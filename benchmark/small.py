@@ -156,5 +156,5 @@ INSTANCES: dict[str, Any] = {
     "language_model": LanguageModel(N),
 }
 
-TASK_SETTINGS = {"singular": "gaussian"} | {name: name for name in INSTANCES if name != "singular"}
+TASK_SETTINGS = {name: name for name in INSTANCES} | {"singular": "gaussian"}
 """Of which task-setting each is an instance."""

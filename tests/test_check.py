@@ -68,7 +68,10 @@ FAULTS = {
         "sample_request() at iteration 1: candidates: 120, and the track and budget allow 96",
     ),
     "too-many-ratings": ("rules", "keep() at iteration 1: log-likelihood rows: 120, and the track and budget allow 96"),
-    "too-much-real": ("rules", "share of real rows in the training mass: 1, and the track and budget allow 0.86"),
+    "too-much-real": (
+        "rules",
+        "share of real rows in the mass that the model rests on: 1, and the track and budget allow 0.86",
+    ),
     "asks-for-age": ("rules", "generation() tells rows apart by age, which track 'blind' withholds"),
     "buys-in-blind": ("rules", "buy_real() is sold on track 'assisted' only, and the track is 'blind'"),
     "blends-with-first": ("rules", "fit_options() at iteration 1: FitOptions.blend: track 'blind' withholds"),
@@ -88,9 +91,10 @@ FAULTS = {
     "hoards-in-a-file": ("isolated", "in a process of its own, it differs, first in training_set() at iteration 2"),
     "lowest-ids": ("renamed", "renaming ids, each in its place, changes what it selects"),
     "even-ids": ("renamed", "renaming ids, each in its place, changes what it selects"),
+    "asks-how-rows-are-held": ("row-order", "holding lazy rows as ids changes what it selects"),
     "counts-rows": ("hidden-labels", "changes what it selects, first in training_set() at iteration 2"),
     "asks-the-history": ("hidden-labels", "changes what it selects, first in training_set() at iteration 2"),
-    "reads-test-data": ("test-data", "kde: spoiling the test data changes what it selects"),
+    "reads-test-data": ("test-data", "gaussian: spoiling the test data changes what it selects"),
     "asks-for-test-loss": ("test-data", "gaussian: spoiling the test data changes what it selects"),
 }
 """Which check each fixture must fail, and what is said of it."""

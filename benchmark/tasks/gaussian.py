@@ -246,10 +246,11 @@ class Gaussian:
         return density
 
     def log_ratio(self, held_back: Examples, model: Normal, examples: Examples) -> Vector:
-        """By a Gaussian fitted to the held-back examples."""
+        """By a Gaussian fitted to the held-back examples; 0 where neither has a density, which tells nothing."""
         total = _of_rows(held_back)
-        real = Normal(total.mean, total.scatter / total.mass)
-        return self.log_likelihood(real, examples, False) - self.log_likelihood(model, examples, False)
+        real = self.log_likelihood(Normal(total.mean, total.scatter / total.mass), examples, False)
+        own = self.log_likelihood(model, examples, False)
+        return np.subtract(real, own, out=np.zeros_like(own), where=np.isfinite(real) | np.isfinite(own))
 
     def blend(self, model: Normal, other: Normal, weight: float) -> Normal:
         """An average of means and covariances."""
