@@ -82,6 +82,11 @@ def _is_type_checking(test: ast.expr) -> bool:
     return "TYPE_CHECKING" in (getattr(test, "id", None), getattr(test, "attr", None))
 
 
+def is_silent(dotted: str) -> bool:
+    """Whether the import of it does nothing else."""
+    return SILENT.match(f"{dotted}.") is not None
+
+
 def mentioned(tree: ast.AST) -> set[str]:
     """All names that occur in a tree, those in string annotations and in `__all__` too."""
     found = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
@@ -326,7 +331,8 @@ class Dump(ast.NodeVisitor):
         for name, dotted in self.names.targets(node):
             self.imports.append(dotted)
             known, same = self._local(name)
-            if not (known and same == dotted and self.names.is_mentioned(name)):
+            used = self.names.is_mentioned(name) or is_silent(dotted)
+            if not (known and same == dotted and used):
                 self.text(f"import {name} ")
                 self.parts += self.names.imported(dotted, [])[0]
 

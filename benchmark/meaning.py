@@ -16,7 +16,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TypeAlias
 
-from benchmark.dump import Dump, Import, Part, Refused, Scope, bound, mentioned, statements
+from benchmark.dump import Dump, Import, Part, Refused, Scope, bound, is_silent, mentioned, statements
 
 Found: TypeAlias = "tuple[list[Part], str]"
 """The canonical text of a name, and its dotted name where it is not ours."""
@@ -98,6 +98,7 @@ class Module:
         self.bindings: dict[str, list[Definition | str]] = {}
         self.definitions: list[Definition] = []
         self.imports: list[str] = []
+        self._compared: set[str] = set()
         for line in statements(tree.body):
             self._add(line)
 
@@ -106,7 +107,9 @@ class Module:
             for name, dotted in self.targets(line):
                 self.bindings.setdefault(name, []).append(dotted)
                 self.imports.append(dotted)
-                if not (self.is_mentioned(name) or self.program.is_ours(dotted)):  # imported for what that does
+                if not (
+                    self.is_mentioned(name) or self.program.is_ours(dotted) or is_silent(dotted)
+                ):  # imported for what that does
                     self.definitions.append(
                         Definition(self, ast.Import([ast.alias(dotted, "_")], lineno=line.lineno), None)
                     )
@@ -134,8 +137,11 @@ class Module:
             Refused: to several things.
         """
         found = list(dict.fromkeys(self.bindings.get(name, ())))
-        for other in found[1:]:
-            if isinstance(other, str) or isinstance(found[0], str) or other.parts != found[0].parts:
+        if len(found) > 1 and name not in self._compared:
+            self._compared.add(name)  # they may refer to the name themselves
+            texts = [[item] if isinstance(item, str) else item.parts for item in found]
+            if any(text != texts[0] for text in texts[1:]):
+                self._compared.discard(name)
                 raise Refused(f"{self.path}: '{name}' is defined more than once, and differently: give each a name.")
         return found[0] if found else None
 
@@ -160,7 +166,7 @@ class Module:
     def own(self) -> list[Definition]:
         """All functions and classes, and what acts at import: constants and aliases count where they are used."""
         kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
-        return [d for d in self.definitions if isinstance(d.node, kinds) or d.acts]
+        return [d for d in self.definitions if (isinstance(d.node, kinds) and self.binding(str(d.name))) or d.acts]
 
 
 class Program:
