@@ -102,7 +102,12 @@ class Store:
 
 def packed(records: list[dict[str, Any]], provenance: dict[str, Any]) -> bytes:
     """A finished cell, as the bytes of its file."""
-    table = pa.Table.from_pylist(records).replace_schema_metadata({"thrive": json.dumps(provenance, sort_keys=True)})
+    return as_bytes(pa.Table.from_pylist(records), provenance)
+
+
+def as_bytes(table: pa.Table, provenance: dict[str, Any]) -> bytes:
+    """The same, of a table of records."""
+    table = table.replace_schema_metadata({"thrive": json.dumps(provenance, sort_keys=True)})
     buffer = io.BytesIO()
     pq.write_table(table, buffer, compression="zstd")
     return buffer.getvalue()
