@@ -74,11 +74,14 @@ def digest_of_code(*roots: str) -> str:
 @functools.cache
 def digest_of_task_setting(name: str, *also: str) -> str:
     """Of all code that decides the numbers of a task-setting, and of what else of this package an entry imports."""
-    roots = (*CORE, f"benchmark.tasks.{name}")
+    core = digest_of_code(*CORE, f"benchmark.tasks.{name}")
+    return digest_of_reach(*CORE, f"benchmark.tasks.{name}", *also) if also else core
+
+
+@functools.cache
+def digest_of_reach(*roots: str) -> str:
+    """The same as `digest_of_code`; where the meaning of something cannot be told, of every file of the package."""
     try:
-        return digest_of_code(*roots, *also)
-    except ThriveError:
-        if not also:
-            raise
-        # An entry took hold of what loads modules by name, say: then any change of this package may change its numbers.
-        return digest(digest_of_code(*roots), [digest_of_file(path) for path in sorted(PACKAGE.rglob("*.py"))])
+        return program().digest(*roots)
+    except Refused:  # what loads modules by name, say: then any change may change what it does
+        return digest([digest_of_file(path) for path in sorted(PACKAGE.rglob("*.py"))])
