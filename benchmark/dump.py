@@ -20,6 +20,8 @@ Part: TypeAlias = "str | Any"
 """Of a canonical text: text, or a definition that it refers to."""
 
 LEFT_OUT = {"annotation", "returns", "type_comment", "type_params", "ctx", "kind"}
+QUOTING = {ast.arg, ast.AnnAssign, ast.FunctionDef, ast.AsyncFunctionDef}
+"""Whose annotations may be strings with names in them."""
 BODIES = {"body", "orelse", "finalbody"}
 NO_FIELD = {"ClassVar", "InitVar", "KW_ONLY"}  # annotations that decide what a dataclass makes of a name
 SILENT = re.compile(
@@ -82,19 +84,30 @@ def _is_type_checking(test: ast.expr) -> bool:
     return "TYPE_CHECKING" in (getattr(test, "id", None), getattr(test, "attr", None))
 
 
-def is_silent(dotted: str) -> bool:
-    """Whether the import of it does nothing else."""
-    return SILENT.match(f"{dotted}.") is not None
+def loaded(node: Import, names: Names) -> list[tuple[str, str, str]]:
+    """Each name that an import binds, with the dotted name of what it is bound to and of what is loaded: `import a.b` binds a."""
+    targets = names.targets(node)
+    full = [alias.name for alias in node.names] if isinstance(node, ast.Import) else [dotted for _, dotted in targets]
+    return [(name, dotted, what) for (name, dotted), what in zip(targets, full, strict=True)]
+
+
+def is_for_its_use(dotted: str) -> bool:
+    """Whether the import of it does nothing else, used or not: a whole library, or a class, may have been for annotations."""
+    return "." not in dotted or SILENT.match(f"{dotted}.") is not None or dotted.rpartition(".")[2][:1].isupper()
 
 
 def mentioned(tree: ast.AST) -> set[str]:
     """All names that occur in a tree, those in string annotations and in `__all__` too."""
-    found = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    found: set[str] = set()
     for node in ast.walk(tree):
-        quoted = [getattr(node, "annotation", None), getattr(node, "returns", None)]
-        if isinstance(node, ast.Assign) and "__all__" in {getattr(target, "id", None) for target in node.targets}:
-            quoted.append(node.value)
-        found |= {word for part in quoted if part is not None for word in _words(part)}
+        kind = type(node)
+        if kind is ast.Name:
+            found.add(node.id)  # type: ignore[attr-defined]
+        elif kind in QUOTING:
+            quoted = getattr(node, "annotation", None) or getattr(node, "returns", None)
+            found |= _words(quoted) if quoted is not None else set()
+        elif kind is ast.Assign and "__all__" in {getattr(target, "id", None) for target in node.targets}:  # type: ignore[attr-defined]
+            found |= _words(node.value)  # type: ignore[attr-defined]
     return found
 
 
@@ -328,13 +341,13 @@ class Dump(ast.NodeVisitor):
 
     def visit_Import(self, node: Import) -> None:
         """Left out where the name is resolved wherever it is used."""
-        for name, dotted in self.names.targets(node):
-            self.imports.append(dotted)
+        for name, dotted, what in loaded(node, self.names):
+            self.imports.append(what)
             known, same = self._local(name)
-            used = self.names.is_mentioned(name) or is_silent(dotted)
+            used = self.names.is_mentioned(name) or is_for_its_use(what)
             if not (known and same == dotted and used):
                 self.text(f"import {name} ")
-                self.parts += self.names.imported(dotted, [])[0]
+                self.parts += self.names.imported(what, [])[0]
 
     def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
         self.visit_Import(node)
@@ -348,6 +361,10 @@ class Dump(ast.NodeVisitor):
         self._decorators(node)
         self._arguments(node.args)
         shared = {name for line in ast.walk(node) if isinstance(line, ast.Global) for name in line.names}
+        if any("register" in (getattr(d, "attr", None), getattr(d, "id", None)) for d in node.decorator_list):
+            self._field(
+                "dispatch", [each.annotation for each in node.args.args if each.annotation]
+            )  # functools.singledispatch
         types = ((part.name, None) for part in getattr(node, "type_params", ()))
         pairs = [*types, *((name, None) for name in _parameters(node.args)), *bound(node.body, self.names)]
         with self._inside(_scope((pair for pair in pairs if pair[0] not in shared), outside=shared), later=True):

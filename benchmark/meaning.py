@@ -16,7 +16,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TypeAlias
 
-from benchmark.dump import Dump, Import, Part, Refused, Scope, bound, is_silent, mentioned, statements
+from benchmark.dump import Dump, Import, Part, Refused, Scope, bound, is_for_its_use, loaded, mentioned, statements
 
 Found: TypeAlias = "tuple[list[Part], str]"
 """The canonical text of a name, and its dotted name where it is not ours."""
@@ -104,14 +104,14 @@ class Module:
 
     def _add(self, line: ast.stmt) -> None:
         if isinstance(line, (ast.Import, ast.ImportFrom)):
-            for name, dotted in self.targets(line):
+            for name, dotted, what in loaded(line, self):
                 self.bindings.setdefault(name, []).append(dotted)
-                self.imports.append(dotted)
+                self.imports.append(what)
                 if not (
-                    self.is_mentioned(name) or self.program.is_ours(dotted) or is_silent(dotted)
+                    self.is_mentioned(name) or self.program.is_ours(what) or is_for_its_use(what)
                 ):  # imported for what that does
                     self.definitions.append(
-                        Definition(self, ast.Import([ast.alias(dotted, "_")], lineno=line.lineno), None)
+                        Definition(self, ast.Import([ast.alias(what, "_")], lineno=line.lineno), None)
                     )
         elif not _is_overload(line):
             definition = Definition(self, line, _name_of(line))
