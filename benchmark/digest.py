@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import benchmark
-from benchmark.dump import HIDDEN, Refused
+from benchmark.dump import HIDDEN
 from benchmark.errors import BadEntry, ThriveError
 from benchmark.meaning import Program, Script
+from benchmark.scopes import Refused
 
 PACKAGE = Path(__file__).parent
 CORE = ("benchmark.loop", "benchmark.rules", *(f"benchmark.{name}" for name in benchmark.__all__))

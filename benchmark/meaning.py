@@ -16,7 +16,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TypeAlias
 
-from benchmark.dump import Dump, Import, Part, Refused, Scope, bound, is_for_its_use, loaded, mentioned, statements
+from benchmark.dump import Dump
+from benchmark.scopes import Import, Part, Refused, bound, is_for_its_use, loaded, mentioned, scope_of, statements
 
 Found: TypeAlias = "tuple[list[Part], str]"
 """The canonical text of a name, and its dotted name where it is not ours."""
@@ -368,10 +369,7 @@ class Script:
         self.uses: set[str] = set()
         """Dotted names of what it imports and uses."""
         self._mentioned = mentioned(tree)
-        names: dict[str, str | None] = {}
-        for name, dotted in bound(tree.body, self):
-            names[name] = dotted if names.get(name, dotted) == dotted else None
-        dump = Dump(self, [Scope(names)])
+        dump = Dump(self, [scope_of(bound(tree.body, self))])
         dump.visit(tree)
         self.hash = _sha256("".join(dump.parts))
 

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from benchmark import digest
-from benchmark.dump import Refused
 from benchmark.entries import Entry
 from benchmark.errors import BadEntry
 from benchmark.loop import run
 from benchmark.meaning import Program
+from benchmark.scopes import Refused
 from benchmark.tasks import TASKS, task_class
 
 LOOP = '''
@@ -333,6 +333,7 @@ package.__path__ = [{str(digest.PACKAGE)!r}]
 sys.modules["benchmark"] = package  # without what it imports
 from pathlib import Path
 from benchmark.meaning import Program
+from benchmark.scopes import Refused
 print(Program(Path({str(tmp_path)!r}), ("p",)).digest("p"))
 program = Program(Path({str(digest.PACKAGE.parent)!r}))
 print(*(program.digest(*{digest.CORE!r}, f"benchmark.tasks.{{name}}") for name in {list(TASKS)!r}))
