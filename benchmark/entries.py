@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field, JsonValue, field_validator, model_validator
 from pydantic_core import PydanticCustomError
@@ -25,6 +25,8 @@ APIS = (1,)
 PLACEHOLDER = "TODO"
 ID = r"^[a-z0-9][a-z0-9.-]*$"
 LONGEST_TEXT = 400
+NO_PLAIN_TEXT = ("Cc", "Cf", "Cs", "Zl", "Zp")
+"""Unicode's categories of control characters, halves of characters, and separators of lines and paragraphs."""
 
 
 class Card(settings.Settings):
@@ -34,19 +36,19 @@ class Card(settings.Settings):
     id: str = Field(pattern=ID, max_length=60)
     name: str = Field(min_length=1, max_length=60)
     version: str
-    authors: list[str] = Field(min_length=1)
-    licence: str
+    authors: list[str] = Field(min_length=1, max_length=100)
+    licence: str = Field(min_length=1)
     url: str | None = Field(default=None, pattern=r"^https?://[^\s\"'<>]+$")
     citation: str | None = None
     description: str = Field(min_length=1, max_length=200)
-    track: Track
-    budget: Budget
-    role: Role = Role.ENTRY
+    track: Annotated[Track, Field(strict=False)]
+    budget: Annotated[Budget, Field(strict=False)]
+    role: Annotated[Role, Field(strict=False)] = Role.ENTRY
     hyperparameters: dict[str, JsonValue] = {}
     not_for: dict[str, str] = {}
     """Task-settings that it does not fit, and why: it is not run there."""
     tuned_on: str
-    configurations_tried: int = Field(ge=0)
+    configurations_tried: int = Field(ge=0, le=10**9)
     observed: str | None = Field(default=None, max_length=400)
     """What this benchmark sees of a published method, with the figure that shows it."""
 
@@ -62,10 +64,12 @@ class Card(settings.Settings):
         for key, value in card.items():
             for text in _strings(value):
                 if len(text) > LONGEST_TEXT or any(
-                    unicodedata.category(c) in ("Cc", "Cf") and c not in "\n\t" for c in text
+                    unicodedata.category(c) in NO_PLAIN_TEXT and c not in "\n\t" for c in text
                 ):
-                    words = f"{key}: Expected at most {LONGEST_TEXT} characters, none of them a control character"
-                    raise PydanticCustomError("text", words)
+                    words = f"Expected at most {LONGEST_TEXT} characters, none of them a control character"
+                    raise PydanticCustomError(
+                        "text", "{key}: {words}", {"key": settings.shown_name(key), "words": words}
+                    )
         return card
 
     @field_validator("api", mode="before")

@@ -16,10 +16,11 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from benchmark.errors import ThriveError
 from benchmark.history import Examples, Weighted
@@ -39,6 +40,7 @@ Network = Any
 Ids = list[int]
 """One example as token ids, from the beginning-of-text token to the end-of-text token."""
 
+Folder = Annotated[str, Field(min_length=1, max_length=1000, pattern=r"^[^\x00-\x1f\x7f]*$")]
 ASSETS = Path(__file__).parents[1] / "assets"
 LARGEST_BATCH = 512
 """Samples that are drawn together; memory for their keys and values is what limits it."""
@@ -130,6 +132,31 @@ def has_bfloat16_units(device: str) -> bool:
     return torch.device(device).type == "cpu" and any(units.get(name) for name in ("amx_bf16", "avx512_bf16"))
 
 
+def _number_of_pairs(path: Path) -> int:
+    """In a Parquet file; 0 where it is none."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return int(pq.read_metadata(path).num_rows)
+    except (pa.ArrowException, OSError):
+        return 0
+
+
+def _lack_of_device(device: str, precision: str) -> str | None:
+    """Why this machine cannot compute there; None where it can."""
+    import torch
+
+    kind, _, number = device.partition(":")
+    module = torch.mps if kind == "mps" else torch.get_device_module(kind)
+    there = module.device_count() if kind == "mps" or module.is_available() else 0
+    if int(number or 0) >= there:
+        return f"device: found '{device}', and this machine has {there} of {kind}. Write device: cpu, or run it on another machine."
+    if precision == "bfloat16" and kind == "cuda" and not torch.cuda.is_bf16_supported():
+        return f"precision: found 'bfloat16', which {device} cannot compute in. Write precision: float32, or auto."
+    return None
+
+
 @functools.cache
 def load_pairs(path: Path) -> list[tuple[str, str]]:
     """Prompt and response of every row of a Parquet file."""
@@ -174,27 +201,25 @@ class LanguageModel:
     seeds_per_cell: ClassVar[int] = 1
     dimension: ClassVar[None] = None
 
-    n: int
-    epochs: float = 3.0
-    batch: int = 8
-    learning_rate: float = 1e-3
-    warmup: float = 0.05
-    max_tokens: int = 48
+    n: Annotated[int, Field(ge=5, le=10**7)]  # verifiers are trained in five folds
+    epochs: Annotated[float, Field(ge=0.01, le=1000)] = 3.0
+    batch: Annotated[int, Field(ge=1, le=10**5)] = 8
+    learning_rate: Annotated[float, Field(ge=1e-8, le=1)] = 1e-3
+    warmup: Annotated[float, Field(ge=0, le=1)] = 0.05
+    max_tokens: Annotated[int, Field(ge=3, le=10**5)] = 48  # begin, end, and one between
     matched_steps: bool = False
-    checkpoint: str = "checkpoint"
-    data: str = "factbook"
-    head: str = ""
-    separator: str = "\n "
+    checkpoint: Folder = "checkpoint"
+    data: Folder = "factbook"
+    head: Annotated[str, Field(max_length=400)] = ""
+    separator: Annotated[str, Field(min_length=1, max_length=400)] = "\n "
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    device: str = "cpu"
-    at_once: int = 32
+    device: Annotated[str, Field(pattern="^(cpu|mps|(cuda|xpu)(:[0-9]{1,3})?)$", max_length=10)] = "cpu"
+    at_once: Annotated[int, Field(ge=1, le=10**5)] = 32
     encoder: Literal["ngrams", "minilm"] = "ngrams"
-    copies: int = 1
+    copies: Annotated[int, Field(ge=1, le=10**5)] = 1
     head_as_characters: bool = False
 
     def __post_init__(self) -> None:
-        if self.copies < 1:
-            raise ValueError(f"copies: found {self.copies}, expected 1 or more")
         if self.head_as_characters and not self.head:
             raise ValueError("head_as_characters: there is no head to remove. Give one, such as head: 'user: '")
 
@@ -209,6 +234,18 @@ class LanguageModel:
     @property
     def pins(self) -> tuple[str, ...]:
         return ("factbook", "checkpoint", *([] if self.encoder == "ngrams" else [self.encoder]))
+
+    @property
+    def obstacle(self) -> str | None:
+        """What this machine lacks to run it: a file, real pairs, a device, or its precision; None where nothing."""
+        needed = [ASSETS / self.data / f"{split}.parquet" for split in ("train", "validation", "test")]
+        for path in [*needed, ASSETS / self.checkpoint / "config.json"]:
+            if not path.is_file():
+                return f"{'data' if path in needed else 'checkpoint'}: no such file: {path}. Put it there, or name another folder."
+        pairs = _number_of_pairs(needed[0])
+        if pairs < self.n:
+            return f"n: found {self.n}, expected at most {pairs}, the pairs in {needed[0]}."
+        return None if self.device == "cpu" else _lack_of_device(self.device, self.precision)
 
     @property
     def layout(self) -> Layout:
