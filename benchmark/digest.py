@@ -28,13 +28,13 @@ def digest_of_code(path: Path) -> str:
     """Of a Python file's syntax tree, without comments, layout and docstrings."""
     try:
         tree = ast.parse(path.read_text(encoding="utf-8"), str(path))
-    except (SyntaxError, UnicodeDecodeError) as error:
+        for node in ast.walk(tree):
+            body = getattr(node, "body", None)
+            if isinstance(body, list):
+                node.body = [line for line in body if not _is_string(line)]  # type: ignore[attr-defined]
+        return digest(ast.dump(tree))
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:  # ValueError: not UTF-8, or a zero byte
         raise BadEntry(f"{path}: {type(error).__name__}: {error}") from error
-    for node in ast.walk(tree):
-        body = getattr(node, "body", None)
-        if isinstance(body, list):
-            node.body = [line for line in body if not _is_string(line)]  # type: ignore[attr-defined]
-    return digest(ast.dump(tree))
 
 
 def _is_string(line: ast.AST) -> bool:

@@ -67,9 +67,8 @@ class Card(settings.Settings):
                     unicodedata.category(c) in NO_PLAIN_TEXT and c not in "\n\t" for c in text
                 ):
                     words = f"Expected at most {LONGEST_TEXT} characters, none of them a control character"
-                    raise PydanticCustomError(
-                        "text", "{key}: {words}", {"key": settings.shown_name(key), "words": words}
-                    )
+                    facts = {"key": settings.shown_name(key), "text": settings.shown(text), "words": words}
+                    raise PydanticCustomError("text", "{key}: found {text}. {words}", facts)
         return card
 
     @field_validator("api", mode="before")
@@ -130,6 +129,18 @@ class Entry:
     @property
     def id(self) -> str:
         return self.folder.name
+
+    def must_be_readable(self) -> None:
+        """Whether all but the import of its code works.
+
+        Raises:
+            BadEntry: the card does not fit, a link leads elsewhere, or a file cannot be read or is no Python.
+        """
+        try:
+            _ = self.card, self.sources, self.digest
+            requirements.read(self.folder / "requirements.txt")
+        except (OSError, RuntimeError) as problem:  # a folder that may not be opened; a link to itself
+            raise BadEntry(f"{self.folder}: cannot be read: {problem}.") from None
 
     @property
     def _root(self) -> Path:
@@ -221,13 +232,15 @@ def find(root: Path) -> dict[str, Entry]:
     return entries
 
 
-def sound(entries: dict[str, Entry]) -> tuple[dict[str, Entry], list[BadEntry]]:
-    """Those whose card can be read, and the faults of the others: one bad card must not stop everybody."""
+def sound(entries: dict[str, Entry], *, to_run: bool = False) -> tuple[dict[str, Entry], list[BadEntry]]:
+    """Those whose card can be read (`to_run`: and their other files), and the faults of the others, which stop nobody else."""
     faults = []
     good = {}
     for id, entry in entries.items():
         try:
             _ = entry.card
+            if to_run:
+                entry.must_be_readable()
         except BadEntry as fault:
             faults.append(fault)
         else:
@@ -243,5 +256,7 @@ def named(entries: dict[str, Entry], ids: Iterable[str]) -> list[Entry]:
     """
     missing = [id for id in ids if id not in entries]
     if missing:
-        raise BadEntry(f"no entry '{missing[0]}'.{settings.nearest(missing[0], entries)} See: thrive list")
+        raise BadEntry(
+            f"no entry '{settings.shown_name(missing[0])}'.{settings.nearest(missing[0], entries)} See: thrive list"
+        )
     return [entries[id] for id in ids]

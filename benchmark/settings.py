@@ -167,7 +167,9 @@ def fault_lines(where: str, problem: ValidationError, known: Iterable[str]) -> s
 
 def _fault_line(where: str, faults: list[dict[str, Any]], known: list[str]) -> str:
     fault = faults[0]
-    key = ".".join(shown_name(part) for part in fault["loc"]) or "the whole"
+    if not fault["loc"]:  # of the whole, whose message names the key
+        return f"{where}: {fault['msg']}."
+    key = ".".join(shown_name(part) for part in fault["loc"])
     if fault["type"] in UNKNOWN_KEY:
         return f"{where}: unknown key '{key}'.{nearest(str(fault['loc'][-1]), known)}"
     if fault["type"] in MISSING_KEY:

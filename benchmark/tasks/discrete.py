@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 import numpy as np
+from annotated_types import Interval
 from numpy.typing import NDArray
-from pydantic import Field
 from scipy.special import entr
 
 from benchmark.history import Examples, Weighted
@@ -39,8 +39,8 @@ class Discrete:
     seeds_per_cell: ClassVar[int] = 25
     pins: ClassVar[tuple[str, ...]] = ()
 
-    outcomes: Annotated[int, Field(ge=2, le=10**6)]
-    n: Annotated[int, Field(ge=1, le=10**8)]
+    outcomes: Annotated[int, Interval(ge=2, le=10**6)]
+    n: Annotated[int, Interval(ge=1, le=10**8)]
 
     def __post_init__(self) -> None:
         if self.outcomes < 2:

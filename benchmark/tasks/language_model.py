@@ -13,14 +13,15 @@ import functools
 import importlib.util
 import math
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
+from annotated_types import Interval, Len
 from numpy.typing import NDArray
-from pydantic import Field
 
 from benchmark.errors import ThriveError
 from benchmark.history import Examples, Weighted
@@ -40,7 +41,8 @@ Network = Any
 Ids = list[int]
 """One example as token ids, from the beginning-of-text token to the end-of-text token."""
 
-Folder = Annotated[str, Field(min_length=1, max_length=1000, pattern=r"^[^\x00-\x1f\x7f]*$")]
+DEVICE = r"cpu|mps|(cuda|xpu)(:[0-9]{1,3})?"
+Folder = Annotated[str, Len(1, 1000)]
 ASSETS = Path(__file__).parents[1] / "assets"
 LARGEST_BATCH = 512
 """Samples that are drawn together; memory for their keys and values is what limits it."""
@@ -201,25 +203,30 @@ class LanguageModel:
     seeds_per_cell: ClassVar[int] = 1
     dimension: ClassVar[None] = None
 
-    n: Annotated[int, Field(ge=5, le=10**7)]  # verifiers are trained in five folds
-    epochs: Annotated[float, Field(ge=0.01, le=1000)] = 3.0
-    batch: Annotated[int, Field(ge=1, le=10**5)] = 8
-    learning_rate: Annotated[float, Field(ge=1e-8, le=1)] = 1e-3
-    warmup: Annotated[float, Field(ge=0, le=1)] = 0.05
-    max_tokens: Annotated[int, Field(ge=3, le=10**5)] = 48  # begin, end, and one between
+    n: Annotated[int, Interval(ge=5, le=10**7)]  # verifiers are trained in five folds
+    epochs: Annotated[float, Interval(ge=0.01, le=1000)] = 3.0
+    batch: Annotated[int, Interval(ge=1, le=10**5)] = 8
+    learning_rate: Annotated[float, Interval(ge=1e-8, le=1)] = 1e-3
+    warmup: Annotated[float, Interval(ge=0, le=1)] = 0.05
+    max_tokens: Annotated[int, Interval(ge=3, le=10**5)] = 48  # begin, end, and one between
     matched_steps: bool = False
     checkpoint: Folder = "checkpoint"
     data: Folder = "factbook"
-    head: Annotated[str, Field(max_length=400)] = ""
-    separator: Annotated[str, Field(min_length=1, max_length=400)] = "\n "
+    head: Annotated[str, Len(0, 400)] = ""
+    separator: Annotated[str, Len(1, 400)] = "\n "
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    device: Annotated[str, Field(pattern="^(cpu|mps|(cuda|xpu)(:[0-9]{1,3})?)$", max_length=10)] = "cpu"
-    at_once: Annotated[int, Field(ge=1, le=10**5)] = 32
+    device: Annotated[str, Len(1, 10)] = "cpu"
+    at_once: Annotated[int, Interval(ge=1, le=10**5)] = 32
     encoder: Literal["ngrams", "minilm"] = "ngrams"
-    copies: Annotated[int, Field(ge=1, le=10**5)] = 1
+    copies: Annotated[int, Interval(ge=1, le=10**5)] = 1
     head_as_characters: bool = False
 
     def __post_init__(self) -> None:
+        for name in ("checkpoint", "data"):
+            if not getattr(self, name).isprintable():
+                raise ValueError(f"{name}: found {getattr(self, name)!r}, expected the name of a folder")
+        if not re.fullmatch(DEVICE, self.device):
+            raise ValueError(f"device: found {self.device!r}, expected cpu, cuda, cuda:1, xpu or mps")
         if self.head_as_characters and not self.head:
             raise ValueError("head_as_characters: there is no head to remove. Give one, such as head: 'user: '")
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, NamedTuple
 
 import numpy as np
+from annotated_types import Interval
 from numpy.typing import NDArray
-from pydantic import Field
 from scipy.linalg import lapack
 
 from benchmark.history import Examples, History, Weighted, real_data_only
@@ -60,9 +60,9 @@ class LinearRegression:
     seeds_per_cell: ClassVar[int] = 25
     pins: ClassVar[tuple[str, ...]] = ()
 
-    d: Annotated[int, Field(ge=1, le=10**5)]
-    n: Annotated[int, Field(ge=2, le=10**8)]
-    noise_variance: Annotated[float, Field(ge=1e-6, le=1e6)]
+    d: Annotated[int, Interval(ge=1, le=10**5)]
+    n: Annotated[int, Interval(ge=2, le=10**8)]
+    noise_variance: Annotated[float, Interval(ge=1e-6, le=1e6)]
 
     def __post_init__(self) -> None:
         if not 1 <= self.d < self.n:
