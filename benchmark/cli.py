@@ -248,9 +248,11 @@ def score(profile: str | None, folder: Path | None, as_json: bool) -> None:
     if as_json:
         from leaderboard.build import build
 
-        good, faults = entries.sound(entries.find(home))
+        known = entries.find(home)
+        good, faults = entries.sound(known)
         _report(faults)
-        click.echo(build(found, {entry.id: entry.card for entry in good.values()}).model_dump_json(indent=1))
+        shown = found.without(known.keys() - good.keys())
+        click.echo(build(shown, {entry.id: entry.card for entry in good.values()}).model_dump_json(indent=1))
 
 
 @main.command()
@@ -266,9 +268,10 @@ def board(folder: Path, show: bool) -> None:
     from leaderboard.write import inject, table, write
 
     home = root()
-    found = results.read(home / folder)
-    good, faults = entries.sound(entries.find(home))
+    known = entries.find(home)
+    good, faults = entries.sound(known)
     _report(faults)
+    found = results.read(home / folder).without(known.keys() - good.keys())
     cards = {entry.id: entry.card for entry in good.values()}
     made = build(found, cards)
     for division in made.divisions:
@@ -279,6 +282,8 @@ def board(folder: Path, show: bool) -> None:
         inject(made, home / "README.md")
         write_atomically(home / folder / "board_changes.md", record(made, home).encode())
         click.echo(home / folder / "board_changes.md", err=True)
+    if faults:
+        sys.exit(f"Left out, since their cards cannot be read: {len(faults)}.")
     if show and not webbrowser.open((home / folder / "leaderboard.html").resolve().as_uri()):
         raise ThriveError(f"no browser was found. Open it yourself: {home / folder / 'leaderboard.html'}")
 

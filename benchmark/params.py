@@ -21,6 +21,8 @@ REFERENCE = "replace"
 """The entry whose damage is the unit of every score: no instance is ranked without it."""
 MOST_SEEDS = 10_000
 MOST_INSTANCES = 1_000
+Line = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]+$", max_length=400)]
+"""Text without control characters."""
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=60)]
 """Of a profile or a pin; results lie in a folder of a profile's name."""
 
@@ -46,7 +48,7 @@ class HowItIsRun(settings.Settings):
 class Profile(settings.Settings):
     """What one command runs: which entries (None: all), on which suites."""
 
-    about: str = Field(max_length=400)
+    about: Line
     entries: list[str] | None = Field(default=None, min_length=1)
     suites: dict[str, Suite] = Field(min_length=1)
 
@@ -54,11 +56,11 @@ class Profile(settings.Settings):
 class Pin(settings.Settings):
     """Files that must be exactly these: sha256 of each, by its name in the folder."""
 
-    folder: str = Field(min_length=1)
-    package: str | None = Field(default=None, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
+    folder: Line
+    package: str | None = Field(default=None, pattern=r"^[A-Za-z][A-Za-z0-9_]*$", max_length=100)
     """The folder is in this installed package; without it, in the clone."""
-    source: str = Field(max_length=400)
-    files: dict[str, Annotated[str, Field(pattern="^[0-9a-f]{64}$")]] = Field(min_length=1)
+    source: Line
+    files: dict[Line, Annotated[str, Field(pattern="^[0-9a-f]{64}$")]] = Field(min_length=1)
 
 
 class Params(settings.Settings):
