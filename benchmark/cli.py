@@ -301,7 +301,11 @@ def figures(names: tuple[str, ...], entries: str | None, folder: Path | None, lo
     from paper.figures import draw
 
     home = root()
-    ids = [id.strip() for id in entries.split(",")] if entries else []
+    ids = [] if entries is None else [id.strip() for id in entries.split(",")]
+    if not all(ids):
+        raise click.BadParameter(
+            f"found '{entries}', expected entries, such as accumulate,my-idea.", param_hint="--entries"
+        )
     own = not (ids or folder or look != "paper")
     target = target or (None if own else Path("results", "figures"))
     for path in draw(home, folder, target, names, ids, look, partial(click.echo, err=True)):
@@ -336,7 +340,7 @@ def compare(a: str, b: str, profile: str | None) -> None:
 @click.argument("id", metavar="ENTRY")
 @OPTIONAL_PROFILE
 @click.option("-t", "--task", "tasks", multiple=True, help="Task-setting; without it, all of the profile.")
-@click.option("--seeds", default=2, show_default=True, type=click.IntRange(2), help="How many secret seeds.")
+@click.option("--seeds", default=2, show_default=True, type=click.IntRange(2, 1000), help="How many secret seeds.")
 @click.option("--to", "folder", type=click.Path(path_type=Path), help="Folder; without it, results/PROFILE/verified.")
 def verify(id: str, profile: str | None, tasks: tuple[str, ...], seeds: int, folder: Path | None) -> None:
     """Run an entry anew, confined and with secret seeds, and write what it came to.

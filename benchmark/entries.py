@@ -32,7 +32,7 @@ NO_PLAIN_TEXT = ("Cc", "Cf", "Cs", "Zl", "Zp")
 class Card(settings.Settings):
     """card.yaml: who made the entry, and what it may use."""
 
-    api: int
+    api: int = Field(ge=min(APIS), le=max(APIS))
     id: str = Field(pattern=ID, max_length=60)
     name: str = Field(min_length=1, max_length=60)
     version: str

@@ -105,7 +105,7 @@ def load(root: Path) -> Params:
             if task not in TASKS:
                 hint = settings.nearest(task, TASKS)
                 raise BadParams(f"{path}: profiles.{name}.suites: no task-setting '{settings.shown_name(task)}'.{hint}")
-        _check_profile(params, name)
+        check_profile(params, name)
     if not any(one.ranked for task in chosen.suites for one in instances(params, params.profile, task)):
         raise BadParams(
             f"{path}: profile: found '{params.profile}', none of whose instances is ranked, so that it has no board. Choose another, "
@@ -122,7 +122,7 @@ def profile(params: Params, name: str) -> Profile:
     return params.profiles[name]
 
 
-def _check_profile(params: Params, name: str) -> None:
+def check_profile(params: Params, name: str) -> None:
     """Raises BadParams where two instances have one name, a pin is missing, or ranks would have no unit."""
     entries = params.profiles[name].entries
     found = [one for task in params.profiles[name].suites for one in instances(params, name, task)]
