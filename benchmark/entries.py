@@ -137,6 +137,7 @@ class Entry:
             BadEntry: the card does not fit, a link leads elsewhere, or a file cannot be read or is no Python.
         """
         try:
+            settings.read_text(self.folder / "strategy.py", BadEntry)
             _ = self.card, self.sources, self.digest
             requirements.read(self.folder / "requirements.txt")
         except (OSError, RuntimeError) as problem:  # a folder that may not be opened; a link to itself
