@@ -1,6 +1,7 @@
 """Entries: a folder with a strategy and its card. Baselines and submissions have the same form."""
 
 import inspect
+import os
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator
@@ -216,7 +217,7 @@ class Entry:
 
 
 def find(root: Path) -> dict[str, Entry]:
-    """All entries under a root, by id: every folder that has a card.yaml or a strategy.py. Their cards are read when needed.
+    """All entries under a root, by id: every folder that has a card.yaml or a strategy.py, or that may not be opened. Their cards are read when needed.
 
     Raises:
         BadEntry: two entries have one id.
@@ -225,7 +226,13 @@ def find(root: Path) -> dict[str, Entry]:
     files = [
         path for kind in FOLDERS for name in ("card.yaml", "strategy.py") for path in (root / kind).glob(f"*/{name}")
     ]
-    for folder in sorted({path.parent for path in files}):
+    closed = [
+        path
+        for kind in FOLDERS
+        for path in (root / kind).glob("*")
+        if path.is_dir() and not os.access(path, os.R_OK | os.X_OK)
+    ]
+    for folder in sorted({*(path.parent for path in files), *closed}):
         entry = Entry(folder)
         if entry.id in entries:
             raise BadEntry(f"{entry.folder} and {entries[entry.id].folder} have one id: rename one folder.")

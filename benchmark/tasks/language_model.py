@@ -291,12 +291,17 @@ class LanguageModel:
 
     def _given(self, texts: list[str], wanted: slice) -> list[str]:
         if wanted.stop > len(texts):
-            raise ThriveError(f"{self.name}: {wanted.stop} real pairs asked for, and {self.data} has {len(texts)}.")
+            raise ThriveError(
+                f"{wanted.stop} real pairs asked for, and {self.data} has {len(texts)} of at most {self.max_tokens} tokens."
+            )
         return texts[wanted]
 
     def held_out(self, world: list[str], rng: "Generator") -> list[Ids]:
         """All test texts, encoded: one test set for all seeds."""
-        return self.base.encode(self.corpus("test"))
+        texts = self.corpus("test")
+        if not texts:
+            raise ThriveError(f"{self.data} has no test pairs of at most {self.max_tokens} tokens: raise max_tokens.")
+        return self.base.encode(texts)
 
     def fit(self, training_set: Weighted, options: "FitOptions", draw_rng: Callable[[], "Generator"]) -> Network:
         """The base checkpoint, fine-tuned. A row's weight multiplies its loss."""
@@ -329,9 +334,7 @@ class LanguageModel:
         attempts = 0
         while len(texts) < count:
             if attempts > HOPELESS * count:
-                raise ThriveError(
-                    f"{self.name}: {len(texts)} of {attempts} samples had the form of an example: given up."
-                )
+                raise ThriveError(f"{len(texts)} of {attempts} samples had the form of an example: given up.")
             size = _next_batch(count - len(texts), attempts, len(texts))
             noise = rng.random((math.ceil(size / self.copies), self.max_tokens - 1))
             uniforms = np.repeat(noise, self.copies, axis=0)[:size]
