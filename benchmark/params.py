@@ -21,7 +21,7 @@ REFERENCE = "replace"
 """The entry whose damage is the unit of every score: no instance is ranked without it."""
 MOST_SEEDS = 10_000
 MOST_INSTANCES = 1_000
-Line = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]+$", max_length=400)]
+Line = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]*$", max_length=400)]
 """Text without control characters."""
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=60)]
 """Of a profile or a pin; results lie in a folder of a profile's name."""
