@@ -357,15 +357,17 @@ def verify(id: str, profile: str | None, tasks: tuple[str, ...], seeds: int, fol
     profile = known_params.profile if profile is None else profile
     known = entries.find(home)
     [entry] = entries.named(known, [id])
+    wanted = sweep.task_settings(known_params, profile, tasks)
+    folder = folder or home / "results" / profile / "verified"
+    _require_writable(folder)
     with threadpool_limits(1):
-        wanted = sweep.task_settings(known_params, profile, tasks)
         tell = partial(click.echo, err=True)
         found = verify.verify(home, known_params, profile, wanted, known, entry, seeds, tell)
     click.echo(verify.table(found))
     click.echo(f"isolation: {found.get('isolation', 'none: no process was started')}")
     if found.get("warning"):
         click.secho(f"warning: {found['warning']}", fg="yellow", err=True)
-    click.echo(verify.write(found, folder or home / "results" / profile / "verified"), err=True)
+    click.echo(verify.write(found, folder), err=True)
     if failed := verify.failures(found):
         sys.exit("\n".join(failed))
 

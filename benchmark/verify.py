@@ -74,10 +74,12 @@ def verify(
     salt = secrets.token_hex(16)
     found: list[Verified] = []
     isolation: dict[str, str | None] = {}
-    for instance in [one for task in tasks for one in instances(params, profile, task)]:
-        tell(f"{instance.task_setting} {instance.name}: {seeds} runs of {instance.horizon} iterations")
+    wanted = [one for task in tasks for one in instances(params, profile, task)]
+    for instance in wanted:  # before anything is computed
         require_machine(instance)
         pins.verify(root, params, instance.task.pins)
+    for instance in wanted:
+        tell(f"{instance.task_setting} {instance.name}: {seeds} runs of {instance.horizon} iterations")
         found.append(_verified(instance, known, entry, seeds_of(salt, seeds), isolation))
     return {
         "entry": entry.id,

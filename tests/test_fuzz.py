@@ -21,7 +21,7 @@ from click.testing import CliRunner
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from benchmark import check, params, sweep, verify
+from benchmark import check, cli, params, sweep, verify
 from benchmark.cli import main
 from benchmark.entries import Card
 from benchmark.errors import ThriveError
@@ -134,6 +134,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Iterator[Path
         patch.setattr(check, "check", lambda _: iter(()))
         patch.setattr(verify, "verify", _not_here)
         patch.setattr(figures, "made", _not_here)
+        patch.setattr(cli, "_require_writable", lambda *_: None)  # which would make folders wherever --to says
         yield folder
 
 
