@@ -50,7 +50,7 @@ def _files(folder: Path, ignore: Iterable[str] = ()) -> list[Path]:
 def _script(path: Path) -> Script:
     try:
         return Script(path)
-    except (SyntaxError, UnicodeDecodeError, ValueError, RecursionError) as error:
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:  # ValueError: not UTF-8, or a zero byte
         raise BadEntry(f"{path}: {type(error).__name__}: {error}") from error
 
 

@@ -7,7 +7,7 @@ in it depends on when or where it was computed.
 
 import itertools
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,13 @@ class Results:
     scores: pd.DataFrame
     curves: pd.DataFrame
     about: dict[str, Any] = field(default_factory=dict)
+
+    def without(self, ids: Collection[str]) -> "Results":
+        """The same but for some entries."""
+        if not ids:
+            return self
+        scores, curves = (frame[~frame["entry"].isin(ids)] for frame in (self.scores, self.curves))
+        return Results(scores.reset_index(drop=True), curves.reset_index(drop=True), self.about)
 
     def write(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)

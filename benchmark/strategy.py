@@ -210,7 +210,7 @@ class Strategy:
 
     def training_set(self, context: Context, pool: Pool) -> TrainingSet | Rows | Ids:
         """Which rows of the pool train the next model, with which weights: the one method that is required."""
-        raise NotImplementedError(f"{type(self).__name__} must define training_set(context, pool)")
+        raise ContractBroken(f"{type(self).__name__} must define training_set(context, pool).")
 
     def sample_request(self, context: Context) -> SampleRequest:
         """How the model is sampled."""

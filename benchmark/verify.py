@@ -18,10 +18,11 @@ import numpy as np
 import pandas as pd
 
 from benchmark import pins, scoring
-from benchmark.entries import Entry
+from benchmark.entries import Entry, named
 from benchmark.errors import ThriveError, Unsupported
+from benchmark.loading import named_run
 from benchmark.loop import run
-from benchmark.params import Instance, Params, instances
+from benchmark.params import Instance, Params, instances, require_machine
 from benchmark.records import write_atomically
 from benchmark.remote import Remote
 from benchmark.rules import Budget
@@ -73,9 +74,12 @@ def verify(
     salt = secrets.token_hex(16)
     found: list[Verified] = []
     isolation: dict[str, str | None] = {}
-    for instance in [one for task in tasks for one in instances(params, profile, task)]:
-        tell(f"{instance.task_setting} {instance.name}: {seeds} runs of {instance.horizon} iterations")
+    wanted = [one for task in tasks for one in instances(params, profile, task)]
+    for instance in wanted:  # before anything is computed
+        require_machine(instance)
         pins.verify(root, params, instance.task.pins)
+    for instance in wanted:
+        tell(f"{instance.task_setting} {instance.name}: {seeds} runs of {instance.horizon} iterations")
         found.append(_verified(instance, known, entry, seeds_of(salt, seeds), isolation))
     return {
         "entry": entry.id,
@@ -95,7 +99,7 @@ def _verified(
     instance: Instance, known: dict[str, Entry], entry: Entry, seeds: list[int], isolation: dict[str, str | None]
 ) -> Verified:
     one = Verified(instance.task_setting, instance.name, seeds, "ok")
-    beside = [known[scoring.REFERENCE], known[BASE_WORKFLOW[entry.rules.budget]]]
+    beside = named(known, [scoring.REFERENCE, BASE_WORKFLOW[entry.rules.budget]])
     try:
         entry.must_fit(instance.task_setting)
         with Remote(entry, LIMITS) as remote:
@@ -130,7 +134,7 @@ def _scored(
     records: list[list[dict[str, Any]]] = [[] for _ in runners]
     for seed in seeds:
         for kept, (entry, make) in zip(records, runners, strict=True):
-            kept += run(instance.task, make, entry.rules, seed, instance.horizon)
+            kept += named_run(run(instance.task, make, entry.rules, seed, instance.horizon), seed)
     return [_per_seed(instance, entry, kept) for kept, (entry, _) in zip(records, runners, strict=True)]
 
 

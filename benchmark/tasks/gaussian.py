@@ -11,9 +11,10 @@ import functools
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
+from annotated_types import Interval
 from numpy.typing import NDArray
 from scipy.linalg import blas, lapack
 from scipy.special import gammaincinv
@@ -153,9 +154,9 @@ class Gaussian:
     seeds_per_cell: ClassVar[int] = 25
     pins: ClassVar[tuple[str, ...]] = ()
 
-    d: int
-    n: int
-    sampler_temperature: float = 1.0
+    d: Annotated[int, Interval(ge=1, le=10**5)]
+    n: Annotated[int, Interval(ge=2, le=10**8)]  # one point has no spread
+    sampler_temperature: Annotated[float, Interval(ge=0.01, le=100)] = 1.0
 
     @property
     def name(self) -> str:

@@ -6,9 +6,10 @@ Source: Kazdan et al., Collapse or Thrive? (ICML 2025), section 3. Data sets: sc
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import numpy as np
+from annotated_types import Interval
 from numpy.typing import NDArray
 
 from benchmark.errors import ContractBroken
@@ -106,9 +107,9 @@ class KDE:
     pins: ClassVar[tuple[str, ...]] = ()
 
     data: Literal["blobs", "circles", "moons", "swiss_roll"]
-    bandwidth: float | Rule
-    n: int
-    sampler_temperature: float = 1.0
+    bandwidth: Annotated[float, Interval(ge=1e-4, le=1e4)] | Rule
+    n: Annotated[int, Interval(ge=2, le=10**7)]  # diagnostics need a neighbour
+    sampler_temperature: Annotated[float, Interval(ge=0.01, le=100)] = 1.0
     """Which the instance's sampler adds to everyone's."""
     blobs_share_centres: bool = True
     """False as published: held-out blobs then come from other centres than the training blobs."""
