@@ -47,8 +47,10 @@ class Card(settings.Settings):
     """Task-settings that it does not fit, and why: it is not run there."""
     tuned_on: str
     configurations_tried: int = Field(ge=0)
-    observed: str | None = Field(default=None, max_length=400)
-    """What this benchmark sees of a published method, with the figure that shows it."""
+    compare_with: list[str] = Field(default=[], max_length=5)
+    """Entries that the board compares it with. The board writes what the comparison shows; a card claims no result."""
+    same_as: dict[str, str] = {}
+    """Task-setting to the entry with the very same losses there, where the two strategies coincide."""
 
     def unfinished(self) -> list[str]:
         """Keys that still hold what `thrive new` wrote there for the author to fill in."""
@@ -78,14 +80,15 @@ class Card(settings.Settings):
             )
         return api
 
-    @field_validator("not_for")
+    @field_validator("not_for", "same_as")
     @classmethod
-    def known_task_settings(cls, not_for: dict[str, str]) -> dict[str, str]:
-        for task_setting in not_for:
+    def known_task_settings(cls, by_task_setting: dict[str, str]) -> dict[str, str]:
+        for task_setting in by_task_setting:
             if task_setting not in TASKS:
                 hint = settings.nearest(task_setting, TASKS).strip()
-                raise PydanticCustomError("not_for", f"There is no task-setting '{task_setting}'. {hint}".rstrip("."))
-        return not_for
+                message = f"There is no task-setting '{task_setting}'. {hint}".rstrip(".")
+                raise PydanticCustomError("task_setting", message)
+        return by_task_setting
 
     @field_validator("version", mode="before")
     @classmethod
