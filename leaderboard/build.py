@@ -24,7 +24,7 @@ from benchmark.scoring import (
     t_interval,
 )
 from benchmark.verify import BASE_WORKFLOW
-from leaderboard.claims import identical, observed, unsupported
+from leaderboard.claims import by_instance, identical, observed, unsupported
 from leaderboard.ranking import (
     Standing,
     beside,
@@ -109,9 +109,9 @@ def _compared(
         for task in by_task:
             same[a].setdefault(task, []).append(b)
             same[b].setdefault(task, []).append(a)
-    found = {}
+    scores, found = by_instance(ranked), {}
     for id, entry in entries.items():
-        text = observed(id, now[id].compare_with, ranked) if id in now else None
+        text = observed(id, now[id].compare_with, scores) if id in now else None
         row = entry.row.model_copy(update={"observed": text, "same_as": same[id]})
         found[id] = replace(entry, row=row)
     return found, unsupported(now, ranked, pairs)

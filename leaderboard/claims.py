@@ -42,15 +42,26 @@ class Comparison:
     better: bool
 
 
-def observed(id: str, others: Iterable[str], runs: pd.DataFrame) -> str | None:
+Scores = dict[str, dict[tuple[str, str], pd.DataFrame]]
+"""By entry, task-setting and instance: score and slope score by seed, and the share of the run before the first loss that is not finite."""
+
+
+def by_instance(runs: pd.DataFrame) -> Scores:
+    """Scores of runs on ranked instances, see `benchmark.scoring.scored`."""
+    life = ((runs["diverged_at"] - 1) / runs["horizon"]).fillna(1.0)
+    table = runs[["task", "instance", "entry", "seed", *METRICS]].assign(life=life).sort_values("seed", kind="stable")
+    found: Scores = {}
+    for (entry, task, instance), part in table.groupby(["entry", "task", "instance"], sort=False):
+        found.setdefault(str(entry), {})[str(task), str(instance)] = part.set_index("seed")[[*METRICS, "life"]]
+    return found
+
+
+def observed(id: str, others: Iterable[str], scores: Scores) -> str | None:
     """What the scores show of an entry beside others, in sentences; None where they have no ranked instance in common.
 
     Words hold at a family-wise error of 5 % (Holm) over all tests of this entry: both metrics, every ranked instance, every task-setting.
-
-    Args:
-        runs: of ranked instances, with their scores, see `benchmark.scoring.scored`.
     """
-    tests = [test for other in others if other != id for test in _comparisons(id, other, runs)]
+    tests = [test for other in others if other != id for test in _comparisons(id, other, scores)]
     if not tests:
         return None
     said = [
@@ -98,32 +109,24 @@ def _instances(said: list[tuple[str, str]]) -> str:
     return "; ".join(f"{word} on {', '.join(name for name, own in said if own == word)}" for word in words)
 
 
-def _comparisons(id: str, other: str, runs: pd.DataFrame) -> Iterator[Comparison]:
+def _comparisons(id: str, other: str, scores: Scores) -> Iterator[Comparison]:
+    own, theirs = scores.get(id, {}), scores.get(other, {})
+    shared = [where for where in own if where in theirs and own[where].index.equals(theirs[where].index)]
     for metric in METRICS:
-        for task, of_task in runs.groupby("task", sort=False):
-            a, b = (_by_instance(of_task[of_task["entry"] == entry], metric) for entry in (id, other))
-            shared = [name for name in a if name in b and set(a[name].index) == set(b[name].index)]
-            if shared:
-                yield _test(other, metric, str(task), None, _mean(a, shared), _mean(b, shared))
-            if len(shared) > 1:
-                for name in shared:
-                    yield _test(other, metric, str(task), name, a[name], b[name])
+        for task in dict.fromkeys(task for task, _ in shared):
+            on = [where for where in shared if where[0] == task]
+            yield _test(other, metric, task, None, _mean(own, on), _mean(theirs, on))
+            if len(on) > 1:
+                for where in on:
+                    yield _test(other, metric, task, where[1], own[where], theirs[where])
 
 
-def _by_instance(runs: pd.DataFrame, metric: str) -> dict[str, pd.DataFrame]:
-    """Score and share of the run before the first loss that is not finite, by seed."""
-    life = ((runs["diverged_at"] - 1) / runs["horizon"]).fillna(1.0)
-    table = pd.DataFrame({"score": runs[metric], "life": life, "instance": runs["instance"], "seed": runs["seed"]})
-    return {str(name): part.set_index("seed").sort_index() for name, part in table.groupby("instance", sort=False)}
-
-
-def _mean(by_instance: Mapping[str, pd.DataFrame], names: list[str]) -> pd.DataFrame:
-    seeds = pd.concat([by_instance[name] for name in names])
-    return seeds.groupby("seed")[["score", "life"]].mean()
+def _mean(scores: Mapping[tuple[str, str], pd.DataFrame], on: list[tuple[str, str]]) -> pd.DataFrame:
+    return pd.concat([scores[where] for where in on]).groupby("seed").mean()
 
 
 def _test(other: str, metric: str, task: str, instance: str | None, a: pd.DataFrame, b: pd.DataFrame) -> Comparison:
-    own, theirs = (Standing({task: part["score"]}, {task: part["life"]}) for part in (a, b))
+    own, theirs = (Standing({task: part[metric]}, {task: part["life"]}) for part in (a, b))
     found = difference(own, theirs)[task]
     return Comparison(other, metric, task, instance, p_value(own, theirs), found, own.order < theirs.order)
 

@@ -121,7 +121,7 @@ def test_the_sentence_turns_with_the_scores(shift, seed):
     """Better of one is worse of the other, by the same size."""
     rng = np.random.default_rng(seed)
     runs = pd.concat([scores_of("a", rng.normal(shift, 1, 12)), scores_of("b", rng.normal(0, 1, 12))])
-    one, other = claims.observed("a", ["b"], runs), claims.observed("b", ["a"], runs)
+    one, other = said("a", ["b"], runs), said("b", ["a"], runs)
     swapped = {"better": "worse", "worse": "better", "not separable": "not separable"}
     assert [swapped[w] for w in re.findall(WORDS, one)] == re.findall(WORDS, other)
     sizes = [
@@ -129,6 +129,10 @@ def test_the_sentence_turns_with_the_scores(shift, seed):
         for text in (one, other)
     ]
     assert sorted(sizes[0]) == sorted(sizes[1])
+
+
+def said(id: str, others: list[str], runs: pd.DataFrame) -> str | None:
+    return claims.observed(id, others, claims.by_instance(runs))
 
 
 def scores_of(entry: str, scores: np.ndarray) -> pd.DataFrame:
@@ -143,15 +147,15 @@ def test_divergence_is_worse_and_a_later_one_better():
     for entry, at in (("early", 2), ("late", 3)):
         runs.append(scores_of(entry, np.full(4, np.inf)).assign(diverged_at=at))
     runs = pd.concat(runs)
-    assert "Gaussian worse, as runs diverged" in claims.observed("early", ["finite"], runs)
-    assert "Gaussian better, as runs diverged" in claims.observed("finite", ["early"], runs)
-    assert "Gaussian better, as it diverged later" in claims.observed("late", ["early"], runs)
-    assert "Gaussian worse, as it diverged earlier" in claims.observed("early", ["late"], runs)
+    assert "Gaussian worse, as runs diverged" in said("early", ["finite"], runs)
+    assert "Gaussian better, as runs diverged" in said("finite", ["early"], runs)
+    assert "Gaussian better, as it diverged later" in said("late", ["early"], runs)
+    assert "Gaussian worse, as it diverged earlier" in said("early", ["late"], runs)
 
 
 def test_one_seed_separates_nothing():
     runs = pd.concat([scores_of("a", np.zeros(1)), scores_of("b", np.ones(1))])
-    assert "Gaussian not separable, difference -1.00, from one seed" in claims.observed("a", ["b"], runs)
+    assert "Gaussian not separable, difference -1.00, from one seed" in said("a", ["b"], runs)
 
 
 BASE = [[1, 1.5, 2], [1, 1.6, 2.25]]
