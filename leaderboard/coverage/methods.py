@@ -60,16 +60,16 @@ def _with_base(runs: Runs) -> Iterator[tuple[str, str]]:
         yield from ((id, division.base) for id in division.entries if id != division.base)
 
 
-def pseudo_scores(task: TaskRuns, array: Array) -> dict[str, Array]:
-    """The board's pseudo-values of every entry on an instance."""
+def pseudo_scores(task: TaskRuns, array: Array) -> list[tuple[str, Array]]:
+    """The board's pseudo-values of every entry on every instance; an instance that was drawn twice stands twice."""
     scale = task.damage.mean(axis=1)
     without = (task.damage.sum(axis=1)[:, None] - task.damage) / (task.seeds - 1)
-    return {key: pseudo_values(array[k, j], float(scale[j]), without[j]) for key, k, j in _cells(task)}
+    return [(key, pseudo_values(array[k, j], float(scale[j]), without[j])) for key, k, j in _cells(task)]
 
 
 def by_seed(task: TaskRuns, array: Array) -> dict[str, Array]:
     """The mean of pseudo-values over instances."""
-    values = list(pseudo_scores(task, array).values())
+    values = [value for _, value in pseudo_scores(task, array)]
     count = len(task.instances)
     return {id: np.mean(values[n * count : (n + 1) * count], axis=0) for n, (_, id) in enumerate(shown(task))}
 
@@ -104,7 +104,7 @@ def t_intervals(runs: Runs) -> Intervals:
         for name, losses in by_instance(runs_of_task).items():
             found[f"{name}, {task}"] = {key: t_interval(losses[k, j]) for key, k, j in _cells(runs_of_task)}
         scores = pseudo_scores(runs_of_task, runs_of_task.excess)
-        found[f"score by instance, {task}"] = {key: t_interval(v) for key, v in scores.items()}
+        found[f"score by instance, {task}"] = {key: t_interval(v) for key, v in scores}
     return found
 
 
