@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field, JsonValue, field_validator, model_validator
 from pydantic_core import PydanticCustomError
@@ -25,13 +25,14 @@ APIS = (1,)
 PLACEHOLDER = "TODO"
 ID = r"^[a-z0-9][a-z0-9.-]*$"
 LONGEST_TEXT = 400
+EntryId = Annotated[str, Field(pattern=ID, max_length=60)]
 
 
 class Card(settings.Settings):
     """card.yaml: who made the entry, and what it may use."""
 
     api: int
-    id: str = Field(pattern=ID, max_length=60)
+    id: EntryId
     name: str = Field(min_length=1, max_length=60)
     version: str
     authors: list[str] = Field(min_length=1)
@@ -47,9 +48,9 @@ class Card(settings.Settings):
     """Task-settings that it does not fit, and why: it is not run there."""
     tuned_on: str
     configurations_tried: int = Field(ge=0)
-    compare_with: list[str] = Field(default=[], max_length=5)
+    compare_with: list[EntryId] = Field(default=[], max_length=5)
     """Entries that the board compares it with. The board writes what the comparison shows; a card claims no result."""
-    same_as: dict[str, str] = {}
+    same_as: dict[str, EntryId] = {}
     """Task-setting to the entry with the very same losses there, where the two strategies coincide."""
 
     def unfinished(self) -> list[str]:

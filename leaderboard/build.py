@@ -103,6 +103,8 @@ def _compared(
     ranked = pd.concat(runs[(runs["task"] == t.task) & runs["instance"].isin(_ranked_names(t))] for t in tasks)
     now = {id: cards[id] for id, entry in entries.items() if not entry.stale}
     ranked = ranked[ranked["entry"].isin(now)]
+    if ranked.empty:
+        return entries, []
     same: dict[str, dict[str, list[str]]] = {id: {} for id in entries}
     pairs = identical(ranked)
     for (a, b), by_task in pairs.items():

@@ -156,7 +156,7 @@ def _bytes(runs: pd.DataFrame, loss: str) -> bytes:
     columns = ["seed", loss]
     if not np.isfinite(runs[loss]).any():
         columns += ["diverged_at", *(str(name) for name in runs if str(name).startswith("collapse_"))]
-    return (np.nan_to_num(runs[columns].to_numpy(float), nan=np.nan, posinf=np.inf, neginf=-np.inf) + 0.0).tobytes()
+    return bytes((runs[columns].to_numpy(float) + 0.0).tobytes())  # plus 0: no "-0.0"
 
 
 def unsupported(cards: Mapping[str, Card], runs: pd.DataFrame, same: Identical) -> list[str]:

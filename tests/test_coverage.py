@@ -215,7 +215,7 @@ def test_a_share_names_what_is_covered_least():
     assert share.worst == ("b", 0.8)
     assert share.below == 1
     assert (share.mean, share.remark) == (pytest.approx(14 / 15), "")
-    assert share.of(lambda key: key == "b").remark == "below 93 %"
+    assert share.of(["b"]).remark == "below 93 %"
 
 
 def test_pseudo_values_are_the_boards_own():

@@ -3,7 +3,7 @@
 Boards are independent and the entries of one board are not, so that every share has its Monte-Carlo error from the spread between boards.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,10 +54,9 @@ class Share:
         by_key, boards = np.nanmean(self.hits, axis=0), len(self.hits)
         return int((by_key + 2 * np.sqrt(LOWEST * (1 - LOWEST) / boards) < LOWEST).sum())
 
-    def of(self, chosen: Callable[[str], bool]) -> "Share":
+    def of(self, keys: Sequence[str]) -> "Share":
         """Of some keys alone."""
-        kept = [k for k, key in enumerate(self.keys) if chosen(key)]
-        return Share(self.hits[:, kept], tuple(self.keys[k] for k in kept))
+        return Share(self.hits[:, [self.keys.index(key) for key in keys]], tuple(keys))
 
     @property
     def all_right(self) -> float:
@@ -109,7 +108,8 @@ def true_order(method: Method, population: Population) -> Mapping[str, float]:
 def ranks(method: Method, population: Population, boards: int) -> Share:
     """Coverage of rank intervals. One is right if it holds every rank that its entry may have: tied entries share all of theirs."""
     order = true_order(method, population)
-    rows, keys = [], ()
+    rows: list[list[bool]] = []
+    keys: tuple[str, ...] = ()
     for runs in drawn(population, boards):
         found = method.ranks(runs)
         answers = {
@@ -149,7 +149,8 @@ class Words:
 
 def words(method: Method, population: Population, boards: int) -> Words:
     order = true_order(method, population)
-    false, found, keys = [], [], ()
+    false, found = [], []
+    keys: tuple[str, ...] = ()
     for runs in drawn(population, boards):
         right = {
             f"{id} in {d.name}": _right(word, order[id] - order[d.base])

@@ -9,11 +9,12 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
 from numpy.random import Generator
+from numpy.typing import NDArray
 
 from benchmark import scoring
 from leaderboard.coverage.runs import Array, Division, Runs, TaskRuns
@@ -63,7 +64,7 @@ class Seeds:
         """s, shape (instances,)."""
         return np.asarray(self.scale_and_real[0].mean(axis=-1))
 
-    def at(self, seeds: Array, noise: Array) -> TaskRuns:
+    def at(self, seeds: NDArray[np.integer[Any]], noise: Array) -> TaskRuns:
         """Runs from drawn seeds, shape (n,), with standard normal noise, shape (committed seeds, n).
 
         The noise has the covariance of the committed seeds, and the sum is shrunk back to it.
@@ -75,7 +76,7 @@ class Seeds:
         excess, drift, late = np.sinh(scores) * self.scale[:, None]
         return TaskRuns(self.entries, self.instances, excess, drift, late, *scale_and_real)
 
-    def _drawn(self, values: Array, seeds: Array, noise: Array) -> Array:
+    def _drawn(self, values: Array, seeds: NDArray[np.integer[Any]], noise: Array) -> Array:
         if self.smoothing == 0:
             return np.asarray(values[..., seeds])
         mean = values.mean(axis=-1, keepdims=True)

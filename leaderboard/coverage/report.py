@@ -117,11 +117,12 @@ def _power(words: measure.Words) -> str:
 
 def verdicts(population: Committed, method: Method, boards: int) -> str:
     share = measure.kept_verdicts(method, population, boards)
-    of = {task: {f" @ {i}" for i in own.instances} for task, own in population.tasks.items()}
+    instance = {key: key.rpartition(" @ ")[2] if " @ " in key else None for key in share.keys}
     groups = {
-        task: share.of(lambda key, ends=ends: any(key.endswith(end) for end in ends)) for task, ends in of.items()
+        task: share.of([key for key in share.keys if instance[key] in own.instances])
+        for task, own in population.tasks.items()
     }
-    groups["row (the worst of all)"] = share.of(lambda key: " @ " not in key)
+    groups["row (the worst of all)"] = share.of([key for key in share.keys if instance[key] is None])
     rows = []
     for name, own in groups.items():
         changed = 1 - np.nanmean(own.hits, axis=0)

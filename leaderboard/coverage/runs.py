@@ -38,7 +38,7 @@ class TaskRuns:
 
     def of(self, entry: str, array: Array) -> Array:
         """Shape (instances, seeds)."""
-        return array[self.entries.index(entry)]
+        return np.asarray(array[self.entries.index(entry)])
 
 
 class Division(NamedTuple):
