@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
+import yaml
 from conftest import assert_mean, entry, measure
 from scipy.special import digamma
 
@@ -108,6 +109,13 @@ def test_sliding_window_forgets():
     assert set(last_set("sliding-window", 9)) == {7, 8}
     assert 0 in last_set("sliding-window", 2)
     assert 0 not in last_set("sliding-window", 3)
+
+
+def test_sliding_window_forgets_within_the_shortest_horizon_that_ranks(root):
+    """Where its window is at least T, it is accumulate-subsample under another name."""
+    profiles = yaml.safe_load((root / "params.yaml").read_text())["profiles"]
+    shortest = min(suite["horizon"] for name in ("quick", "standard") for suite in profiles[name]["suites"].values())
+    assert 0 not in last_set("sliding-window", shortest)
 
 
 def stratified(strata: dict[str, list[float]], n: int, horizon: int) -> float:

@@ -93,6 +93,24 @@ def test_smoothing_keeps_means_and_covariances(committed, smoothing):
         assert abs(np.cov(scores[a, 0], scores[b, 0])[0, 1] - expected) < 0.1 * spread
 
 
+def test_an_entry_with_a_diverged_run_is_left_out_and_named(root, tmp_path):
+    """Replace may diverge late: its damage is known all the same."""
+    scores = results.read(root / "leaderboard").scores
+    scores = scores[
+        scores["entry"].isin(["replace", "real-only", "accumulate", "anchor-0.5", "self-correction"])
+    ].copy()
+    bad = (scores["task"] == "kde") & scores["entry"].isin(["anchor-0.5", "replace"]) & (scores["seed"] == 3)
+    scores.loc[bad, ["final", "slope", "late_slope"]] = np.inf
+    scores.loc[bad, "diverged_at"] = 50.0
+    scores.to_parquet(tmp_path / "scores.parquet")
+    (tmp_path / "leaderboard.json").write_bytes((root / "leaderboard" / "leaderboard.json").read_bytes())
+    found = populations.committed(tmp_path)
+    assert found.left_out == ("anchor-0.5 on kde", "replace on kde")
+    assert "anchor-0.5" not in {id for division in found.divisions for id in division.entries}
+    intervals = BOARD.intervals(found.draw(np.random.default_rng(0)))
+    assert all(np.isfinite(interval).all() for own in intervals.values() for interval in own.values())
+
+
 def test_boards_have_the_real_numbers_of_seeds(committed):
     runs = committed.draw(np.random.default_rng(0))
     assert {task: own.seeds for task, own in runs.tasks.items()} == committed.seeds

@@ -106,6 +106,7 @@ class Committed:
 
     Attributes:
         seeds: how many a board has, by task-setting.
+        left_out: entries of a task-setting of which a run diverged or is missing: their scores have no mean.
         new_instances: boards have other instances as well, drawn with replacement from those of each task-setting that has enough.
     """
 
@@ -113,6 +114,7 @@ class Committed:
     divisions: tuple[Division, ...]
     seeds: Mapping[str, int]
     groups: Mapping[str, int] | None = None
+    left_out: tuple[str, ...] = ()
     new_instances: bool = False
 
     def draw(self, rng: Generator) -> Runs:
@@ -155,19 +157,21 @@ def committed(folder: Path) -> Committed:
     """The population that the committed runs are, with the board's divisions; entries with a run that diverged are left out."""
     board = json.loads((folder / "leaderboard.json").read_text(encoding="utf-8"))
     scores = pd.read_parquet(folder / "scores.parquet")
-    tasks = {}
+    tasks, left_out = {}, []
     for about in board["tasks"]:
         ranked = [i["instance"] for i in about["instances"] if i["ranked"]]
         tasks[about["task"]] = _seeds(
             scores[(scores["task"] == about["task"]) & scores["instance"].isin(ranked)], ranked
         )
+        ran = set(scores.loc[scores["task"] == about["task"], "entry"])
+        left_out += [f"{id} on {about['task']}" for id in sorted(ran.difference(tasks[about["task"]].entries))]
     complete = set.intersection(*(set(seeds.entries) for seeds in tasks.values()))
     divisions = tuple(
         Division(f"{d['track']}, {d['budget']}", d["base"], tuple(ids))
         for d in board["divisions"]
         if len(ids := [r["entry"] for r in d["rows"] if r["rank"] is not None and r["entry"] in complete]) > 1
     )
-    return Committed(tasks, divisions, {task: seeds.count for task, seeds in tasks.items()})
+    return Committed(tasks, divisions, {task: seeds.count for task, seeds in tasks.items()}, left_out=tuple(left_out))
 
 
 def _seeds(runs: pd.DataFrame, instances: list[str]) -> Seeds:
@@ -190,7 +194,7 @@ def _seeds(runs: pd.DataFrame, instances: list[str]) -> Seeds:
         order = pd.MultiIndex.from_product([sorted(set(of["entry"])), instances, seeds])
         return by_seed.reindex(order).to_numpy(float).reshape(-1, len(instances), len(seeds))
 
-    replaced = whole[whole["entry"] == scoring.REFERENCE]
+    replaced = runs[runs["entry"] == scoring.REFERENCE]
     damage, real = (table("second", replaced) - table("first", replaced))[0], table("real_loss", replaced)[0]
     losses = np.stack([table("excess"), table("drift"), table("late")])
     scores = np.arcsinh(losses / damage.mean(axis=1)[:, None])

@@ -25,7 +25,7 @@ def report(population: Committed, method: Method = BOARD, boards: int = 400) -> 
     synthetic_losses, bad = losses(method, boards, boards // 2)
     return TEXT.format(
         method=method.name, boards=boards, half=boards // 2, smoothing=SMOOTHING, seeds=_seeds(population),
-        few=_few(population), printed=intervals(population, method, boards), new_instances=new_instances(population, method, boards // 2),
+        few=_few(population), left_out=_left_out(population), printed=intervals(population, method, boards), new_instances=new_instances(population, method, boards // 2),
         ranks=ranks(population, method, boards // 2), verdicts=verdicts(population, method, boards // 2),
         ties=ties(population, method, boards // 2), synthetic=synthetic_losses, bad=bad,
         single=f"{200 * np.sqrt(0.95 * 0.05 / boards):.1f} %",
@@ -43,6 +43,12 @@ def _seeds(population: Committed) -> str:
 def _few(population: Committed) -> str:
     """Task-settings with too few seeds to be a population."""
     return ", ".join(f"{task} ({own.count} seeds)" for task, own in population.tasks.items() if np.isinf(own.smoothing))
+
+
+def _left_out(population: Committed) -> str:
+    if not population.left_out:
+        return ""
+    return f"Left out, since a run diverged or is missing: {', '.join(population.left_out)}. "
 
 
 def _remark(*shares: Share) -> str:
@@ -188,7 +194,7 @@ more than twice that error.
 ## Drawn from the committed runs
 
 {boards} boards at the board's own numbers of seeds ({seeds}), pooled as the board pools. A seed is drawn with replacement and whole: all entries, instances and
-the scale s together. The committed runs are the population, and their means are the truth. That population has no run worse than the worst
+the scale s together. {left_out}The committed runs are the population, and their means are the truth. That population has no run worse than the worst
 committed one, so coverage is shown a second time with normal noise of {smoothing:g} standard deviations added to every seed on the asinh scale (shrunk to the same
 variance).
 
