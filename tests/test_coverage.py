@@ -192,6 +192,40 @@ def test_a_truth_that_is_elsewhere_is_missed(few):
     assert measure.kept_verdicts(moved, few, 10).mean == 0
 
 
+def wins(runs: Runs) -> dict[str, dict[str, np.ndarray]]:
+    """Share of the others that an entry beats, by task-setting and seed, ties a half."""
+    found = {}
+    for task, own in runs.tasks.items():
+        duels = (own.excess[:, None] < own.excess[None]) + 0.5 * (own.excess[:, None] == own.excess[None])
+        rates = (duels.sum(axis=1) - 0.5) / (len(own.entries) - 1)
+        found[task] = dict(zip(own.entries, rates.mean(axis=1), strict=True))
+    return found
+
+
+def test_another_method_is_measured_by_its_own_truth(few):
+    """Win rates over paired duels, whose truth is no mean score; halving its intervals is seen."""
+
+    def centres(runs):
+        return {f"win rate, {task}": {id: v.mean() for id, v in own.items()} for task, own in wins(runs).items()}
+
+    def intervals(runs, width=1.0):
+        return {
+            f"win rate, {task}": {
+                id: Interval(c, c - width * (c - low), c + width * (high - c))
+                for id, v in own.items()
+                for c, low, high in [t_interval(v)]
+            }
+            for task, own in wins(runs).items()
+        }  # fmt: skip
+
+    method = dataclasses.replace(BOARD, name="win rate", centres=centres, intervals=intervals)
+    narrow = dataclasses.replace(method, intervals=lambda runs: intervals(runs, 0.5))
+    wide, half = (
+        measure.intervals(m, few, 300, ["win rate, gaussian"])["win rate, gaussian"] for m in (method, narrow)
+    )
+    assert half.mean + half.error < 0.8 < 0.9 < wide.mean
+
+
 def test_true_ranks_share_ties():
     division = Division("d", "a", ("a", "b", "c", "d"))
     assert measure.true_ranks(division, {"a": 1, "b": 2, "c": 2, "d": 3}) == {
