@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 from test_board import REPLACE, rows_of, some_results
@@ -116,6 +116,7 @@ def said_by_hand(id, ranked, others):
     }
 
 
+@settings(deadline=None, max_examples=40)
 @given(shift=st.floats(-3, 3), seed=st.integers(0, 1000))
 def test_the_sentence_turns_with_the_scores(shift, seed):
     """Better of one is worse of the other, by the same size."""
