@@ -145,7 +145,11 @@ def test_a_bootstrap_of_ranks_is_told_where_entries_are_tied(few):
     assert board.mean > 0.93 > bootstrap.mean + bootstrap.error
     false = measure.words(BOARD, tied, 100).true
     assert 1 - false.all_right < 0.05 + 4 * np.sqrt(0.05 * 0.95 / 100)
-    assert measure.words(BOARD, tied, 20).found is None
+    everyone_worse = dataclasses.replace(
+        BOARD, words=lambda runs: {d.name: {id: "worse" for id in d.entries if id != d.base} for d in runs.divisions}
+    )
+    wrong = measure.words(everyone_worse, tied, 5)
+    assert (wrong.true.mean, wrong.found) == (0, None)
 
 
 def test_entries_are_as_far_apart_as_asked(few):

@@ -149,28 +149,20 @@ class Words:
 
 def words(method: Method, population: Population, boards: int) -> Words:
     order = true_order(method, population)
-    false, found = [], []
+    said, true = [], []
     keys: tuple[str, ...] = ()
     for runs in drawn(population, boards):
-        right = {
-            f"{id} in {d.name}": _right(word, order[id] - order[d.base])
-            for d in runs.divisions
-            for id, word in method.words(runs)[d.name].items()
-        }
-        false.append([value != -1 for value in right.values()])
-        found.append([value == 1 if value is not None else np.nan for value in right.values()])
-        keys = tuple(right)
-    power = np.array(found, float)
-    return Words(Share(np.array(false, float), keys), None if np.isnan(power).all() else Share(power, keys))
+        found = {(d, id): word for d in runs.divisions for id, word in method.words(runs)[d.name].items()}
+        said.append([{"better": -1, "worse": 1}.get(word, 0) for word in found.values()])
+        true.append([_sign(order[id] - order[d.base]) for d, id in found])
+        keys = tuple(f"{id} in {d.name}" for d, id in found)
+    words, truth = np.array(said), np.array(true)
+    power = Share(np.where(truth == 0, np.nan, words == truth), keys)
+    return Words(Share(np.where(words == 0, 1.0, words == truth), keys), power if truth.any() else None)
 
 
-def _right(word: str, difference: float) -> int | None:
-    """1 for right, -1 for false, 0 for a difference that is not said; None for none that is not said."""
-    said = {"better": -1, "worse": 1}.get(word, 0)
-    true = 0 if abs(difference) <= TIED else int(np.sign(difference))
-    if said == 0:
-        return 0 if true else None
-    return 1 if said == true else -1
+def _sign(difference: float) -> int:
+    return 0 if abs(difference) <= TIED else int(np.sign(difference))
 
 
 def kept_verdicts(method: Method, population: Population, boards: int) -> Share:
