@@ -275,6 +275,8 @@ def board(folder: Path, show: bool) -> None:
     found = results.read(home / folder).without(known.keys() - good.keys())
     cards = {entry.id: entry.card for entry in good.values()}
     made = build(found, cards)
+    for fault in made.faults:
+        click.secho(fault, fg="yellow", err=True)
     for division in made.divisions:
         click.echo(f"{division.track}, {division.budget} budget\n{table(made, division.rows + made.references)}")
     for path in write(made, found, home / folder):

@@ -28,13 +28,14 @@ ID = r"^[a-z0-9][a-z0-9.-]*$"
 LONGEST_TEXT = 400
 NO_PLAIN_TEXT = ("Cc", "Cf", "Cs", "Zl", "Zp")
 """Unicode's categories of control characters, halves of characters, and separators of lines and paragraphs."""
+EntryId = Annotated[str, Field(pattern=ID, max_length=60)]
 
 
 class Card(settings.Settings):
     """card.yaml: who made the entry, and what it may use."""
 
     api: int = Field(ge=min(APIS), le=max(APIS))
-    id: str = Field(pattern=ID, max_length=60)
+    id: EntryId
     name: str = Field(min_length=1, max_length=60)
     version: str
     authors: list[str] = Field(min_length=1, max_length=100)
@@ -50,8 +51,10 @@ class Card(settings.Settings):
     """Task-settings that it does not fit, and why: it is not run there."""
     tuned_on: str
     configurations_tried: int = Field(ge=0, le=10**9)
-    observed: str | None = Field(default=None, max_length=400)
-    """What this benchmark sees of a published method, with the figure that shows it."""
+    compare_with: list[EntryId] = Field(default=[], max_length=5)
+    """Entries that the board compares it with. The board writes what the comparison shows; a card claims no result."""
+    same_as: dict[str, EntryId] = {}
+    """Task-setting to the entry with the very same losses there, where the two strategies coincide."""
 
     def unfinished(self) -> list[str]:
         """Keys that still hold what `thrive new` wrote there for the author to fill in."""
@@ -82,14 +85,15 @@ class Card(settings.Settings):
             )
         return api
 
-    @field_validator("not_for")
+    @field_validator("not_for", "same_as")
     @classmethod
-    def known_task_settings(cls, not_for: dict[str, str]) -> dict[str, str]:
-        for task_setting in not_for:
+    def known_task_settings(cls, by_task_setting: dict[str, str]) -> dict[str, str]:
+        for task_setting in by_task_setting:
             if task_setting not in TASKS:
                 hint = settings.nearest(task_setting, TASKS).strip()
-                raise PydanticCustomError("not_for", f"There is no task-setting '{task_setting}'. {hint}".rstrip("."))
-        return not_for
+                message = f"There is no task-setting '{task_setting}'. {hint}".rstrip(".")
+                raise PydanticCustomError("task_setting", message)
+        return by_task_setting
 
     @field_validator("version", mode="before")
     @classmethod

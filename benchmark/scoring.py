@@ -147,7 +147,7 @@ def pseudo_values(change: Vector, scale: float, scale_without: Vector) -> Vector
     """The mean of asinh(change / s) plus each seed's jackknife deviation, for an s that was measured on the same seeds.
 
     s is a mean over few seeds, and its error moves all scores of an instance at once: an interval that takes s for known covers
-    87 to 90 % however many seeds there are (leaderboard/statistics.md). The mean without a seed, in the scale without that seed,
+    too little however many seeds there are (leaderboard/statistics.md). The mean without a seed, in the scale without that seed,
     knows of both errors.
 
     Args:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,7 @@ from benchmark.scoring import (
     t_interval,
 )
 from benchmark.verify import BASE_WORKFLOW
+from leaderboard.claims import by_instance, identical, observed, unsupported
 from leaderboard.ranking import (
     Standing,
     beside,
@@ -57,6 +58,7 @@ class Ranked:
     row: Row
     by_score: Standing
     by_slope: Standing
+    stale: bool
 
     @property
     def complete(self) -> bool:
@@ -78,6 +80,7 @@ def build(results: Results, cards: dict[str, Card]) -> Board:
     tasks = [_task_about(name, part, results.scores) for name, part in about["tasks"].items()]
     runs = _all_scored(tasks, results.scores)
     found = {id: _entry(card, tasks, runs, about) for id, card in cards.items() if id in set(runs["entry"])}
+    found, faults = _compared(found, cards, runs, tasks)
     entries = {id: entry for id, entry in found.items() if entry.row.role != Role.REFERENCE}
     divisions = sorted({(entry.row.track, Budget(entry.row.budget)) for entry in entries.values()})
     return Board(
@@ -86,7 +89,34 @@ def build(results: Results, cards: dict[str, Card]) -> Board:
         tasks=tasks,
         references=[entry.row for entry in found.values() if entry.row.role == Role.REFERENCE],
         divisions=[_division(t, b, entries) for t, b in divisions],
+        faults=faults,
     )
+
+
+def _compared(
+    entries: dict[str, Ranked], cards: Mapping[str, Card], runs: pd.DataFrame, tasks: list[TaskAbout]
+) -> tuple[dict[str, Ranked], list[str]]:
+    """The entries with what the scores show beside those that their cards name, and what cards say against the scores.
+
+    Stale scores are of another version of an entry than its card: nothing is said from them.
+    """
+    ranked = pd.concat(runs[(runs["task"] == t.task) & runs["instance"].isin(_ranked_names(t))] for t in tasks)
+    now = {id: cards[id] for id, entry in entries.items() if not entry.stale}
+    ranked = ranked[ranked["entry"].isin(now)]
+    if ranked.empty:
+        return entries, []
+    same: dict[str, dict[str, list[str]]] = {id: {} for id in entries}
+    pairs = identical(ranked)
+    for (a, b), by_task in pairs.items():
+        for task in by_task:
+            same[a].setdefault(task, []).append(b)
+            same[b].setdefault(task, []).append(a)
+    scores, found = by_instance(ranked), {}
+    for id, entry in entries.items():
+        text = observed(id, now[id].compare_with, scores) if id in now else None
+        row = entry.row.model_copy(update={"observed": text, "same_as": same[id]})
+        found[id] = replace(entry, row=row)
+    return found, unsupported(now, ranked, pairs)
 
 
 def _where_entries_are_ranked(about: dict[str, Any]) -> dict[str, Any]:
@@ -153,7 +183,7 @@ def _with_base(entry: Ranked, base: Ranked, words: str | None) -> Ranked:
     ]
     pooled_above = None if words is None else _known(over_all(above.values()))
     row = entry.row.model_copy(update={"tasks": tasks, "beside_base": words, "above_base": pooled_above})
-    return Ranked(row, entry.by_score, entry.by_slope)
+    return replace(entry, row=row)
 
 
 def _known(interval: Interval) -> Estimate | None:
@@ -195,7 +225,8 @@ def _entry(card: Card, tasks: list[TaskAbout], runs: pd.DataFrame, about: dict[s
     refused = {name: part["refused"][card.id] for name, part in about["tasks"].items() if card.id in part["refused"]}
     as_run = [part["as_run"][card.id] for part in about["tasks"].values() if card.id in part.get("as_run", {})]
     own = runs[runs["entry"] == card.id]
-    missing = stale(card, as_run, about["profile"])
+    outdated = stale(card, as_run, about["profile"])
+    missing = list(outdated)
     parts = []
     for task in tasks:
         if task.task not in refused:
@@ -207,9 +238,11 @@ def _entry(card: Card, tasks: list[TaskAbout], runs: pd.DataFrame, about: dict[s
         entry=card.id,
         **card.model_dump(
             include={"name", "version", "description", "authors", "licence", "url", "citation", "hyperparameters", "tuned_on",
-                     "configurations_tried", "observed", "track", "budget", "role"}
+                     "configurations_tried", "track", "budget", "role"}
         ),
         digest=as_run[0]["digest"] if as_run else None,
+        observed=None,
+        same_as={},
         rank=None,
         rank_interval=None,
         slope_rank=None,
@@ -230,6 +263,7 @@ def _entry(card: Card, tasks: list[TaskAbout], runs: pd.DataFrame, about: dict[s
         row,
         Standing({p.shown.task: p.by_seed["pseudo_score"] for p in parts}, life),
         Standing({p.shown.task: p.by_seed["pseudo_slope_score"] for p in parts}, life),
+        bool(outdated),
     )
 
 

@@ -88,7 +88,12 @@ class Row(Part):
     tuned_on: str
     configurations_tried: int
     digest: str | None = Field(description="of code and data as they were run; null: not recorded")
-    observed: str | None = Field(description="what this benchmark sees of a published method; null: nothing unexpected")
+    observed: str | None = Field(
+        description="how it compares with the entries that its card names, computed from the scores; null: it names none"
+    )
+    same_as: dict[str, list[str]] = Field(
+        description="task-setting to the entries whose losses on a ranked instance are the same to the bit"
+    )
     track: str
     budget: str
     role: str
@@ -158,3 +163,4 @@ class Board(Part):
     tasks: list[TaskAbout]
     references: list[Row]
     divisions: list[Division]
+    faults: list[str] = Field(description="what cards say, or fail to say, against the scores")

@@ -58,7 +58,14 @@ def markdown(board: Board) -> str:
 def _observed(board: Board) -> str:
     rows = [row for division in board.divisions for row in division.rows if row.observed]
     lines = [f"- `{row.entry}`: {plain(row.observed or '')}" for row in sorted(rows, key=lambda row: row.entry)]
-    return "## What was observed of published methods\n\nFrom the cards.\n\n" + "\n".join(lines) + "\n"
+    return f"{_OBSERVED}\n" + "\n".join(lines) + "\n"
+
+
+_OBSERVED = """## How entries compare with those that their cards name
+
+Computed from the scores: the difference in score, paired by seed, whose 95 % intervals stand for each difference alone. A word (better, worse, not separable)
+holds after Holm's correction over all tests of its entry: score and slope score, every ranked instance and the mean over them. No words were written by hand.
+"""
 
 
 def plain(text: str) -> str:
@@ -195,6 +202,11 @@ def table(board: Board, rows: list[Row]) -> str:
     notes = [f"- `{row.entry}` is incomplete: {'; '.join(row.missing)}" for row in rows if row.missing]
     notes += [
         f"- `{row.entry}` does not run on {task}: {plain(why)}" for row in rows for task, why in row.refused.items()
+    ]
+    notes += [
+        f"- `{row.entry}` has the very losses of {', '.join(f'`{other}`' for other in others)} on {task}"
+        for row in rows
+        for task, others in row.same_as.items()
     ]
     return "\n".join(lines) + "\n" + ("\n" + "\n".join(notes) + "\n" if notes else "")
 

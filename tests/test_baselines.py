@@ -4,14 +4,13 @@ The conformance checks of every entry are in test_check.py; more laws of whole r
 """
 
 import math
-import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 import pytest
-from conftest import ENTRIES, assert_mean, entry, measure
+import yaml
+from conftest import assert_mean, entry, measure
 from scipy.special import digamma
 
 from benchmark.history import Weighted
@@ -107,8 +106,16 @@ def test_the_base_is_accumulate_subsample(id):
 
 
 def test_sliding_window_forgets():
-    assert set(last_set("sliding-window", 9)) == {4, 5, 6, 7, 8}
-    assert 0 in last_set("sliding-window", 5)
+    assert set(last_set("sliding-window", 9)) == {7, 8}
+    assert 0 in last_set("sliding-window", 2)
+    assert 0 not in last_set("sliding-window", 3)
+
+
+def test_sliding_window_forgets_within_the_shortest_horizon_that_ranks(root):
+    """Where its window is at least T, it is accumulate-subsample under another name."""
+    profiles = yaml.safe_load((root / "params.yaml").read_text())["profiles"]
+    shortest = min(suite["horizon"] for name in ("quick", "standard") for suite in profiles[name]["suites"].values())
+    assert 0 not in last_set("sliding-window", shortest)
 
 
 def stratified(strata: dict[str, list[float]], n: int, horizon: int) -> float:
@@ -365,18 +372,3 @@ def test_covariance_matching_comes_nearer_to_the_real_data_than_any_random_subse
 
     assert len(set(chosen)) == 40
     assert distance(chosen) < min(distance(rows) for rows in random_subsets(80, 40))
-
-
-COMPARED = re.compile(r"(\S+) against (\S+) of (\S+?) \((gaussian|kde|language_model) ([^)]+)\)")
-
-
-@pytest.mark.parametrize("found", [e for e in ENTRIES.values() if e.card.observed], ids=lambda e: e.id)
-def test_what_was_observed_is_on_the_committed_board(found, root):
-    """Median excess at T over seeds, of the entry and of the one that it is beside."""
-    scores = pd.read_parquet(root / "leaderboard" / "scores.parquet")
-    excess = (scores["final"] - scores["real_loss"]).groupby([scores["entry"], scores["task"], scores["instance"]])
-    medians = excess.median()
-    pairs = COMPARED.findall(found.card.observed)
-    assert pairs, "observed: says no figure"
-    for own, other, id, task, instance in pairs:
-        assert [own, other] == [f"{medians[entry, task, instance]:.3g}" for entry in (found.id, id)]

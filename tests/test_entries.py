@@ -227,7 +227,7 @@ def test_a_card_knows_the_task_settings_that_it_does_not_fit(mine):
     (mine / "card.yaml").write_text(CARD + "not_for: {language_modle: no text}\n")
     with pytest.raises(BadEntry, match="not_for: .*no task-setting 'language_modle'. Did you mean 'language_model'"):
         _ = Entry(mine).card
-    (mine / "card.yaml").write_text(CARD + "not_for: {kde: no kernels}\nobserved: It does what it says.\n")
+    (mine / "card.yaml").write_text(CARD + "not_for: {kde: no kernels}\ncompare_with: [accumulate]\n")
     Entry(mine).must_fit("gaussian")
     with pytest.raises(Unsupported, match="no kernels"):
         Entry(mine).must_fit("kde")

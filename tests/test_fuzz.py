@@ -41,7 +41,7 @@ PIN = {"folder": "assets", "package": None, "source": "somewhere", "files": {"a.
 CARD = {
     "api": 1, "id": "mine", "name": "Mine", "version": "1.0.0", "authors": ["Ada Lovelace"], "licence": "Apache-2.0",
     "url": "https://example.org", "citation": "-", "description": "For tests.", "track": "blind", "budget": "growing", "role": "entry",
-    "hyperparameters": {}, "not_for": {}, "tuned_on": "nothing", "configurations_tried": 1, "observed": "-",
+    "hyperparameters": {}, "not_for": {}, "tuned_on": "nothing", "configurations_tried": 1, "compare_with": ["replace"], "same_as": {},
 }  # fmt: skip
 STRATEGY = """from benchmark import Strategy
 

@@ -141,10 +141,10 @@ def cards(root):
 
 
 def test_strangers_text_stays_text(show, cards, tmp_path):
-    """Name, description, author, citation, hyperparameters, observation, reason, and what a language model wrote."""
+    """Name, description, author, citation, hyperparameters, reason, and what a language model wrote."""
     ours = cards["anchor-0.5"].model_copy(
         update={
-            "name": HOSTILE, "description": HALF_OPEN, "authors": [HOSTILE], "citation": HALF_OPEN, "observed": HALF_OPEN,
+            "name": HOSTILE, "description": HALF_OPEN, "authors": [HOSTILE], "citation": HALF_OPEN,
             "hyperparameters": {HOSTILE: HALF_OPEN}, "tuned_on": HALF_OPEN, "licence": HOSTILE,
         }
     )  # fmt: skip
@@ -166,7 +166,7 @@ def test_strangers_text_stays_text(show, cards, tmp_path):
     article.locator("summary").first.click()
     shown = article.inner_text()
     assert shown.count(HOSTILE) == 5  # name, author, licence, a key, a sample
-    assert shown.count(HALF_OPEN) == 6  # description, citation, observed, a value, tuned_on, a sample
+    assert shown.count(HALF_OPEN) == 5  # description, citation, a value, tuned_on, a sample
     assert "62615533" not in page.locator("body").inner_text()
     assert page.locator("main img, article img").count() == 0
 

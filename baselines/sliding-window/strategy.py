@@ -2,9 +2,11 @@ from benchmark import Strategy
 
 
 class SlidingWindow(Strategy):
-    """Train on n rows of the last `window` generations: real data are forgotten, only more slowly. A negative control.
+    """Train on n rows of the last `window` generations: real data is forgotten, only more slowly than by replace. A control.
 
-    Source: none published; a control.
+    Where the window is at least T, it is accumulate-subsample: the card's window is less than the smallest T of the board, 4.
+
+    Source: none published.
     """
 
     def __init__(self, window):

@@ -1,0 +1,91 @@
+"""The runs that a board is made from, as arrays, and what a method of statistics publishes of them."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmark.scoring import REFERENCE, Interval
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class TaskRuns:
+    """Runs on the ranked instances of one task-setting. Losses are in nats (text: per token); a seed is one column of all arrays.
+
+    Attributes:
+        excess: final loss minus that of a fit on the real data, shape (entries, instances, seeds).
+        drift: slope·T, the same shape.
+        late: slope over the last half, times T, the same shape.
+        damage: what one generation of replace does, shape (instances, seeds).
+        real: loss of a fit on the real data, shape (instances, seeds).
+    """
+
+    entries: tuple[str, ...]
+    instances: tuple[str, ...]
+    excess: Array
+    drift: Array
+    late: Array
+    damage: Array
+    real: Array
+
+    @property
+    def seeds(self) -> int:
+        return int(self.damage.shape[1])
+
+    def of(self, entry: str, array: Array) -> Array:
+        """Shape (instances, seeds)."""
+        return np.asarray(array[self.entries.index(entry)])
+
+
+class Division(NamedTuple):
+    """Entries that are ranked among themselves, and the one that words compare them with (which may be ranked elsewhere)."""
+
+    name: str
+    base: str
+    entries: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Runs:
+    """All runs of a board."""
+
+    tasks: Mapping[str, TaskRuns]
+    divisions: tuple[Division, ...]
+
+    @property
+    def complete(self) -> list[str]:
+        """Entries that ran on every task-setting, the reference lines left out."""
+        first, *others = self.tasks.values()
+        return [
+            id for id in first.entries if id not in (REFERENCE, "real-only") and all(id in o.entries for o in others)
+        ]
+
+
+Intervals = dict[str, dict[str, Interval]]
+"""Of a quantity, such as "score, gaussian", of an entry (of an entry and an instance: "entry @ instance")."""
+
+
+@dataclass(frozen=True)
+class Method:
+    """A way to turn runs into what is printed.
+
+    Attributes:
+        centres: the estimates alone, by quantity and key. Taken of a whole population they are the truth that intervals should hold.
+        intervals: the same quantities and keys with their intervals of 95 %.
+        ranked_by: the quantity that orders entries; lower is better.
+        ranks: by division and entry, the lowest and the highest rank left open.
+        words: by division and entry, "better", "worse" or anything else beside the division's base.
+        verdicts: a word for each "entry @ instance", and for each entry that of its row.
+    """
+
+    name: str
+    centres: Callable[[Runs], dict[str, dict[str, float]]]
+    intervals: Callable[[Runs], Intervals]
+    ranked_by: str
+    ranks: Callable[[Runs], dict[str, dict[str, tuple[int, int]]]]
+    words: Callable[[Runs], dict[str, dict[str, str]]]
+    verdicts: Callable[[Runs], dict[str, str]]
