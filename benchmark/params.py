@@ -94,7 +94,7 @@ def instances(params: Params, profile_name: str, task_setting: str) -> list[Inst
     """The instances of one task-setting in a profile; none where the profile leaves it out.
 
     A number that is a list stands for all its values: `{d: [1, 10], n: [10, 100]}` is four instances. Beside the
-    numbers stand `seconds` (required), `ranked` and `without`.
+    numbers stand `seconds` (required), `ranked`, `without` and `seeds` (where they are not the suite's).
     """
     suite = profile(params, profile_name).suites.get(task_setting)
     if suite is None:
@@ -116,13 +116,15 @@ def _product(grid: dict[str, Any]) -> list[dict[str, Any]]:
 def _instance(task_setting: str, suite: Suite, numbers: dict[str, Any], where: str) -> Instance:
     numbers = dict(numbers)
     ranked, without = numbers.pop("ranked", True), numbers.pop("without", "").split()
-    seconds = numbers.pop("seconds", None)
+    seconds, seeds = numbers.pop("seconds", None), numbers.pop("seeds", suite.seeds)
     if not isinstance(seconds, (int, float)):
         raise BadParams(f"{where}: seconds: found {seconds!r}, expected the estimated seconds of one run.")
+    if not isinstance(seeds, int) or isinstance(seeds, bool) or seeds < 1:
+        raise BadParams(f"{where}: seeds: found {seeds!r}, expected a number of seeds from 1.")
     kind: Any = task_class(task_setting)
     try:
         task = TypeAdapter(with_config(ConfigDict(extra="forbid"))(kind)).validate_python(numbers)
     except ValidationError as problem:
-        known = [field.name for field in dataclasses.fields(kind)] + ["ranked", "seconds", "without"]
+        known = [field.name for field in dataclasses.fields(kind)] + ["ranked", "seconds", "seeds", "without"]
         raise BadParams("\n".join(settings.fault_line(where, dict(f), known) for f in problem.errors())) from None
-    return Instance(task_setting, task, suite.horizon, suite.seeds, bool(ranked), float(seconds), tuple(without))
+    return Instance(task_setting, task, suite.horizon, seeds, bool(ranked), float(seconds), tuple(without))
