@@ -43,6 +43,8 @@ class HowItIsRun(settings.Settings):
     ranked: bool = True
     without: str = Field(default="", max_length=2000)
     """Entries that are not run here, for what it would cost; between spaces."""
+    seeds: int | None = Field(default=None, ge=1, le=MOST_SEEDS)
+    """Where they are not as many as the suite's."""
 
 
 class Profile(settings.Settings):
@@ -161,7 +163,7 @@ def instances(params: Params, profile_name: str, task_setting: str) -> list[Inst
     """The instances of one task-setting in a profile; none where the profile leaves it out.
 
     A number that is a list stands for all its values: `{d: [1, 10], n: [10, 100]}` is four instances. Beside the
-    numbers stand `seconds` (required), `ranked` and `without`.
+    numbers stand `seconds` (required), `ranked`, `without` and `seeds` (where they are not the suite's).
 
     Raises:
         BadParams: a number is out of its range, or two instances have all numbers alike.
@@ -199,7 +201,9 @@ def _instance(task_setting: str, suite: Suite, content: dict[str, Any], where: s
     except ValueError as problem:
         raise BadParams(f"{where}: {problem}.") from None
     without = tuple(found.without.split())
-    return Instance(task_setting, task, suite.horizon, suite.seeds, found.ranked, found.seconds, without, key=where)
+    return Instance(
+        task_setting, task, suite.horizon, found.seeds or suite.seeds, found.ranked, found.seconds, without, key=where
+    )
 
 
 @functools.cache

@@ -3,11 +3,13 @@
     thrive run --profile paper && python -m paper.data
 
 writes `paper/data/` from `results/paper/`, and `paper/data/as-published/` and `paper/data/bandwidths/` from the profiles of those
-names, where they have been run. Scores per seed stay out, and so do quantities that nothing of the paper shows.
+names, where they have been run. Quantities that nothing of the paper shows stay out, and so do scores per seed, but for the first, second
+and last test losses of the runs as published, which are compared with corrected ones seed by seed.
 """
 
 import sys
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -33,6 +35,8 @@ QUANTITIES = {
     },
 }  # fmt: skip
 """Those that figures and report show, by task-setting; and `real_share` of every one."""
+PAIRED = ["task", "instance", "entry", "seed", "first", "second", "final"]
+"""Columns of the scores that are kept of the profile `as-published`."""
 EVERY_ITERATION_UNTIL = 20
 MOST_BYTES = 5_000_000
 
@@ -69,11 +73,12 @@ def gather(folder: Path, tasks: Iterable[str]) -> tuple[Results | None, list[str
         return None, missing
     found = results.merged(parts)
     horizon = int(found.curves["t"].max())
-    return slim(found, grid(horizon) if folder.name != "bandwidths" else milestones(horizon)), missing
+    slimmer = slim(found, grid(horizon) if folder.name != "bandwidths" else milestones(horizon))
+    return (replace(slimmer, scores=found.scores[PAIRED]) if folder.name == "as-published" else slimmer), missing
 
 
 def read(folder: Path = DATA) -> Results:
-    """What was written there, with an empty table of scores.
+    """What was written there; the table of scores is empty where none were kept.
 
     Raises:
         ThriveError: there is nothing; the message names the commands that make it.
@@ -83,17 +88,18 @@ def read(folder: Path = DATA) -> Results:
         raise ThriveError(
             f"{folder}: no data there. Make them: thrive run --profile {profile}, then python -m paper.data"
         )
-    return results.read_curves(folder)
+    found, scores = results.read_curves(folder), folder / "scores.parquet"
+    return replace(found, scores=pd.read_parquet(scores)) if scores.is_file() else found
 
 
 def with_kept(found: Results, folder: Path, missing: Iterable[str]) -> Results:
     """With what a folder holds already of task-settings that were not run here: running one again loses none of the others."""
     if not (folder / "about.json").is_file():
         return found
-    old = results.read_curves(folder)
+    old = read(folder)
     kept = {task: about for task, about in old.about["tasks"].items() if task in missing}
-    curves = old.curves[old.curves["task"].isin(kept)]
-    return results.merged([found, Results(found.scores, curves, old.about | {"tasks": kept})]) if kept else found
+    curves, scores = (table[table["task"].isin(kept)] if len(table) else table for table in (old.curves, old.scores))
+    return results.merged([found, Results(scores, curves, old.about | {"tasks": kept})]) if kept else found
 
 
 def main(root: Path = HERE.parent) -> None:
@@ -110,7 +116,7 @@ def main(root: Path = HERE.parent) -> None:
             )
         if found is not None:
             found = with_kept(found, folder, missing)
-            found.write_curves(folder)
+            (found.write if len(found.scores) else found.write_curves)(folder)
             print(f"{folder}: {len(found.curves)} rows", file=sys.stderr)
     size = sum(path.stat().st_size for path in DATA.rglob("*") if path.is_file())
     if size > MOST_BYTES:

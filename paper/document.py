@@ -190,7 +190,7 @@ _LATEX = {
     "<": r"\ensuremath{<}", ">": r"\ensuremath{>}", "|": r"\ensuremath{|}", "−": r"\ensuremath{-}", "–": "--", "…": r"\ldots{}",
     "²": r"\ensuremath{^2}", "σ": r"\ensuremath{\sigma}", "μ": r"\ensuremath{\mu}", "τ": r"\ensuremath{\tau}", "Σ": r"\ensuremath{\Sigma}",
     "‖": r"\ensuremath{\Vert}", "∞": r"\ensuremath{\infty}", "√": r"\ensuremath{\surd}", "×": r"\ensuremath{\times}",
-    "±": r"\ensuremath{\pm}", "→": r"\ensuremath{\to}", "≥": r"\ensuremath{\geq}", "≤": r"\ensuremath{\leq}", "₀": r"\ensuremath{_0}",
+    "±": r"\ensuremath{\pm}", "→": r"\ensuremath{\to}", "≥": r"\ensuremath{\geq}", "≤": r"\ensuremath{\leq}", "₀": r"\ensuremath{_0}", "₁": r"\ensuremath{_1}", "₂": r"\ensuremath{_2}",
     "ₜ": r"\ensuremath{_t}", "·": r"\ensuremath{\cdot}", "’": "'", "≈": r"\ensuremath{\approx}", "∈": r"\ensuremath{\in}",
     "é": r"\'e", "[": "{[}", "]": "{]}",
 }  # fmt: skip

@@ -69,7 +69,7 @@ def _chosen(source: Source, task: str, row: Row) -> tuple[pd.DataFrame, str]:
         known = pd.read_csv(PUBLISHED).query("task == @task and entry in @entries")
         if known.empty:
             raise Missing(f"paper/{PUBLISHED.name}: no published numbers of pretraining, {', '.join(entries)}")
-        return known.rename(columns={"published": "mean"}).assign(low=np.nan, high=np.nan), row.label
+        return known.rename(columns={"value": "mean"}).assign(low=np.nan, high=np.nan), row.label
     table, chosen = style.family(source.of(task, row.quantity, *style.WORKFLOWS), row.wished)
     if task == "gaussian":
         ends = ["mean", "low", "high"]

@@ -6,10 +6,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from paper import patterns
 from paper.document import Block, Heading, Paragraph, Table
 from paper.evidence import Estimate, Evidence, number, shown, task_title
 
 CARDINALITY = Path(__file__).parent / "published_cardinality.csv"
+FEW_TIMES = 4
+"""Synthetic rows beside few real ones, as a multiple of these."""
 
 
 def cell(table: pd.DataFrame, control: str, real: int, synthetic: int) -> Estimate | None:
@@ -22,11 +25,11 @@ def cell(table: pd.DataFrame, control: str, real: int, synthetic: int) -> Estima
 
 def section(evidence: Evidence) -> Iterator[Block]:
     yield Heading("Cardinality against proportion of real data")
-    held = pd.read_csv(CARDINALITY, dtype={"published": str})
+    held = pd.read_csv(CARDINALITY, dtype={"value": str})
     yield Paragraph(
         "Published cross-entropy of Gemma 2 2B, nats per token, by rows of synthetic (down) and real data (across):"
     )
-    yield _grid("cardinality-published", held["synthetic"], held["real"], held["published"])
+    yield _grid("cardinality-published", held["synthetic"], held["real"], held["value"])
     table = evidence.cardinality
     if table is None:
         yield Paragraph("Ours were not run: `python -m paper.cardinality`")
@@ -52,25 +55,37 @@ def _grid(name: str, down: "pd.Series[int]", across: "pd.Series[int]", values: I
 
 def _cardinality_patterns(held: pd.DataFrame, table: pd.DataFrame) -> Iterator[Block]:
     """What synthetic rows do where real rows are few, and where they are many; paired by seed."""
-    theirs = held.assign(published=held["published"].astype(float)).set_index(["real", "synthetic"])["published"]
+    theirs = held.assign(value=held["value"].astype(float)).set_index(["real", "synthetic"])["value"]
     own = table[table["task"] == "language_model"]
     real, synthetic = sorted(set(own["real"]) - {0}), sorted(set(own["synthetic"]))
-    few, many, most = real[1], real[-1], synthetic[-1]
-    body = [
-        ["few real rows: loss with four times as many synthetic rows, minus loss without", f"{number(theirs[256, 1024] - theirs[256, 0])} (256 rows)",
-         *(f"{_paired(own, control, few, 4 * few)}, {few} rows" for control in ("epochs", "steps"))],
-        ["many real rows: loss with the most synthetic rows, minus loss with the fewest", f"{number(theirs[12000, 40000] - theirs[12000, 256])} (12000 rows)",
-         *(f"{_paired(own, control, many, most)}, {many} rows" for control in ("epochs", "steps"))],
-    ]  # fmt: skip
+    few = next(r for r in real if FEW_TIMES * r in synthetic)
+    their_few = next(r for r in sorted(set(held["real"])) if (r, 0) in theirs and (r, FEW_TIMES * r) in theirs)
+    many, most = (int(max(held[name])) for name in ("real", "synthetic"))
+    least = int(min(held[held["real"] == many]["synthetic"]))
+    body: list[list[str]] = []
+    for words, pair, ours in (
+        (f"few real rows: loss with {FEW_TIMES} times as many synthetic rows, minus loss without", (their_few, FEW_TIMES * their_few, 0), (few, FEW_TIMES * few)),
+        ("many real rows: loss with the most synthetic rows, minus loss with the fewest", (many, most, least), (real[-1], synthetic[-1])),
+    ):  # fmt: skip
+        published = float(theirs[pair[0], pair[1]] - theirs[pair[0], pair[2]])
+        changes = [_change(own, control, *ours) for control in ("epochs", "steps")]
+        body.append([
+            words, f"{number(published)}, {pair[0]} real, {pair[1]} and {pair[2]} synthetic",
+            *(f"{shown(change)}, {ours[0]} real, {ours[1]} and 0 synthetic" for change in changes),
+            patterns.verdict(published, changes[0]),
+        ])  # fmt: skip
     yield Paragraph(
-        "The pattern, in the embedded language model: one epoch as published, and with matched optimizer steps."
+        "The pattern, in the embedded language model: one epoch as published, and with matched optimizer steps. "
+        + patterns.RULE
     )
-    yield Table("cardinality-patterns", ["pattern", "published", "ours, an epoch", "ours, matched steps"], "prrr", body)
+    head = ["pattern", "published", "ours, an epoch", "ours, matched steps", "agrees, an epoch"]
+    yield Table("cardinality-patterns", head, "ppppp", body)
 
 
-def _paired(own: pd.DataFrame, control: str, real: int, synthetic: int) -> str:
+def _change(own: pd.DataFrame, control: str, real: int, synthetic: int) -> Estimate | None:
+    """Loss with synthetic rows minus loss without, paired by seed."""
     rows = own[(own["control"] == control) & (own["real"] == real) & (own["synthetic"] == synthetic)]
     if rows.empty:
-        return "not run"
+        return None
     row = rows.iloc[0]
-    return shown(Estimate(float(row["change"]), float(row["change_sd"]) / np.sqrt(row["seeds"]), int(row["seeds"])))
+    return Estimate(float(row["change"]), float(row["change_sd"]) / np.sqrt(row["seeds"]), int(row["seeds"]))

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from benchmark.results import Results
-from paper import published
+from paper import patterns, published
 from paper.document import Block, Heading, Paragraph, Table
 from paper.evidence import Estimate, Evidence, at, both, number, padded, read_reasons, shown, why
 
@@ -94,29 +94,28 @@ def _patterns(rows: pd.DataFrame, paper: Results) -> Iterator[Block]:
         for instance, title in GEMMA.items()
     }
     yield Paragraph(
-        f"Ours: `{name}`, {len(about['seeds'])} seeds, intervals as if workflows were independent. The same side of 0, or of 1 for a share, is the same "
-        "pattern; open is what holds it."
+        f"Ours: `{name}`, {len(about['seeds'])} seeds, intervals as if workflows were independent. {patterns.RULE}"
     )
     body = []
     for pattern in PATTERNS:
-        found = [pattern.of(*of_model) for of_model in theirs.values()]
+        of_models = [pattern.of(*of_model) for of_model in theirs.values()]
         ours = pattern.of(lambda entry, t: at(paper, "language_model", name, entry, "test_loss", t), last)
-        same = _same(found[0], ours, pattern.beside)
-        if same == "no":
-            same += f": {why(read_reasons(), _as_row(pattern))}"
-        body.append([pattern.words, *("" if e is None else number(e.mean) for e in found), shown(ours), same])
+        verdict = patterns.verdict(None if of_models[0] is None else of_models[0].mean, ours, pattern.beside)
+        if verdict.startswith("no,"):
+            verdict += f": {why(read_reasons(), _as_row(pattern))}"
+        body.append([pattern.words, *("" if e is None else number(e.mean) for e in of_models), shown(ours), verdict])
     head = [
         "pattern",
         *(f"{title}, t = {at_most}" for title, (_, at_most) in theirs.items()),
         f"ours, t = {last}",
-        "same as 2B",
+        "agrees with 2B",
     ]
     yield Table("language-model-patterns", head, "prrrrp", body)
 
 
 def _losses_of(rows: pd.DataFrame) -> tuple[Loss, int]:
     """Published losses of a model, and the last iteration that all its workflows reached."""
-    known = rows.set_index(["entry", "t"])["published"].to_dict()
+    known = rows.set_index(["entry", "t"])["value"].to_dict()
 
     def loss(entry: str, t: int) -> Estimate | None:
         return Estimate(known[entry, t], np.nan, 1) if (entry, t) in known else None
@@ -128,12 +127,3 @@ def _as_row(pattern: Pattern) -> Any:
     return pd.Series(
         {"task": "language_model", "instance": "", "entry": pattern.entry, "quantity": pattern.quantity, "t": ""}
     )
-
-
-def _same(theirs: Estimate | None, ours: Estimate | None, beside: float) -> str:
-    """Whether our interval lies on their side; "open" where it holds `beside`."""
-    if theirs is None or ours is None:
-        return "not run"
-    if np.isnan(ours.half) or abs(ours.mean - beside) <= ours.half:
-        return "open"
-    return "yes" if (ours.mean > beside) == (theirs.mean > beside) else "no"

@@ -55,6 +55,26 @@ def trace_ratio(entry: str, n: int, horizon: int) -> Vector:
     return np.asarray(np.cumprod(1 - 1 / (n * t**2)) if entry == "accumulate" else 1 - moments(entry, n, horizon)[0])
 
 
+def replace_variances(d: int, n: int, t: int) -> tuple[float, float]:
+    """Variances over runs of tr Σ_t / d and of ‖μ_t - μ0‖² under replace, Σ0 = I.
+
+    Seeds that miss the rare large runs put them far too low. nΣ_t is Wishart with m = n - 1 degrees of freedom and scale Σ = Σ_{t-1}, so
+    E (tr Σ_t)² = (m/n)² (tr Σ)² + 2m/n² tr Σ² and E tr Σ_t² = m(m+1)/n² tr Σ² + m/n² (tr Σ)² (Gupta and Nagar, Matrix Variate
+    Distributions, 2000, theorem 3.3.15). Given these, μ_t - μ0 is normal with covariance V = Σ_{s<t} Σ_s / n, so that
+    E ‖μ_t - μ0‖⁴ = E (tr V)² + 2 E tr V²; and E[Σ_r | Σ_s] = (m/n)^(r-s) Σ_s for r > s.
+    """
+    kept, m = 1 - 1 / n, n - 1
+    squared_trace, trace_of_square = [float(d * d)], [float(d)]
+    for _ in range(t):
+        a, b = squared_trace[-1], trace_of_square[-1]
+        squared_trace.append(kept**2 * a + 2 * m / n**2 * b)
+        trace_of_square.append(m * (m + 1) / n**2 * b + m / n**2 * a)
+    # Each pair s ≤ r < t, twice unless s = r: Σ_s counts 1 + 2 Σ_{k=1}^{t-1-s} kept^k times.
+    times = np.array([1 + 2 * (kept - kept ** (t - s)) * n for s in range(t)])
+    fourth = float(times @ (np.array(squared_trace[:t]) + 2 * np.array(trace_of_square[:t]))) / n**2
+    return (squared_trace[t] - (kept**t * d) ** 2) / d**2, fourth - (d * (1 - kept**t)) ** 2
+
+
 def log_determinant(d: int, n: int, horizon: int) -> Vector:
     """E log det Σ_t of replace, Σ0 = I, n > d: t[Σ_{i≤d} ψ((n-i)/2) + d log(2/n)]."""
     step = digamma((n - np.arange(1, d + 1)) / 2).sum() + d * np.log(2 / n)
@@ -80,6 +100,32 @@ def regression_error(entry: str, d: int, n: int, variance: float, horizon: int) 
     """
     t = iterations(horizon)
     return variance * d / (n - d - 1) * (t if entry == "replace" else np.cumsum(1 / t**2))
+
+
+def regression_error_variance(entry: str, d: int, n: int, variance: float, t: int) -> float:
+    """Variance over runs of the squared error of the weights under replace and accumulate; NaN for n ≤ d + 3.
+
+    Given the design X the error of the weights is normal with covariance vM, M = (XᵀX)⁻¹, v = variance·t under replace and variance times
+    Σ_{i≤t} 1/i² under accumulate: E ‖error‖⁴ = v² E[(tr M)² + 2 tr M²]. E (tr M)² = ((n-d-2)d² + 2d)/c and E tr M² = (n-1)d/c, where
+    c = (n-d)(n-d-1)(n-d-3).
+
+    Source: von Rosen, Moments for the inverted Wishart distribution (1988), corollary 3.1.
+    """
+    if n <= d + 3:
+        return np.nan
+    mean = float(regression_error(entry, d, n, variance, t)[-1])
+    v = mean * (n - d - 1) / d
+    c = (n - d) * (n - d - 1) * (n - d - 3)
+    return v**2 * ((n - d - 2) * d**2 + 2 * d + 2 * (n - 1) * d) / c - mean**2
+
+
+def accumulate_bound(first: float, t1: int, t2: int) -> float:
+    """The most that the test loss of accumulate at fixed bandwidth can be at t2 > t1, given that at t1, on one test set.
+
+    The pool of t1 is a part of the pool of t2, and kernels are positive, so p_t2(x) ≥ (t1/t2) p_t1(x) at every point x.
+    Hence -log p_t2(x) ≤ -log p_t1(x) + ln(t2/t1) at each test point, for their mean, and for the mean over runs.
+    """
+    return first + float(np.log(t2 / t1))
 
 
 def heterozygosity(entry: str, n: int, horizon: int) -> Vector:

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from benchmark.cli import main
-from paper import closed_forms, figures, style
+from paper import closed_forms, figures, style, theory
 from paper.figures import FIGURES
 from paper.source import Source
 
@@ -78,34 +78,6 @@ def measured(root):
     return pd.concat([table for _, _, table in closed_forms.tables(source)])
 
 
-def sd_of_trace_ratio(d: int, n: int, t: int) -> float:
-    """Of tr Σ_t / d under replace, which seeds that miss the rare large ones put far too low.
-
-    nΣ_t is Wishart with m = n - 1 degrees of freedom and scale Σ_{t-1}, so that E (tr Σ_t)² = (m/n)² (tr Σ)² + 2m/n² tr Σ² and
-    E tr Σ_t² = m(m+1)/n² tr Σ² + m/n² (tr Σ)², Σ = Σ_{t-1} (Gupta and Nagar, Matrix Variate Distributions, 2000, theorem 3.3.15).
-    """
-    m, squared_trace, trace_of_square = n - 1, float(d * d), float(d)
-    for _ in range(t):
-        squared_trace, trace_of_square = (
-            (m / n) ** 2 * squared_trace + 2 * m / n**2 * trace_of_square,
-            m * (m + 1) / n**2 * trace_of_square + m / n**2 * squared_trace,
-        )
-    return float(np.sqrt(squared_trace - ((m / n) ** t * d) ** 2)) / d
-
-
-def test_the_spread_of_replace_is_that_of_its_runs():
-    """4,000 chains of Wishart draws, n = 50, t = 5: a standard deviation of a variable so near to normal is known to 2 %."""
-    rng = np.random.default_rng(0)
-    d, n, t = 2, 50, 5
-    runs = []
-    for _ in range(4000):
-        sigma = np.eye(d)
-        for _ in range(t):
-            sigma = np.cov(rng.multivariate_normal(np.zeros(d), sigma, n).T, ddof=0)
-        runs.append(np.trace(sigma) / d)
-    assert np.std(runs) == pytest.approx(sd_of_trace_ratio(d, n, t), rel=0.08)
-
-
 def test_what_is_measured_lies_on_the_closed_forms(root):
     """|z| < 4, where a mean over seeds says anything: to t = n.
 
@@ -116,7 +88,9 @@ def test_what_is_measured_lies_on_the_closed_forms(root):
     table = measured(root)
     table = table[table["theory"].notna() & (table["t"] <= table["n"])]
     exact = (table["entry"] == "replace") & (table["quantity"] == "trace_ratio")
-    known = [sd_of_trace_ratio(int(row.d), int(row.n), int(row.t)) for row in table[exact].itertuples()]
+    known = [
+        np.sqrt(theory.replace_variances(int(row.d), int(row.n), int(row.t))[0]) for row in table[exact].itertuples()
+    ]
     sd = table["sd"].to_numpy(float, copy=True)
     sd[exact.to_numpy()] = known
     error = pd.Series(sd, table.index) / np.sqrt(table["seeds"])
