@@ -4,6 +4,7 @@ import ast
 import functools
 import hashlib
 import json
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -44,11 +45,23 @@ def _is_string(line: ast.AST) -> bool:
 
 def digest_of_folder(folder: Path, ignore: set[str], extra: Iterable[Any] = ()) -> str:
     """Of all files under a folder: code by its syntax tree, the rest by its bytes."""
-    files = sorted(
-        p for p in folder.rglob("*") if p.is_file() and p.name not in ignore and "__pycache__" not in p.parts
-    )
-    code = [(str(p.relative_to(folder)), digest_of_code(p) if p.suffix == ".py" else digest_of_file(p)) for p in files]
+    files = {name: path for name, path in files_under(folder).items() if path.name not in ignore}
+    code = [(name, digest_of_code(p) if p.suffix == ".py" else digest_of_file(p)) for name, p in files.items()]
     return digest(code, list(extra))
+
+
+def files_under(folder: Path) -> dict[str, Path]:
+    """All files of a folder but bytecode, by their names in it, sorted; those, too, of folders that links lead to, each folder once."""
+    found: dict[str, Path] = {}
+    seen: set[str] = set()
+    for home, folders, names in os.walk(folder, followlinks=True):
+        folders[:] = [
+            name for name in folders if name != "__pycache__" and os.path.realpath(f"{home}/{name}") not in seen
+        ]
+        seen.update(os.path.realpath(f"{home}/{name}") for name in folders)
+        paths = (Path(home, name) for name in names)
+        found |= {path.relative_to(folder).as_posix(): path for path in paths if path.is_file()}
+    return dict(sorted(found.items()))
 
 
 def digest_of_modules(*names: str) -> str:

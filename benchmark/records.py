@@ -33,7 +33,12 @@ class Cell:
     instance: Instance
     entry: Entry
     seeds: range
-    pinned: str  # digest of the pins that the task-setting reads
+    files: str  # digest of the files that the instance reads
+
+    @cached_property
+    def code(self) -> str:
+        """Digest of the harness's code that makes its numbers."""
+        return _code_digest(self.instance.task_setting)
 
     @cached_property
     def key(self) -> str:
@@ -41,15 +46,27 @@ class Cell:
         instance = self.instance
         return digest(
             SCHEMA_VERSION,
-            _code_digest(instance.task_setting),
+            self.code,
             self.entry.digest,
             instance.task_setting,
             asdict(instance.task),  # type: ignore[call-overload]
             instance.horizon,
             list(self.seeds),
-            self.pinned,
+            self.files,
             self.entry.card.not_for.get(instance.task_setting),
         )[:32]
+
+    def key_of_starts(self, common: dict[str, Any]) -> str:
+        """Of what can change the starts of its seeds: these are never kept for long, and so other versions make them anew."""
+        made_by = [common[name] for name in ("versions", "python", "platform")]
+        task = asdict(self.instance.task)  # type: ignore[call-overload]
+        parts = self.code, self.instance.task_setting, task, list(self.seeds), self.files, self.arithmetic, made_by
+        return digest(SCHEMA_VERSION, *parts)[:32]
+
+    @property
+    def arithmetic(self) -> str:
+        """What it computes in, on this machine."""
+        return getattr(self.instance.task, "arithmetic", "float64")
 
     @property
     def seconds(self) -> float:
@@ -93,7 +110,7 @@ class Store:
         if path is None:
             return None
         content = path.read_bytes()
-        if _checksum(content) != path.name.split(".")[1]:
+        if checksum(content) != path.name.split(".")[1]:
             print(f"{path}: truncated or edited since it was written; computing it again.", file=sys.stderr)
             path.unlink()
             del self._files[cell.key]
@@ -102,7 +119,7 @@ class Store:
 
     def write(self, cell: Cell, content: bytes) -> None:
         """Keep a finished cell, as `packed` made it."""
-        path = self.folder / f"{cell.key}.{_checksum(content)}.parquet"
+        path = self.folder / f"{cell.key}.{checksum(content)}.parquet"
         write_atomically(path, content)
         self._files[cell.key] = path
 
@@ -136,5 +153,5 @@ def write_atomically(path: Path, content: bytes) -> None:
             raise
 
 
-def _checksum(content: bytes) -> str:
+def checksum(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()[:16]

@@ -75,7 +75,7 @@ def verify(
     isolation: dict[str, str | None] = {}
     for instance in [one for task in tasks for one in instances(params, profile, task)]:
         tell(f"{instance.task_setting} {instance.name}: {seeds} runs of {instance.horizon} iterations")
-        pins.verify(root, params, instance.task.pins)
+        pins.verify_files(root, params, instance.task.files)
         found.append(_verified(instance, known, entry, seeds_of(salt, seeds), isolation))
     return {
         "entry": entry.id,

@@ -121,7 +121,7 @@ def test_one_failed_cell_stops_no_other(clone):
     broken.write_text(broken.read_text().replace("return pool", "raise RuntimeError('boom')\n        return pool"))
     store, found = plan(clone)
     failures = sweep.compute(clone, store, found.to_do, jobs=1)
-    assert {(f.cell.entry.id, f.error) for f in failures} == {("replace", "RuntimeError: boom")}
+    assert {(f.cell.entry.id, f.error) for f in failures} == {("replace", "seed 0, iteration 1: RuntimeError: boom")}
     assert "strategy.py" in failures[0].details
     assert {cell.entry.id for cell in plan(clone)[1].done} == {"accumulate"}
 

@@ -7,6 +7,7 @@ import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
@@ -97,7 +98,7 @@ class Gaussian:
     unit: ClassVar[str] = "nats per example"
     knobs: ClassVar[frozenset[str]] = frozenset({"ddof", "ridge", "temperature", "top_p", "blend", "negative"})
     seeds_per_cell: ClassVar[int] = 25
-    pins: ClassVar[tuple[str, ...]] = ()
+    files: ClassVar[dict[str, Path]] = {}
 
     d: int
     n: int

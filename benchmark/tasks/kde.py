@@ -6,6 +6,7 @@ Source: Kazdan et al., Collapse or Thrive? (ICML 2025), section 3. Data sets: sc
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
@@ -95,7 +96,7 @@ class KDE:
         {"bandwidth_rule", "bandwidth_factor", "temperature", "preserve_variance", "blend"}
     )
     seeds_per_cell: ClassVar[int] = 10
-    pins: ClassVar[tuple[str, ...]] = ()
+    files: ClassVar[dict[str, Path]] = {}
 
     data: Literal["blobs", "circles", "moons", "swiss_roll"]
     bandwidth: float | Rule
