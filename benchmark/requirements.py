@@ -18,6 +18,8 @@ def check(path: Path, lock: Path) -> None:
     Raises:
         BadEntry: a line is no requirement, excludes a locked version, or is not installed.
     """
+    if not path.is_file():
+        return
     locked = {canonicalize_name(r.name): str(r.specifier).removeprefix("==") for _, r in _requirements(lock)}
     for where, requirement in _requirements(path):
         version = locked.get(canonicalize_name(requirement.name))
