@@ -173,7 +173,7 @@ def _run(entry: Entry, cell: Cell, content: bytes, seconds: float) -> Answer:
                 records += run(instance.task, entry.make, entry.rules, seed, instance.horizon, start)
     except Unsupported as reason:  # no fault: the board shows a dash with the reason
         return {"refused": str(reason)}
-    except (Exception, TimedOut, SystemExit) as error:  # a stranger's code may raise anything
+    except BaseException as error:  # a stranger's code may raise anything
         expected = isinstance(error, (ThriveError, TimedOut))
         where = f"seed {seed}, iteration {1 + len(records) % instance.horizon}"
         return {

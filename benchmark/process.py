@@ -112,8 +112,9 @@ def _work(work: Callable[[], Any], writer: int, home: Path, printed: IO[bytes] |
         _die_with_the_parent()
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         if printed is not None:
-            for stream in (1, 2):
-                os.dup2(printed.fileno(), stream)
+            os.dup2(printed.fileno(), 1)
+            os.dup2(printed.fileno(), 2)
+            sys.stdout = sys.stderr = os.fdopen(2, "w", errors="replace", closefd=False)
         os.environ.update(HOME=str(home), TMPDIR=str(home))
         tempfile.tempdir = None
         os.chdir(home)
