@@ -95,6 +95,8 @@ def compute(cell: Cell, folder: Path, common: dict[str, Any], seconds: float) ->
         return Failure(cell, *failure.args)
     except (ThriveError, OSError, ArrowException) as error:
         return Failure(cell, f"{type(error).__name__}: {error}", "")
+    except Exception as error:  # a fault of the harness, or a library's: the other cells go on
+        return Failure(cell, f"{type(error).__name__}: {error}", traceback.format_exc())
     return Finished(cell, content)
 
 

@@ -109,7 +109,7 @@ def _work(work: Callable[[], Any], writer: int, home: Path, printed: IO[bytes] |
     status = 1
     try:
         os.setpgid(0, 0)
-        _die_with_the_parent()
+        _die_first()
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         if printed is not None:
             os.dup2(printed.fileno(), 1)
@@ -131,6 +131,9 @@ def _work(work: Callable[[], Any], writer: int, home: Path, printed: IO[bytes] |
         os._exit(status)
 
 
-def _die_with_the_parent() -> None:
+def _die_first() -> None:
+    """Where memory runs out, and at the latest with the parent."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(KILL_AT_PARENTS_DEATH, signal.SIGKILL)
+        with contextlib.suppress(OSError):  # not to be written in some containers
+            Path("/proc/self/oom_score_adj").write_text("1000")

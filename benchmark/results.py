@@ -15,7 +15,7 @@ from typing import Any
 
 import pandas as pd
 
-from benchmark import scoring
+from benchmark import scoring, stamps
 from benchmark.digest import digest, digest_of_file, digest_of_modules
 from benchmark.entries import Entry
 from benchmark.errors import ThriveError
@@ -88,7 +88,12 @@ def refresh(store: Store, cells: Sequence[Cell], profile: str, folder: Path) -> 
 
     Returns:
         Entries that the folder held before and holds no longer.
+
+    Raises:
+        ThriveError: the code that makes them was edited after it was loaded.
     """
+    for path in stamps.changed():
+        raise ThriveError(f"{path} changed while the sweep ran: no results are written. Run it again.")
     whole = _is_whole(folder)
     before = _entries_in(folder) if whole else set()
     made_from = digest(digest_of_modules("benchmark.results"), sorted(cell.key for cell in cells if cell in store))

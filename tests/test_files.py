@@ -100,6 +100,21 @@ def test_a_folder_that_is_pinned_is_held_against_its_pin(own):
         key(own)
 
 
+@pytest.mark.parametrize(("name", "told"), [
+    ("data/train.parquet", "no Parquet file with prompt and response"),
+    ("network/config.json", "no network and tokenizer that transformers can read"),
+    ("network/model.safetensors", "no network and tokenizer that transformers can read"),
+    ("network/tokenizer.json", "no network and tokenizer that transformers can read"),
+])  # fmt: skip
+def test_a_file_that_cannot_be_read_is_told_in_one_line(own, name, told):
+    (own / name).write_bytes((own / name).read_bytes()[:20])
+    [instance] = params.instances(params.load(own), "text", "language_model")
+    with pytest.raises(ThriveError, match=told) as error:
+        instance.task.warm_up()
+    assert str(own / name.partition("/")[0]) in str(error.value)
+    assert "\n" not in str(error.value)
+
+
 def command(clone: Path, id: str) -> subprocess.CompletedProcess:  # noqa: F811
     words = [sys.executable, "-m", "benchmark.cli", "run", "-j", "1", "--only", "-s", id]
     return subprocess.run(words, cwd=clone, capture_output=True, text=True)

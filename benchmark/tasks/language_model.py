@@ -117,8 +117,18 @@ def load_base(folder: Path, device: str) -> Base:
     from transformers.utils import logging
 
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    network: Network = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
-    return Base(network.to(device).eval(), AutoTokenizer.from_pretrained(folder), {})
+    try:
+        network: Network = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+        tokenizer = AutoTokenizer.from_pretrained(folder)
+    except Exception as error:  # of several libraries, of many kinds
+        raise ThriveError(
+            f"{folder}: no network and tokenizer that transformers can read: {_first_line(error)}"
+        ) from error
+    return Base(network.to(device).eval(), tokenizer, {})
+
+
+def _first_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
 
 
 def _files_in(folder: Path, name: str) -> dict[str, Path]:
@@ -148,8 +158,11 @@ def load_pairs(path: Path) -> list[tuple[str, str]]:
     """Prompt and response of every row of a Parquet file."""
     import pyarrow.parquet
 
-    table = pyarrow.parquet.read_table(path, columns=["prompt", "response"])  # `datasets` would keep a copy elsewhere
-    return list(zip(table["prompt"].to_pylist(), table["response"].to_pylist(), strict=True))
+    try:  # not by `datasets`, which keeps a copy elsewhere
+        table = pyarrow.parquet.read_table(path, columns=["prompt", "response"])
+        return list(zip(table["prompt"].to_pylist(), table["response"].to_pylist(), strict=True))
+    except (pyarrow.ArrowException, OSError, KeyError) as error:
+        raise ThriveError(f"{path}: no Parquet file with prompt and response: {_first_line(error)}") from error
 
 
 @dataclass(frozen=True)
