@@ -32,7 +32,7 @@ POISONS = {
 DEATHS = {
     "leaves": ("os._exit(0)", "ended without an answer, with status 0"),
     "leaves-3": ("os._exit(3)", "ended without an answer, with status 3"),
-    "segfault": ("os.kill(os.getpid(), signal.SIGSEGV)", "killed by SIGSEGV"),
+    "segfault": ("faulthandler.disable(); os.kill(os.getpid(), signal.SIGSEGV)", "killed by SIGSEGV"),
     "memory": ("os.kill(os.getpid(), signal.SIGKILL)", "killed by SIGKILL"),
     "exits": ("sys.exit('enough')", "seed 0, iteration 2: SystemExit: enough"),
     "interrupts": ("raise KeyboardInterrupt", "seed 0, iteration 2: KeyboardInterrupt"),
@@ -89,7 +89,7 @@ def test_nothing_of_an_entry_reaches_another(clone, jobs):  # noqa: F811
 def test_a_process_that_dies_is_named_and_stops_no_other(clone, monkeypatch):  # noqa: F811
     monkeypatch.setattr(sweep, "LEAST_SECONDS", 2.0)
     for id, (inside, _) in DEATHS.items():
-        entry(clone, id, "import os, signal, sys, time", f"if context.t == 2: {inside}")
+        entry(clone, id, "import faulthandler, os, signal, sys, time", f"if context.t == 2: {inside}")
     failures, found = swept(clone, [*DEATHS, "accumulate"])
     assert set(found) == {"accumulate"}
     errors = {failure.cell.entry.id: failure.error for failure in failures}

@@ -156,11 +156,12 @@ def has_bfloat16_units(device: str) -> bool:
 @functools.cache
 def load_pairs(path: Path) -> list[tuple[str, str]]:
     """Prompt and response of every row of a Parquet file."""
+    import datasets
     import pyarrow.parquet
 
-    try:  # not by `datasets`, which keeps a copy elsewhere
-        table = pyarrow.parquet.read_table(path, columns=["prompt", "response"])
-        return list(zip(table["prompt"].to_pylist(), table["response"].to_pylist(), strict=True))
+    try:  # `Dataset.from_parquet` may give what it has kept elsewhere of an older file
+        rows = datasets.Dataset(pyarrow.parquet.read_table(path))
+        return list(zip(rows["prompt"], rows["response"], strict=True))
     except (pyarrow.ArrowException, OSError, KeyError) as error:
         raise ThriveError(f"{path}: no Parquet file with prompt and response: {_first_line(error)}") from error
 
