@@ -21,7 +21,7 @@ from pyarrow import ArrowException
 
 from benchmark import pins, snapshot, stamps
 from benchmark.entries import Entry
-from benchmark.errors import ThriveError, Unsupported
+from benchmark.errors import Changed, ThriveError, Unsupported
 from benchmark.loop import run
 from benchmark.process import Ended, in_a_process_of_its_own, last_lines
 from benchmark.records import Cell, packed
@@ -56,13 +56,6 @@ class TimedOut(BaseException):
 
 class Failed(Exception):
     """An entry's process failed: error and details."""
-
-
-class Changed(ThriveError):
-    """What is loaded is not, or may not be, what the cell's key says."""
-
-    def __init__(self, what: object) -> None:
-        super().__init__(f"{what} changed while the sweep ran: nothing of this cell is kept. Run it again.")
 
 
 def compute(cell: Cell, folder: Path, common: dict[str, Any], seconds: float) -> Finished | Failure:
@@ -122,8 +115,7 @@ def _answer(cell: Cell, folder: Path, common: dict[str, Any], seconds: float, sc
         work = partial(_run, entry, cell, given.content, seconds)
         ended = in_a_process_of_its_own(work, seconds + GRACE, home, printed)
         answer = _sound(ended, cell, seconds, printed)
-    for path in stamps.changed():
-        raise Changed(path)
+    stamps.check()
     if "error" in answer:
         original, copied = str(cell.entry.folder), str(entry.folder)
         raise Failed(*(answer[part].replace(copied, original) for part in ("error", "details")))

@@ -1,7 +1,7 @@
 """Whether files are still those that this process has loaded.
 
 Every write gives a file a new time of change, which no program can set back: a file that was edited and then restored shows, too.
-Imports nothing of Thrive, for it must run before the rest is loaded.
+Imports nothing of Thrive at once, for it must run before the rest is loaded.
 """
 
 import importlib.util
@@ -42,6 +42,14 @@ def watch(path: Path) -> Stamp | None:
 def changed() -> list[Path]:
     """The watched files that were written, replaced or removed since they were first watched."""
     return [path for path, first in _FIRST.items() if stamp(path) != first]
+
+
+def check() -> None:
+    """Raises Changed where a watched file has changed."""
+    from benchmark.errors import Changed
+
+    for path in changed():
+        raise Changed(path)
 
 
 def watch_package() -> None:

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from benchmark import stamps
 from benchmark.errors import Stopped, ThriveError
 from benchmark.loop import start_of
 from benchmark.process import in_a_process_of_its_own, last_lines
@@ -51,6 +52,7 @@ def starts(folder: Path, key: str, task: Task, seeds: range, seconds: float) -> 
 
     Raises:
         ThriveError: they could not be computed.
+        Changed: code or data were edited meanwhile.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with _locked(folder / f"{key}.lock"):
@@ -58,6 +60,7 @@ def starts(folder: Path, key: str, task: Task, seeds: range, seconds: float) -> 
         if content is not None:
             return Starts(content, 0.0)
         content, cpu_seconds = _computed(task, seeds, seconds)
+        stamps.check()  # what was loaded on the way may be an edit
         write_atomically(folder / f"{key}.{checksum(content)}.start", content)
         return Starts(content, cpu_seconds)
 

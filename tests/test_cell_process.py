@@ -149,7 +149,7 @@ def test_an_entry_edited_meanwhile_keeps_nothing(clone):  # noqa: F811
     )
     [failure], found = swept(clone, ["edits", "accumulate"])
     assert failure.cell.entry.id == "accumulate"
-    assert "changed while the sweep ran: nothing of this cell is kept. Run it again." in failure.error
+    assert "changed while the sweep ran: nothing that depends on it is kept. Run it again." in failure.error
     assert str(victim.parent) in failure.error
     assert set(found) == {"edits"}
 
@@ -178,7 +178,7 @@ def test_code_of_the_harness_edited_while_it_runs_keeps_nothing(clone, root, job
         command, cwd=clone, env={**os.environ, "PYTHONPATH": str(clone)}, capture_output=True, text=True
     )
     assert done.returncode != 0
-    assert f"{loop} changed while the sweep ran: nothing of this cell is kept. Run it again." in done.stderr
+    assert f"{loop} changed while the sweep ran: nothing that depends on it is kept. Run it again." in done.stderr
     assert list((clone / "cells").glob("*.parquet")) == []
 
 

@@ -131,7 +131,7 @@ def test_data_edited_and_restored_while_it_runs_keep_nothing(own):
     strategy.write_text(f"import pathlib\n{edit}\n{strategy.read_text()}")
     done = command(own, "accumulate")
     assert done.returncode != 0
-    assert f"{file} changed while the sweep ran: nothing of this cell is kept. Run it again." in done.stderr
+    assert f"{file} changed while the sweep ran: nothing that depends on it is kept. Run it again." in done.stderr
     assert "Traceback" not in done.stderr
     assert len(list((own / "cells").glob("*.parquet"))) == 1
 

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from test_records import PARAMS
 
-from benchmark import results, seal
+from benchmark import results, seal, stamps
 from benchmark.cli import main
 from benchmark.errors import ThriveError
 
@@ -159,3 +159,18 @@ def test_no_bit_can_change_unseen(made, tmp_path, position, bit, name):
 def test_committed_results_are_as_they_were_written(root, folder):
     read = results.read if folder == "leaderboard" else results.read_curves
     assert len(read(root / folder).curves)
+
+
+def test_results_are_not_made_by_code_that_was_edited_after_it_was_loaded(clone, monkeypatch):
+    """They would be taken for those of the code that lies there now."""
+    source = clone / "some.py"
+    source.write_text("A = 1")
+    monkeypatch.setattr(stamps, "_FIRST", {})
+    stamps.watch(source)
+    source.write_text("A = 2")
+    shutil.rmtree(clone / "results")
+    found = call("run", "--profile", "tiny", "-j", "1")
+    assert (found.exit_code, (clone / "results" / "tiny").exists()) == (1, False)
+    assert found.stderr.endswith(
+        f"Error: {source} changed while the sweep ran: nothing that depends on it is kept. Run it again.\n"
+    )

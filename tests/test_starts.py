@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmark import starts
+from benchmark import stamps, starts
 from benchmark.entries import find
-from benchmark.errors import ThriveError
+from benchmark.errors import Changed, ThriveError
 from benchmark.loop import run, start_of
 from benchmark.records import checksum
 from benchmark.tasks.discrete import Discrete
@@ -102,3 +102,21 @@ def test_a_start_that_cannot_be_computed_is_an_error_of_one_line(tmp_path, monke
     monkeypatch.setattr(starts, "start_of", lambda task, seed: 1 / 0)
     with pytest.raises(ThriveError, match="seeds 0:2 ended with status 1: ZeroDivisionError"):
         get(tmp_path)
+
+
+def test_a_start_made_while_a_file_was_edited_is_not_kept(tmp_path, monkeypatch):
+    """Also where it is as before by now."""
+    file = tmp_path / "data"
+    file.write_text("1")
+
+    def edited(task, seed):
+        file.write_text("2")
+        file.write_text("1")
+        return start_of(task, seed)
+
+    monkeypatch.setattr(stamps, "_FIRST", {})
+    stamps.watch(file)
+    monkeypatch.setattr(starts, "start_of", edited)
+    with pytest.raises(Changed, match=f"{file} changed while the sweep ran"):
+        get(tmp_path / "starts")
+    assert list((tmp_path / "starts").glob("*.start")) == []
