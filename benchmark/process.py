@@ -112,8 +112,10 @@ def _work(work: Callable[[], Any], writer: int, home: Path, printed: IO[bytes] |
         _die_first()
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         if printed is not None:
+            os.dup2(os.open(os.devnull, os.O_RDONLY), 0)  # whoever waits for input would wait for ever
             os.dup2(printed.fileno(), 1)
             os.dup2(printed.fileno(), 2)
+            sys.stdin = os.fdopen(0, closefd=False)
             sys.stdout = sys.stderr = os.fdopen(2, "w", errors="replace", closefd=False)
         os.environ.update(HOME=str(home), TMPDIR=str(home))
         tempfile.tempdir = None

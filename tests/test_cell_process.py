@@ -35,6 +35,7 @@ DEATHS = {
     "segfault": ("faulthandler.disable(); os.kill(os.getpid(), signal.SIGSEGV)", "killed by SIGSEGV"),
     "memory": ("os.kill(os.getpid(), signal.SIGKILL)", "killed by SIGKILL"),
     "exits": ("sys.exit('enough')", "seed 0, iteration 2: SystemExit: enough"),
+    "asks": ("input('Which rows?')", "seed 0, iteration 2: EOFError"),
     "interrupts": ("raise KeyboardInterrupt", "seed 0, iteration 2: KeyboardInterrupt"),
     "closes": ("os.closerange(3, 99)", "ended without an answer"),
     "leaves-a-child": ("os.fork() or time.sleep(3600); os._exit(4)", "ended without an answer, with status 4"),
