@@ -1,7 +1,11 @@
 """Thrive: the reference benchmark for model-collapse mitigation."""
 
-from benchmark.pool import Candidates, Pool, Rows
-from benchmark.strategy import Context, FitOptions, SampleRequest, Spec, Strategy, TrainingSet
+from benchmark import stamps
+
+stamps.watch_package()  # before anything else is loaded
+
+from benchmark.pool import Candidates, Pool, Rows  # noqa: E402
+from benchmark.strategy import Context, FitOptions, SampleRequest, Spec, Strategy, TrainingSet  # noqa: E402
 
 __all__ = ["Candidates", "Context", "FitOptions", "Pool", "Rows", "SampleRequest", "Spec", "Strategy", "TrainingSet"]
 __version__ = "0.1.0"

@@ -65,7 +65,7 @@ def _described(cell: Cell) -> dict[str, Any]:
         "key": cell.key,
         "what": [cell.instance.task_setting, cell.instance.horizon, cell.entry.id, cell.seeds.start, cell.seeds.stop],
         "numbers": json.loads(json.dumps(asdict(cell.instance.task))),  # type: ignore[call-overload]
-        "pinned": cell.pinned,
+        "files": cell.files,
         "entry": cell.entry.digest,
     }
 
@@ -104,14 +104,14 @@ def carry(root: Path, revision: str, jobs: int, tell: Callable[[str], None]) -> 
 
 
 def _moves(cells: list[Cell], old: list[dict[str, Any]], files: dict[str, Path]) -> Iterator[Move]:
-    """Cells that are finished under one old key: same task-setting and numbers, horizon, entry, seeds and pinned files."""
+    """Cells that are finished under one old key: same task-setting and numbers, horizon, entry, seeds and files."""
     of: dict[str, list[dict[str, Any]]] = {}
     for each in old:
         if each["key"] in files:
-            of.setdefault(json.dumps([each["what"], each["pinned"]]), []).append(each)
+            of.setdefault(json.dumps([each["what"], each["files"]]), []).append(each)
     for cell in cells if of else []:
         mine = _described(cell)
-        same = [each for each in of.get(json.dumps([mine["what"], mine["pinned"]]), ()) if _agree(each, mine)]
+        same = [each for each in of.get(json.dumps([mine["what"], mine["files"]]), ()) if _agree(each, mine)]
         if len(same) == 1 and same[0]["key"] != cell.key and _is_whole(files[same[0]["key"]]):
             yield Move(cell, same[0], files[same[0]["key"]])
 

@@ -3,6 +3,7 @@
 import functools
 import hashlib
 import json
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -31,20 +32,31 @@ def digest_of_file(path: Path) -> str:
 
 def digest_of_folder(folder: Path, ignore: set[str], extra: Iterable[Any] = ()) -> str:
     """Of all files under a folder: code by what it means, the rest by its bytes."""
-    files = _files(folder, ignore)
-    code = [(str(p.relative_to(folder)), _script(p).hash if p.suffix == ".py" else digest_of_file(p)) for p in files]
+    files = {name: path for name, path in files_under(folder).items() if path.name not in ignore}
+    code = [(name, _script(p).hash if p.suffix == ".py" else digest_of_file(p)) for name, p in files.items()]
     return digest(code, list(extra))
+
+
+def files_under(folder: Path) -> dict[str, Path]:
+    """All files of a folder but bytecode, by their names in it, sorted; those, too, of folders that links lead to, each folder once."""
+    found: dict[str, Path] = {}
+    seen: set[str] = set()
+    for home, folders, names in os.walk(folder, followlinks=True):
+        folders[:] = [
+            name for name in folders if name != "__pycache__" and os.path.realpath(f"{home}/{name}") not in seen
+        ]
+        seen.update(os.path.realpath(f"{home}/{name}") for name in folders)
+        paths = (Path(home, name) for name in names)
+        found |= {path.relative_to(folder).as_posix(): path for path in paths if path.is_file()}
+    return dict(sorted(found.items()))
 
 
 def ours_used_in(folder: Path) -> list[str]:
     """Dotted names of this package that the Python files under a folder import and use."""
-    used = {name for path in _files(folder) if path.suffix == ".py" for name in _script(path).uses}
+    code = [path for path in files_under(folder).values() if path.suffix == ".py"]
+    used = {name for path in code for name in _script(path).uses}
     loads_by_name = {"benchmark"} if any(HIDDEN.match(name) for name in used) else set()
     return sorted({name for name in used if name.partition(".")[0] == "benchmark"} | loads_by_name)
-
-
-def _files(folder: Path, ignore: Iterable[str] = ()) -> list[Path]:
-    return sorted(p for p in folder.rglob("*") if p.is_file() and p.name not in ignore and "__pycache__" not in p.parts)
 
 
 def _script(path: Path) -> Script:

@@ -37,6 +37,13 @@ class PinMismatch(ThriveError):
     """A file is not the one that params.yaml pins."""
 
 
+class Changed(ThriveError):
+    """What a process has loaded is not, or may not be, what was hashed."""
+
+    def __init__(self, what: object) -> None:
+        super().__init__(f"{what} changed while the sweep ran: nothing that depends on it is kept. Run it again.")
+
+
 class Stopped(ThriveError):
     """A confined process did not answer: it died, used up a limit, or sent what is no answer."""
 

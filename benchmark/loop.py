@@ -34,7 +34,9 @@ UNDER: dict[str, Under] = {"previous": "current", "first": "first"}
 """What the model is called before the iteration with which a strategy blends."""
 
 
-def run(task: Task, make_strategy: Callable[[], Strategy], rules: Rules, seed: int, horizon: int) -> Iterator[Record]:
+def run(
+    task: Task, make_strategy: Callable[[], Strategy], rules: Rules, seed: int, horizon: int, start: Start | None = None
+) -> Iterator[Record]:
     """One record an iteration, as measured.
 
     Args:
@@ -43,12 +45,13 @@ def run(task: Task, make_strategy: Callable[[], Strategy], rules: Rules, seed: i
         rules: track, budget and role, which the loop enforces.
         seed: of all randomness.
         horizon: T, the number of iterations.
+        start: `start_of(task, seed)`, where it is at hand.
 
     Raises:
         ContractBroken: the strategy's answer is not allowed; the message names the iteration.
         Unsupported: the strategy asks for what the task-setting does not have.
     """
-    start = start_of(task, seed)
+    start = start or start_of(task, seed)
     history = History(start.real, room=(horizon + 1) * task.n)
     models: dict[Under, Any] = {}
     real_mass: dict[Under, float] = {}

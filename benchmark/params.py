@@ -125,14 +125,10 @@ def profile(params: Params, name: str) -> Profile:
 
 
 def check_profile(params: Params, name: str) -> None:
-    """Raises BadParams where two instances have one name, a pin is missing, or ranks would have no unit."""
+    """Raises BadParams where two instances have one name, or ranks would have no unit."""
     entries = params.profiles[name].entries
     found = [one for task in params.profiles[name].suites for one in instances(params, name, task)]
     _refuse_one_name(found)
-    for one in found:
-        for pin in one.task.pins:
-            if pin not in params.pins:
-                raise BadParams(f"{one.key}: reads the files of pin '{pin}'.{settings.nearest(pin, params.pins)}")
     ranked = [one for one in found if one.ranked]
     if ranked and entries is not None and REFERENCE not in entries:
         raise BadParams(

@@ -5,12 +5,10 @@ Each experiment is made in a process of its own, forked from one that has never 
 
 import os
 import random
-import select
 import signal
 import sys
 import sysconfig
 import tempfile
-import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -29,8 +27,9 @@ from benchmark.entries import Entry
 from benchmark.errors import BadEntry, BudgetExceeded, ContractBroken, ThriveError, TrackBroken, Unsupported
 from benchmark.history import Span, Weighted
 from benchmark.loop import run
-from benchmark.messages import decode, encode, take_the_line
+from benchmark.messages import take_the_line
 from benchmark.pool import Candidates, Names, Pool, Rows
+from benchmark.process import in_a_process_of_its_own
 from benchmark.rules import Budget, Rules
 from benchmark.small import INSTANCES, TASK_SETTINGS
 from benchmark.strategy import Context, FitOptions, SampleRequest, Spec, Strategy, TrainingSet, canonical
@@ -319,51 +318,14 @@ def _at_most(seconds: float) -> Iterator[None]:
         signal.setitimer(signal.ITIMER_REAL, 0)
 
 
-def in_a_process_of_its_own(work: Callable[[], Outcome], seconds: float) -> Outcome:
-    """The work's outcome, or how its process ended without one."""
-    reader, writer = os.pipe()
-    child = os.fork()
-    if child == 0:
-        _work(work, writer)
-    os.close(writer)
-    found = _read(reader, time.monotonic() + seconds)
-    os.close(reader)
-    if found is None:
-        os.kill(child, signal.SIGKILL)
-    _, status = os.waitpid(child, 0)
-    if found:
-        return dict(decode(found))
-    ended = f"it gave no answer in {seconds:g} s, and caught the error that told it to stop"
-    error = ended if found is None else f"its process ended with status {os.waitstatus_to_exitcode(status)}"
+def apart_from_others(work: Callable[[], Outcome], seconds: float) -> Outcome:
+    """The work's outcome in a process of its own, or how that ended without one."""
+    ended = in_a_process_of_its_own(work, seconds, Path(tempfile.mkdtemp(dir=os.environ["HOME"])))
+    if ended.answer is not None:
+        return dict(ended.answer)
+    late = f"it gave no answer in {seconds:g} s, and caught the error that told it to stop"
+    error = late if ended.status is None else f"its process ended with status {ended.status}"
     return {"answers": [], "records": [], "noticed": [], "kind": "limits", "error": error}
-
-
-def _work(work: Callable[[], Outcome], writer: int) -> None:
-    """In the new process, in a folder of its own; never returns."""
-    try:
-        home = tempfile.mkdtemp(dir=os.environ["HOME"])
-        os.environ.update(HOME=home, TMPDIR=home)
-        os.chdir(home)
-        answer = encode(work())
-        with os.fdopen(writer, "wb") as pipe:
-            pipe.write(answer)
-        sys.stdout.flush()
-        sys.stderr.flush()
-    except BaseException:
-        traceback.print_exc()
-    finally:
-        os._exit(1)
-
-
-def _read(pipe: int, ends: float) -> bytes | None:
-    """All that comes before the pipe is closed; None where it is still open when time is over."""
-    found = b""
-    while select.select([pipe], [], [], max(0.0, ends - time.monotonic()))[0]:
-        chunk = os.read(pipe, 1 << 16)
-        if not chunk:
-            return found
-        found += chunk
-    return None
 
 
 @cache
@@ -384,7 +346,7 @@ def main(folder: str, seconds: str) -> None:
             return
         _warm_up(arguments["task"])
         work = partial(EXPERIMENTS[name], entry, limit, **arguments)
-        line.send(in_a_process_of_its_own(work, 2 * limit + GRACE))
+        line.send(apart_from_others(work, 2 * limit + GRACE))
 
 
 if __name__ == "__main__":

@@ -34,24 +34,46 @@ class Cell:
     instance: Instance
     entry: Entry
     seeds: range
-    pinned: str  # digest of the pins that the task-setting reads
+    files: str  # digest of the files that the instance reads
+
+    @cached_property
+    def code(self) -> str:
+        """Digest of the harness's code that makes its numbers."""
+        return digest_of_task_setting(self.instance.task_setting, *self.entry.ours)
+
+    @property
+    def schema_version(self) -> int:
+        return SCHEMA_VERSIONS.get(self.instance.task_setting, 1)
 
     @cached_property
     def key(self) -> str:
         """32 hex digits."""
         instance = self.instance
         return digest(
-            SCHEMA_VERSIONS.get(instance.task_setting, 1),
-            digest_of_task_setting(instance.task_setting, *self.entry.ours),
+            self.schema_version,
+            self.code,
             type(instance.task).__qualname__,
             self.entry.digest,
             instance.task_setting,
             asdict(instance.task),  # type: ignore[call-overload]
             instance.horizon,
             list(self.seeds),
-            self.pinned,
+            self.files,
             self.entry.card.not_for.get(instance.task_setting),
         )[:32]
+
+    def key_of_starts(self, common: dict[str, Any]) -> str:
+        """Of what can change the starts of its seeds: these are never kept for long, and so other versions make them anew."""
+        made_by = [common[name] for name in ("versions", "python", "platform")]
+        task = asdict(self.instance.task)  # type: ignore[call-overload]
+        code = digest_of_task_setting(self.instance.task_setting)
+        parts = code, self.instance.task_setting, task, list(self.seeds), self.files, self.arithmetic, made_by
+        return digest(self.schema_version, *parts)[:32]
+
+    @property
+    def arithmetic(self) -> str:
+        """What it computes in, on this machine."""
+        return getattr(self.instance.task, "arithmetic", "float64")
 
     @property
     def seconds(self) -> float:
@@ -86,7 +108,7 @@ class Store:
         if path is None:
             return None
         content = path.read_bytes()
-        if _checksum(content) != path.name.split(".")[1]:
+        if checksum(content) != path.name.split(".")[1]:
             print(f"{path}: truncated or edited since it was written; computing it again.", file=sys.stderr)
             path.unlink()
             del self._files[cell.key]
@@ -95,7 +117,7 @@ class Store:
 
     def write(self, cell: Cell, content: bytes) -> None:
         """Keep a finished cell, as `packed` made it."""
-        path = self.folder / f"{cell.key}.{_checksum(content)}.parquet"
+        path = self.folder / f"{cell.key}.{checksum(content)}.parquet"
         write_atomically(path, content)
         self._files[cell.key] = path
 
@@ -134,5 +156,5 @@ def write_atomically(path: Path, content: bytes) -> None:
             raise
 
 
-def _checksum(content: bytes) -> str:
+def checksum(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()[:16]

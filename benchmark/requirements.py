@@ -19,6 +19,8 @@ def check(path: Path, lock: Path) -> None:
     Raises:
         BadEntry: a line is no requirement, excludes a locked version, or is not installed.
     """
+    if not (path.exists() or path.is_symlink()):
+        return
     locked = {canonicalize_name(r.name): str(r.specifier).removeprefix("==") for _, r in read(lock)}
     for where, requirement in read(path):
         version = locked.get(canonicalize_name(requirement.name))

@@ -2,11 +2,12 @@
 
 A folder of results holds `scores.parquet`, `curves.parquet` (see `benchmark.scoring` for their columns) and `about.json`: profile,
 instances, who refused what, a few samples of text, what the cells were computed with and what they cost. But for the last two, nothing
-in it depends on when or where it was computed.
+in it depends on when or where it was computed. about.json holds checksums of the tables and of itself, and all readers check them.
 """
 
+import io
 import itertools
-import json
+import sys
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,12 +15,13 @@ from typing import Any
 
 import pandas as pd
 
-from benchmark import scoring
+from benchmark import scoring, stamps
 from benchmark.digest import digest, digest_of_file, digest_of_reach
 from benchmark.entries import Entry
 from benchmark.errors import ThriveError
 from benchmark.params import Instance
-from benchmark.records import Cell, Store, provenance_of
+from benchmark.records import Cell, Store, provenance_of, write_atomically
+from benchmark.seal import ABOUT, CURVES, SCORES, read_about, read_table, sealed
 
 
 @dataclass(frozen=True)
@@ -38,41 +40,54 @@ class Results:
         return Results(scores.reset_index(drop=True), curves.reset_index(drop=True), self.about)
 
     def write(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        self.scores.to_parquet(folder / "scores.parquet", compression="zstd", index=False)
-        self.write_curves(folder)
+        self._write(folder, {SCORES: _parquet(self.scores)})
 
     def write_curves(self, folder: Path) -> None:
         """Curves and what they are of, without scores: all that figures need."""
-        folder.mkdir(parents=True, exist_ok=True)
+        self._write(folder, {})
+
+    def _write(self, folder: Path, tables: dict[str, bytes]) -> None:
         # Numbers with their like bytes together, names once: a third of the size.
         numbers = [name for name in self.curves if self.curves[name].dtype.kind == "f"]
-        self.curves.to_parquet(
-            folder / "curves.parquet", compression="zstd", index=False, use_byte_stream_split=numbers,
-            use_dictionary=[name for name in self.curves if name not in numbers],
-        )  # fmt: skip
-        text = json.dumps(self.about, indent=1, sort_keys=True, ensure_ascii=False)
-        (folder / "about.json").write_text(text + "\n", encoding="utf-8")
+        names = [name for name in self.curves if name not in numbers]
+        tables[CURVES] = _parquet(self.curves, use_byte_stream_split=numbers, use_dictionary=names)
+        for name, content in tables.items():
+            write_atomically(folder / name, content)
+        write_atomically(folder / ABOUT, sealed(self.about, tables))  # last: it vouches for the tables
+
+
+def _parquet(table: pd.DataFrame, **options: Any) -> bytes:
+    content: bytes = table.to_parquet(compression="zstd", index=False, **options)
+    return content
 
 
 def read(folder: Path) -> Results:
     """Results of one folder.
 
     Raises:
-        ThriveError: there are none; the message names the command that makes them.
+        ThriveError: there are none, or they are not as they were written; the message names the command that makes them.
     """
-    if not (folder / "about.json").is_file():
-        raise ThriveError(
-            f"{folder}: no results there. Make them: thrive run --profile P, of all its task-settings, then thrive score --profile P."
-        )
     found = read_curves(folder)
-    return Results(pd.read_parquet(folder / "scores.parquet"), found.curves, found.about)
+    return Results(pd.read_parquet(io.BytesIO(read_table(folder, SCORES))), found.curves, found.about)
 
 
 def read_curves(folder: Path) -> Results:
     """What `Results.write_curves` wrote; the table of scores is empty."""
-    about = json.loads((folder / "about.json").read_text(encoding="utf-8"))
-    return Results(pd.DataFrame(), pd.read_parquet(folder / "curves.parquet"), about)
+    about = read_about(folder)
+    return Results(pd.DataFrame(), pd.read_parquet(io.BytesIO(read_table(folder, CURVES))), about)
+
+
+def _is_whole(folder: Path) -> bool:
+    """Whether the results of a folder are as they were written; says so where they are not."""
+    if not (folder / ABOUT).is_file():
+        return False
+    try:
+        for name in (SCORES, CURVES):
+            read_table(folder, name)
+    except ThriveError as error:
+        print(f"{str(error).partition(' Make it')[0]} Making it again.", file=sys.stderr)
+        return False
+    return True
 
 
 def refresh(store: Store, cells: Sequence[Cell], profile: str, folder: Path) -> list[str]:
@@ -80,21 +95,23 @@ def refresh(store: Store, cells: Sequence[Cell], profile: str, folder: Path) -> 
 
     Returns:
         Entries that the folder held before and holds no longer.
+
+    Raises:
+        Changed: the code that makes them was edited after it was loaded.
     """
-    before = _entries_in(folder)
+    stamps.check()
+    whole = _is_whole(folder)
+    before = _entries_in(folder) if whole else set()
     made_from = digest(digest_of_reach("benchmark.results"), sorted(cell.key for cell in cells if cell in store))
     mark = store.folder / f"results-of-{profile}-{cells[0].instance.task_setting}.txt"
-    if not mark.is_file() or mark.read_text() != made_from + _of_files(folder):
+    if not (whole and mark.is_file() and mark.read_text() == made_from + _of_files(folder)):
         gather(store, cells, profile).write(folder)
-        mark.write_text(made_from + _of_files(folder))
+        write_atomically(mark, (made_from + _of_files(folder)).encode())
     return sorted(before - _entries_in(folder))
 
 
 def _entries_in(folder: Path) -> set[str]:
-    about = folder / "about.json"
-    if not about.is_file():
-        return set()
-    return {id for task in json.loads(about.read_text(encoding="utf-8"))["tasks"].values() for id in task["entries"]}
+    return {id for task in read_about(folder)["tasks"].values() for id in task["entries"]}
 
 
 def _of_files(folder: Path) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import reduce
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
@@ -49,7 +50,7 @@ class LanguageModel:
     unit: ClassVar[str] = "nats per token"
     knobs: ClassVar[frozenset[str]] = language_model.LanguageModel.knobs
     seeds_per_cell: ClassVar[int] = 1
-    pins: ClassVar[tuple[str, ...]] = ()
+    files: ClassVar[dict[str, Path]] = {}
     dimension: ClassVar[None] = None
 
     n: int

@@ -1,6 +1,7 @@
 """What a task-setting must be able to do."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Protocol
 
 import numpy as np
@@ -59,8 +60,12 @@ class Task(Protocol):
         """The instance's name on the board, such as "d=10 n=100"."""
 
     @property
-    def pins(self) -> tuple[str, ...]:
-        """Names in `pins` of params.yaml whose files this instance reads."""
+    def files(self) -> dict[str, Path]:
+        """Every file that this instance reads, by a name that does not depend on where it is.
+
+        Raises:
+            ThriveError: one is missing.
+        """
 
     @property
     def dimension(self) -> int | None:

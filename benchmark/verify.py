@@ -77,7 +77,7 @@ def verify(
     wanted = [one for task in tasks for one in instances(params, profile, task)]
     for instance in wanted:  # before anything is computed
         require_machine(instance)
-        pins.verify(root, params, instance.task.pins)
+        pins.verify_files(root, params, instance.task.files)
     for instance in wanted:
         tell(f"{instance.task_setting} {instance.name}: {seeds} runs of {instance.horizon} iterations")
         found.append(_verified(instance, known, entry, seeds_of(salt, seeds), isolation))

@@ -235,8 +235,8 @@ def run(experiments: tuple[Experiment, ...], jobs: int) -> pd.DataFrame:
     settings = params.load(ROOT)
     units = []
     for experiment in experiments:
-        pins.verify(ROOT, settings, experiment.task.pins)
-        pinned = digest([settings.pins[name].files for name in experiment.task.pins])
+        pins.verify_files(ROOT, settings, experiment.task.files)
+        pinned = pins.digest_of_files(experiment.task.files)
         for seed in range(experiment.seeds):
             units.append((experiment, seed, _file(experiment, seed, pinned) if experiment.kept else None))
     with parallel_config("loky", n_jobs=min(jobs, len(units)), inner_max_num_threads=1):

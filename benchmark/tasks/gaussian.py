@@ -11,6 +11,7 @@ import functools
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
@@ -152,7 +153,7 @@ class Gaussian:
     unit: ClassVar[str] = "nats per example"
     knobs: ClassVar[frozenset[str]] = frozenset({"ddof", "ridge", "temperature", "top_p", "blend", "negative"})
     seeds_per_cell: ClassVar[int] = 25
-    pins: ClassVar[tuple[str, ...]] = ()
+    files: ClassVar[dict[str, Path]] = {}
 
     d: Annotated[int, Interval(ge=1, le=10**5)]
     n: Annotated[int, Interval(ge=2, le=10**8)]  # one point has no spread

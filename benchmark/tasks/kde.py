@@ -7,6 +7,7 @@ import functools
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import numpy as np
@@ -105,7 +106,7 @@ class KDE:
         {"bandwidth_rule", "bandwidth_factor", "temperature", "preserve_variance", "blend"}
     )
     seeds_per_cell: ClassVar[int] = 10
-    pins: ClassVar[tuple[str, ...]] = ()
+    files: ClassVar[dict[str, Path]] = {}
 
     data: Literal["blobs", "circles", "moons", "swiss_roll"]
     bandwidth: Annotated[float, Interval(ge=1e-4, le=1e4)] | Rule

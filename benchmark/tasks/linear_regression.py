@@ -9,6 +9,7 @@ regression (2024), arXiv 2402.07712.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, NamedTuple
 
 import numpy as np
@@ -58,7 +59,7 @@ class LinearRegression:
     unit: ClassVar[str] = "nats per example"
     knobs: ClassVar[frozenset[str]] = frozenset({"ridge", "temperature", "blend", "negative"})
     seeds_per_cell: ClassVar[int] = 25
-    pins: ClassVar[tuple[str, ...]] = ()
+    files: ClassVar[dict[str, Path]] = {}
 
     d: Annotated[int, Interval(ge=1, le=10**5)]
     n: Annotated[int, Interval(ge=2, le=10**8)]
