@@ -80,14 +80,15 @@ def z(table: pd.DataFrame, ours: Any, variance: Any, seeds: Any) -> "pd.Series[f
     """Means of ours minus the numbers of the table, over the standard error of both and of the reading."""
     theirs = (1 / table["seeds"].astype(float)).fillna(0.0)
     squares = variance / seeds + variance * theirs + table["reading"] ** 2 + table["rounding"] ** 2
-    return (ours - table["value"]) / np.sqrt(squares)
+    found: pd.Series[float] = (ours - table["value"]) / np.sqrt(squares)
+    return found
 
 
 def expected_within(rows: pd.DataFrame, level: float) -> float:
     """How many of these numbers sampling error alone would leave at |z| below a level: by the t distribution of each."""
     from scipy.stats import t
 
-    return float((1 - 2 * t.sf(level, rows["freedom"])).sum())
+    return float(np.sum(1 - 2 * t.sf(level, rows["freedom"])))
 
 
 def exact_variance(row: Any) -> float:
@@ -118,14 +119,17 @@ def half_a_digit(text: str) -> float:
 
 def _ours(curves: pd.DataFrame, table: pd.DataFrame, switch: str) -> list[tuple[float, float, float]]:
     """Mean, variance over seeds and seeds of each number, NaN where it was not run; of a mean over bandwidths, as if they were independent."""
-    parts = [_instances_of(row.instance, switch) for row in table.itertuples()]
+    numbers: list[Any] = list(table.itertuples())
+    parts = [_instances_of(row.instance, switch) for row in numbers]
     wanted = curves[curves["instance"].isin({name for names in parts for name in names})]
-    points = {
-        (row.task, row.instance, row.entry, row.quantity, row.t): (row.mean, row.sd**2, row.seeds)
-        for row in wanted[["task", "instance", "entry", "quantity", "t", "mean", "sd", "seeds"]].itertuples(index=False)
+    measured: Any = wanted[["task", "instance", "entry", "quantity", "t", "mean", "sd", "seeds"]].itertuples(
+        index=False
+    )
+    points: dict[tuple[Any, ...], tuple[float, float, float]] = {
+        (row.task, row.instance, row.entry, row.quantity, row.t): (row.mean, row.sd**2, row.seeds) for row in measured
     }
     ours = []
-    for names, row in zip(parts, table.itertuples(), strict=True):
+    for names, row in zip(parts, numbers, strict=True):
         keys = [(row.task, name, row.entry, row.quantity, 0 if pd.isna(row.t) else row.t) for name in names]
         if all(key in points for key in keys):
             mean, variance, seeds = np.mean([points[key] for key in keys], axis=0)
