@@ -24,14 +24,14 @@ from benchmark.pool import Bought, Candidates, Names, Pool
 from benchmark.rules import Meter, Rules
 from benchmark.services import Services, Under, within
 from benchmark.strategy import NEUTRAL, Context, FitOptions, SampleRequest, Spec, Strategy, canonical
-from benchmark.streams import stream
+from benchmark.streams import Seed, stream
 from benchmark.task import Start, Task, refuse_unsupported
 
 Record = dict[str, Any]
 A = TypeVar("A")
 
 
-def run(task: Task, make_strategy: Callable[[], Strategy], rules: Rules, seed: int, horizon: int) -> Iterator[Record]:
+def run(task: Task, make_strategy: Callable[[], Strategy], rules: Rules, seed: Seed, horizon: int) -> Iterator[Record]:
     """One record an iteration, as measured.
 
     Args:
@@ -69,7 +69,7 @@ def run(task: Task, make_strategy: Callable[[], Strategy], rules: Rules, seed: i
         services.models = models
         generation, notes = _generation(strategy, context, services)
         yield {
-            "seed": seed,
+            "seed": int(seed),
             "t": t,
             "test_loss": loss,
             "real_loss": start.loss,
@@ -85,7 +85,7 @@ def run(task: Task, make_strategy: Callable[[], Strategy], rules: Rules, seed: i
 
 
 @lru_cache(maxsize=1)  # for the language model, whose fit takes seconds
-def start_of(task: Task, seed: int) -> Start:
+def start_of(task: Task, seed: Seed) -> Start:
     """The start of a seed's runs.
 
     The noise of fitting is one for all iterations of a seed, so that what differs between them is their data alone;

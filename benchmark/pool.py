@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from benchmark.errors import ContractBroken, TrackBroken
 from benchmark.history import Examples, History
 from benchmark.services import Services, Under
-from benchmark.streams import stream
+from benchmark.streams import Seed, stream
 
 if TYPE_CHECKING:
     from numpy.random import Generator
@@ -86,7 +86,7 @@ class Names:
 
     history: History
     size: int
-    seed: int
+    seed: Seed
     purpose: str
     t: int
 
