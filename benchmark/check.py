@@ -18,7 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, NamedTuple, Self
 
-from benchmark import requirements
+from benchmark import environment, requirements
 from benchmark.entries import Entry
 from benchmark.errors import BadEntry, Stopped
 from benchmark.sandbox import Confined, Limits, confined
@@ -90,7 +90,8 @@ class Evidence:
             scratch = Path(self._processes.enter_context(tempfile.TemporaryDirectory()))
             command = [sys.executable, "-m", "benchmark.probe", str(self.entry.folder), str(self._seconds)]
             lock = self.entry.folder.parents[1] / requirements.LOCK
-            readable = [*self.entry.sources, *([lock] if lock.is_file() else [])]
+            readable = [*environment.of_the_harness(), *self.entry.sources, *self.entry.distributions]
+            readable += [lock] if lock.is_file() else []
             process = confined(command, readable, scratch, self._limits)
             self._started[place] = self._processes.enter_context(process)
         return self._started[place]

@@ -40,6 +40,15 @@ def shown(found: bytes) -> str:
     return repr(found[:SHOWN]) + (f" and {len(found) - SHOWN:,} bytes more" if len(found) > SHOWN else "")
 
 
+def one_line(text: str, longest: int = 400) -> str:
+    """A stranger's text as one line of plain characters, for errors, tables and terminals.
+
+    What would end a line, move a cursor, turn a line around or is no character is written as Python escapes it.
+    """
+    cut = text if len(text) <= longest else f"{text[:longest]}… and {len(text) - longest:,} characters more"
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in cut)
+
+
 def _plain(value: object) -> object:
     """What JSON does not hold, as what it does."""
     if isinstance(value, np.generic):

@@ -48,7 +48,8 @@ class Remote:
         self.close()
         self._scratch = tempfile.TemporaryDirectory(prefix="thrive-scratch-", ignore_cleanup_errors=True)
         command = [sys.executable, "-m", "benchmark.worker"]
-        self.process = confined(command, self._entry.sources, Path(self._scratch.name), self._limits)
+        readable = [*self._entry.sources, *self._entry.distributions]
+        self.process = confined(command, readable, Path(self._scratch.name), self._limits)
         strategy = RemoteStrategy(self.process, self._seconds)
         strategy.tell(
             {"folder": str(self._entry.folder.absolute()), "hyperparameters": self._entry.card.hyperparameters}

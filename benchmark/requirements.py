@@ -29,6 +29,11 @@ def check(path: Path, lock: Path) -> None:
         _installed(where, requirement, path)
 
 
+def names(path: Path) -> list[str]:
+    """Names of the distributions that an entry requires on this platform."""
+    return [requirement.name for _, requirement in _requirements(path)]
+
+
 def _requirements(path: Path) -> Iterator[tuple[str, Requirement]]:
     """Those that hold on this platform, each with where it stands; none where there is no such file."""
     if not path.is_file():

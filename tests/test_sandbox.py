@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmark import sandbox
+from benchmark import environment, sandbox
 from benchmark.entries import Entry
 from benchmark.errors import BadMessage, Stopped, ThriveError
 from benchmark.messages import decode, encode
@@ -201,7 +201,8 @@ def test_an_entry_can_be_loaded_in_it(mode, tmp_path, root):
     entry = Entry(root / "baselines" / "anchor-0.5")
     (tmp_path / "scratch").mkdir()
     command = [sys.executable, "-c", PRELUDE + ENTERED]
-    with confined(command, entry.sources, tmp_path / "scratch", LIMITS) as process:
+    readable = [*environment.of_the_harness(), *entry.sources]
+    with confined(command, readable, tmp_path / "scratch", LIMITS) as process:
         assert process.ask(str(entry.folder)) == [0.5, "labelled"]
 
 
@@ -277,12 +278,13 @@ def planted(tmp_path):
 
 
 def test_what_the_user_has_cannot_be_read(mode, start, planted, root):
-    """Neither home nor neighbours nor held-out data; the interpreter and the harness's code can."""
+    """Neither home nor neighbours nor held-out data; the interpreter and the harness's end of the line can."""
     assets = next((root / "benchmark" / "assets").glob("*/README.md"))
     hidden = [*planted, root / "README.md", assets, Path("/etc/passwd")]
     with start(READING) as process:
         answers = [process.ask(str(path)) for path in hidden]
-        assert process.ask(str(root / "benchmark" / "loop.py")) == (root / "benchmark" / "loop.py").read_text()
+        ours = root / "benchmark" / "messages.py"
+        assert process.ask(str(ours)) == ours.read_text()
     if mode == "bubblewrap":
         assert set(answers) <= {"FileNotFoundError", "PermissionError"}
     else:
