@@ -28,7 +28,9 @@ UNSHARED = ("assets", "recipes")
 """Folders of this package that no entry may read: pinned data, the held-out part among them, and how they were made."""
 _MULTIARCH = str(sysconfig.get_config_var("MULTIARCH") or "none")
 _FOLDERS = (
-    [f"/lib/{_MULTIARCH}", f"/usr/lib/{_MULTIARCH}"] if Path(f"/usr/lib/{_MULTIARCH}").is_dir() else ["/lib", "/usr/lib"]
+    [f"/lib/{_MULTIARCH}", f"/usr/lib/{_MULTIARCH}"]
+    if Path(f"/usr/lib/{_MULTIARCH}").is_dir()
+    else ["/lib", "/usr/lib"]
 )
 SYSTEM = (*_FOLDERS, "/lib64", "/usr/lib64", "/bin/sh", "/etc/ld.so.cache", "/etc/alternatives", "/etc/localtime")
 """The system's libraries, as far as there are such paths, and a shell; no other command."""
