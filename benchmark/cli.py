@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import re
 import subprocess
 import sys
 import webbrowser
@@ -279,7 +280,10 @@ def compare(a: str, b: str, profile: str | None) -> None:
 @click.option("-t", "--task", "tasks", multiple=True, help="Task-setting; without it, all of the profile.")
 @click.option("--seeds", default=2, show_default=True, type=click.IntRange(2), help="How many secret seeds.")
 @click.option("--to", "folder", type=click.Path(path_type=Path), help="Folder; without it, results/PROFILE/verified.")
-def verify(id: str, profile: str | None, tasks: tuple[str, ...], seeds: int, folder: Path | None) -> None:
+@click.option("--salt", help="Run the written result of this salt again: nothing is written.")
+def verify(
+    id: str, profile: str | None, tasks: tuple[str, ...], seeds: int, folder: Path | None, salt: str | None
+) -> None:
     """Run an entry anew, confined and with secret seeds, and write what it came to.
 
     In track blind every iteration is a new process, so allow half a second for each. Python isolation is no security
@@ -294,15 +298,18 @@ def verify(id: str, profile: str | None, tasks: tuple[str, ...], seeds: int, fol
     profile = profile or known_params.profile
     known = entries.find(home)
     [entry] = entries.named(known, [id])
+    if salt is not None and not re.fullmatch("[0-9a-f]{32}", salt):
+        raise click.UsageError(f"--salt: found '{salt}', expected 32 hexadecimal digits, as a written result has them.")
     with threadpool_limits(1):
         wanted = sweep.task_settings(known_params, profile, tasks)
         tell = partial(click.echo, err=True)
-        found = verify.verify(home, known_params, profile, wanted, known, entry, seeds, tell)
+        found = verify.verify(home, known_params, profile, wanted, known, entry, seeds, tell, salt)
     click.echo(verify.table(found))
     click.echo(f"isolation: {found.get('isolation', 'none: no process was started')}")
     if found.get("warning"):
         click.secho(f"warning: {found['warning']}", fg="yellow", err=True)
-    click.echo(verify.write(found, folder or home / "results" / profile / "verified"), err=True)
+    if salt is None:
+        click.echo(verify.write(found, folder or home / "results" / profile / "verified"), err=True)
     if failed := verify.failures(found):
         sys.exit("\n".join(failed))
 

@@ -50,6 +50,7 @@ class Limits:
         processes: with their threads. Not limited for root without bubblewrap, whom the system exempts.
         file_bytes: size of one file.
         message_bytes: size of one answer.
+        line_bytes: size of all answers together, and of all that it prints; the rest of its prints is lost.
     """
 
     cpu_seconds: int = 60
@@ -59,6 +60,7 @@ class Limits:
     file_bytes: int = 16 << 20
     open_files: int = 128
     message_bytes: int = 64 << 20
+    line_bytes: int = 1 << 30
 
     def of_the_system(self, processes: int | None) -> dict[str, tuple[int, int]]:
         """As `limited.py` takes them: soft and hard."""
@@ -91,6 +93,7 @@ class Confined:
         self._limits = limits
         self._ends = time.monotonic() + limits.wall_seconds
         self._unread = bytearray()
+        self._received = 0
         self._prints = bytearray()
         self._stdin, self._stdout = _pipe(process.stdin), _pipe(process.stdout)
         os.set_blocking(self._stdin.fileno(), False)
@@ -167,6 +170,9 @@ class Confined:
             if not chunk:
                 self._died()
             self._unread += chunk
+            self._received += len(chunk)
+            if self._received > self._limits.line_bytes:
+                self._stop(f"sent more than {self._limits.line_bytes:,} bytes in all")
 
     def _wait(self, pipe: IO[bytes], event: int, ends: float) -> None:
         with selectors.DefaultSelector() as selector:
@@ -192,8 +198,10 @@ class Confined:
         raise Stopped(f"the confined process {why}; it was stopped.{last}")
 
     def _keep_prints(self, pipe: IO[bytes]) -> None:
+        printed = 0
         with pipe:
-            while chunk := os.read(pipe.fileno(), 1 << 16):
+            while printed <= self._limits.line_bytes and (chunk := os.read(pipe.fileno(), 1 << 16)):
+                printed += len(chunk)
                 self._prints += chunk
                 del self._prints[:-KEPT_OF_PRINTS]
 

@@ -109,4 +109,5 @@ def within(what: str, found: float, most: float) -> None:
         BudgetExceeded: with what was found and what is allowed.
     """
     if found > most * (1 + 1e-9):  # a share is a quotient of sums
-        raise BudgetExceeded(f"{what}: {found:g}, and the track and budget allow {most:g}.")
+        shown = f"{found:g}" if found < 1e300 else "more than 1e300"  # no float holds a whole number of any size
+        raise BudgetExceeded(f"{what}: {shown}, and the track and budget allow {most:g}.")

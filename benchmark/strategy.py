@@ -257,8 +257,21 @@ def _named(pool: Pool, rows: Rows | Ids) -> Rows:
     return pool.rows(np.asarray(rows))
 
 
+def numbers_of(weights: object) -> NDArray[np.float64]:
+    """Weights as an array.
+
+    Raises:
+        ContractBroken: they are no numbers.
+    """
+    try:
+        return np.asarray(weights, float)
+    except (TypeError, ValueError, OverflowError) as error:
+        kind = type(weights).__name__
+        raise ContractBroken(f"weights of type {kind}: give one number, or one for each row.") from error
+
+
 def _checked(weights: Weights, rows: Rows) -> Weights:
-    array = np.asarray(weights, float)
+    array = numbers_of(weights)
     allowed = np.isfinite(array) & (array >= 0)
     if not allowed.all():
         raise ContractBroken(
