@@ -335,7 +335,7 @@ def fetch() -> None:
 def check(path: Path) -> None:
     """Run the whole contract on the entry in a folder (or of that id), on small instances, in seconds."""
     from benchmark import entries
-    from benchmark.check import check
+    from benchmark.check import CANNOT_SEE, check
 
     if not path.is_dir():
         [entry] = entries.named(entries.find(root()), [str(path)])
@@ -345,6 +345,7 @@ def check(path: Path) -> None:
     for verdict, name, text in check(path):
         failed |= verdict == "FAIL"
         click.echo(f"  {verdict:5} {name:18} {text}")
+    click.echo(CANNOT_SEE)
     sys.exit(failed)
 
 

@@ -9,10 +9,11 @@ from conftest import ENTRIES
 
 from benchmark import sandbox
 from benchmark.entries import Entry
-from benchmark.errors import ContractBroken, Stopped, StrategyFailed, ThriveError, TrackBroken
+from benchmark.errors import ContractBroken, Stopped, StrategyFailed, ThriveError, TrackBroken, Unsupported
 from benchmark.loop import run
 from benchmark.remote import Remote
 from benchmark.sandbox import Limits
+from benchmark.small import INSTANCES
 from benchmark.tasks.gaussian import Gaussian
 from benchmark.tasks.kde import KDE
 
@@ -84,10 +85,39 @@ def inside(entry: Entry, task=TASK, seed=1, horizon=3, limits=LIMITS, seconds=60
         return list(run(task, remote.make, entry.rules, seed, horizon))
 
 
-@pytest.mark.parametrize("id", ["accumulate-subsample", "anchor-0.5"])
-def test_a_baseline_gives_the_same_numbers_inside_and_outside(id):
+def ended(task, make, entry: Entry, seed=1, horizon=4) -> list[str]:
+    """All records, to the last bit, and the refusal that ended them, if one did."""
+    records: list[str] = []
+    try:
+        records += (repr(record) for record in run(task, make, entry.rules, seed, horizon))
+    except Unsupported as refusal:
+        records.append(str(refusal))
+    return records
+
+
+@pytest.mark.parametrize("id", sorted(ENTRIES))
+def test_every_entry_gives_the_same_numbers_inside_and_outside(id):
+    """Baselines and submissions, to the bit; the language model is the stand-in of `thrive check`."""
     found = ENTRIES[id]
-    assert inside(found) == list(run(TASK, found.make, found.rules, 1, 3))
+    fitting = {name: task for name, task in INSTANCES.items() if name not in found.card.not_for}
+    for name, task in fitting.items():
+        horizon = 3 if name == "gaussian" else 2  # a process takes half a second
+        with Remote(found, LIMITS) as remote:
+            inside = ended(task, remote.make, found, horizon=horizon)
+        assert inside == ended(task, found.make, found, horizon=horizon)
+        assert len(inside) == horizon  # none was refused
+
+
+def test_an_empty_draw_gives_the_same_numbers_inside_and_outside(entry):
+    """A generation's share may be nothing: so early-half asks for `sample(0)`."""
+    code = (
+        "from benchmark import Strategy\n\n\nclass Shares(Strategy):\n    def training_set(self, context, pool):\n"
+        "        nothing = pool.sample(0, context.rng)\n"
+        "        assert len(nothing) == len(pool.features(nothing)) == len(pool.log_likelihood(nothing) if context.t > 1 else []) == 0\n"
+        "        return pool.latest().sample(0, context.rng) + pool.real().sample(3, context.rng) + nothing\n"
+    )
+    found = entry(code, "assisted")
+    assert ended(TASK, found.make, found) == [repr(record) for record in inside(found, horizon=4)]
 
 
 @pytest.mark.parametrize("task", [TASK, KDE("moons", 0.3, 12)], ids=lambda task: task.name)
