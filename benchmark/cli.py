@@ -287,7 +287,7 @@ def verify(
     """Run an entry anew, confined and with secret seeds, and write what it came to.
 
     In track blind every iteration is a new process, so allow half a second for each. Python isolation is no security
-    boundary: read what bubblewrap does and does not hold in benchmark/sandbox.py.
+    boundary: docs/security.md says what bubblewrap protects, and what it does not.
     """
     from threadpoolctl import threadpool_limits
 
@@ -333,7 +333,10 @@ def fetch() -> None:
 @main.command()
 @click.argument("path", type=click.Path(path_type=Path))
 def check(path: Path) -> None:
-    """Run the whole contract on the entry in a folder (or of that id), on small instances, in seconds."""
+    """Run the whole contract on the entry in a folder (or of that id), on small instances, in seconds.
+
+    Tampering with the harness is detected only if it changes what the entry selects or what the harness records there.
+    """
     from benchmark import entries
     from benchmark.check import CANNOT_SEE, check
 
