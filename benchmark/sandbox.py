@@ -156,15 +156,17 @@ class Confined:
 
     def _line(self, ends: float) -> bytes:
         """What it sends, up to the end of a line."""
+        searched = 0  # so that a long line is not searched from its beginning with every piece
         while True:
-            line, newline, rest = self._unread.partition(b"\n")
-            if newline and len(line) <= self._limits.message_bytes:
-                self._unread = rest
-                return bytes(line)
-            if len(line) > self._limits.message_bytes:
-                self._stop(
-                    f"sent a message of more than {self._limits.message_bytes:,} bytes: {shown(bytes(line[:200]))}"
-                )
+            end = self._unread.find(b"\n", searched)
+            if max(end, searched) > self._limits.message_bytes:
+                start = bytes(self._unread[:200])
+                self._stop(f"sent a message of more than {self._limits.message_bytes:,} bytes: {shown(start)}")
+            if end >= 0:
+                line = bytes(self._unread[:end])
+                del self._unread[: end + 1]
+                return line
+            searched = len(self._unread)
             self._wait(self._stdout, selectors.EVENT_READ, ends)
             chunk = os.read(self._stdout.fileno(), 1 << 20)
             if not chunk:

@@ -200,6 +200,26 @@ def test_a_hostile_answer_ends_in_one_plain_line_and_a_result(clone, kind):
     assert "\x1b" not in done.output
 
 
+@pytest.mark.parametrize(("limit", "seconds", "complaint"), [
+    ("SECONDS_PER_CALL", 2.0, "gave no answer in the seconds that it has"),
+    ("SECONDS_PER_RUN", 1.0, "used up the 2 s that it has for all its runs here"),
+])  # fmt: skip
+def test_an_entry_that_takes_its_time_is_stopped(clone, monkeypatch, limit, seconds, complaint):
+    """In one call, or in many short ones; a pipe through which it asks on and on is no way around."""
+    monkeypatch.setattr(verify, limit, seconds)
+    code = (
+        "import time\n        time.sleep(30 if len(pool) else 0)"
+        if limit == "SECONDS_PER_CALL"
+        else "while True: pool.ids; pool._ask('ids')"
+    )
+    enter(clone, "asks-for-too-much", f"{HEAD}    def training_set(self, context, pool):\n        {code}\n")
+    monkeypatch.setattr("benchmark.remote.QUESTIONS", 10**9)
+    done = thrive("verify", "asks-for-too-much", "-t", "gaussian")
+    assert done.exit_code != 0
+    [one] = written(clone)["instances"]
+    assert complaint in one["outcome"]
+
+
 def test_a_fault_of_the_harness_is_a_failure_with_a_result(clone, monkeypatch):
     """What numpy makes of an entry's answer may be any error; the other instances go on."""
     monkeypatch.setattr("benchmark.tasks.gaussian.Gaussian.sample", lambda *of: np.linalg.inv(np.zeros((2, 2))))
