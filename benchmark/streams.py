@@ -7,6 +7,7 @@ leads back to the seed or to another stream. Public seeds are few and can be tri
 import hmac
 from dataclasses import dataclass, field
 
+import numpy as np
 from numpy.random import PCG64, Generator, SeedSequence
 
 SALT_BYTES = 16
@@ -52,8 +53,8 @@ def stream(seed: Seed, purpose: str, t: int = 0) -> Generator:
     return Generator(PCG64(_entropy(seed, purpose, t)))
 
 
-def _entropy(seed: Seed, purpose: str, t: int) -> int | SeedSequence:
+def _entropy(seed: Seed, purpose: str, t: int) -> SeedSequence:
     """HMAC-SHA256 of number, t and purpose, under the salt."""
     salt = seed.salt if isinstance(seed, SecretSeed) else PUBLIC_SALT
     name = f"{int(seed)} {t} {purpose}"  # numbers have no spaces, so no two names are alike
-    return int.from_bytes(hmac.digest(salt, name.encode(), "sha256"), "big")
+    return SeedSequence(np.frombuffer(hmac.digest(salt, name.encode(), "sha256"), "<u4"))
