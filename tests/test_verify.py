@@ -11,6 +11,7 @@ from conftest import ROOT
 
 from benchmark import cli, sandbox, scoring, verify
 from benchmark.entries import find
+from benchmark.errors import BudgetExceeded
 from benchmark.loop import run
 from benchmark.params import instances, load
 from benchmark.rules import Budget
@@ -150,7 +151,11 @@ def test_a_refusal_that_the_card_announces_is_none(clone):
 
 
 def test_a_number_beyond_all_floats_is_refused_in_a_line(clone):
+    """Outside by the budget, inside by the line already."""
     enter(clone, "asks-for-too-much")
+    entry, [instance] = find(clone)["asks-for-too-much"], instances(load(clone), "tiny", "gaussian")
+    with pytest.raises(BudgetExceeded, match="candidates: more than 1e300, and the track and budget allow 48"):
+        list(run(instance.task, entry.make, entry.rules, 0, 2))
     done = thrive("verify", "asks-for-too-much", "-t", "gaussian")
     assert done.exit_code != 0
     [one] = written(clone)["instances"]
