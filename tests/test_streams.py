@@ -24,7 +24,7 @@ INSTANCES = {
 }
 WORKFLOWS = ("replace", "accumulate")
 SEEDS, HORIZON = range(3), 6
-INVERTS = Entry(Path(__file__).parent / "fixtures" / "adversaries" / "inverts-the-seed")
+INVERTS = Entry(Path(__file__).parent / "fixtures" / "intruders" / "inverts-the-seed")
 
 
 def first_derivation(seed: int, purpose: str, t: int) -> SeedSequence:

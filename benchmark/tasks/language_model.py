@@ -309,8 +309,8 @@ class LanguageModel:
         return text if len(self.base.encode([text])[0]) <= self.max_tokens else None
 
     def features(self, examples: Examples, rng: "Generator") -> NDArray[np.float64]:
-        """Vectors of length 1, shape (count, 256), or (count, 384) of "minilm"."""
-        return ENCODERS[self.encoder](examples)
+        """Vectors of length 1, shape (count, 256), or (count, 384) of "minilm", under a hidden map."""
+        return ENCODERS[self.encoder](examples, rng)
 
     def log_likelihood(self, model: Network, examples: Examples, per_token: bool) -> NDArray[np.float64]:
         """End of text included."""
@@ -337,13 +337,14 @@ class LanguageModel:
         return _moved(model, other, -weight)
 
     def diagnostics(self, model: Network, generation: Examples, start: Start, *, full: bool) -> dict[str, float]:
-        """How varied the generation is; with `full` also what costs a pass of a model.
+        """How varied the generation is, and the share of it that real texts say to the letter; with `full` also what costs a pass of a model.
 
         That is how surprising the generation is to its own model, and to the neutral fit on real data (nats per token); and the
         test loss on the tenth of the test texts that surprises that fit most (per token). And how many kinds of question it asks.
         """
         rows = self.base.encode(generation)
-        return variety(list(generation), rows) | (self._by_models(model, rows, start) if full else {})
+        copied = {"copied_share": float(np.isin(generation.astype(str), start.real.astype(str)).mean())}
+        return copied | variety(list(generation), rows) | (self._by_models(model, rows, start) if full else {})
 
     def _by_models(self, model: Network, rows: list[Ids], start: Start) -> dict[str, float]:
         nats, tokens = negative_log_likelihoods(start.model, start.test, self.at_once)
@@ -618,11 +619,13 @@ def _next_batch(missing: int, attempts: int, accepted: int) -> int:
     return min(LARGEST_BATCH, math.ceil(1.05 * missing / acceptance) + 4)
 
 
-def _hashed_ngrams(examples: Examples) -> NDArray[np.float64]:
-    """Hashed counts of two to four letters."""
+def _hashed_ngrams(examples: Examples, rng: "Generator") -> NDArray[np.float64]:
+    """Hashed counts of two to four letters, salted: vectors of known texts, made elsewhere, match none of these."""
     from sklearn.feature_extraction.text import HashingVectorizer
 
-    encoder = HashingVectorizer(analyzer="char_wb", ngram_range=(2, 4), n_features=FEATURES)
+    salt = rng.bytes(16).hex()
+    ngrams = HashingVectorizer(analyzer="char_wb", ngram_range=(2, 4)).build_analyzer()
+    encoder = HashingVectorizer(analyzer=lambda text: [salt + ngram for ngram in ngrams(text)], n_features=FEATURES)
     return np.asarray(encoder.transform(examples).toarray())
 
 
@@ -639,8 +642,8 @@ def _load_minilm() -> tuple[Any, Network]:
     return AutoTokenizer.from_pretrained(folder), AutoModel.from_pretrained(folder).eval()
 
 
-def _minilm(examples: Examples) -> NDArray[np.float64]:
-    """Means over tokens of the last layer, of length 1.
+def _minilm(examples: Examples, rng: "Generator") -> NDArray[np.float64]:
+    """Means over tokens of the last layer, of length 1, turned at random.
 
     Source: the model card of sentence-transformers/all-MiniLM-L6-v2; Reimers and Gurevych, Sentence-BERT (2019).
     """
@@ -655,10 +658,14 @@ def _minilm(examples: Examples) -> NDArray[np.float64]:
             mask = batch["attention_mask"][:, :, None]
             means = (network(**batch).last_hidden_state * mask).sum(1) / mask.sum(1)
             found.append(torch.nn.functional.normalize(means).double().numpy())
-    return np.concatenate(found)
+    turned = np.linalg.qr(rng.standard_normal((found[0].shape[1],) * 2))[0]
+    return np.asarray(np.concatenate(found) @ turned)
 
 
-ENCODERS: dict[str, Callable[[Examples], NDArray[np.float64]]] = {"ngrams": _hashed_ngrams, "minilm": _minilm}
+ENCODERS: dict[str, "Callable[[Examples, Generator], NDArray[np.float64]]"] = {
+    "ngrams": _hashed_ngrams,
+    "minilm": _minilm,
+}
 
 
 def variety(texts: list[str], rows: list[Ids]) -> dict[str, float]:
