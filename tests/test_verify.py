@@ -154,7 +154,7 @@ def test_a_number_beyond_all_floats_is_refused_in_a_line(clone):
     """Outside by the budget, inside by the line already."""
     enter(clone, "asks-for-too-much")
     entry, [instance] = find(clone)["asks-for-too-much"], instances(load(clone), "tiny", "gaussian")
-    with pytest.raises(BudgetExceeded, match="candidates: 1e+300, and the track and budget allow 48"):
+    with pytest.raises(BudgetExceeded, match=r"candidates: 1e\+300, and the track and budget allow 48"):
         list(run(instance.task, entry.make, entry.rules, 0, 2))
     done = thrive("verify", "asks-for-too-much", "-t", "gaussian")
     assert done.exit_code != 0
