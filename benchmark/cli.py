@@ -1,6 +1,7 @@
 """The command line: each command parses, calls the library and prints."""
 
 import importlib.util
+import json
 import os
 import re
 import subprocess
@@ -350,6 +351,31 @@ def check(path: Path) -> None:
         click.echo(f"  {verdict:5} {name:18} {text}")
     click.echo(CANNOT_SEE)
     sys.exit(failed)
+
+
+@main.command()
+@click.option("--from", "revision", help="Commit whose finished cells are to be kept, such as main.")
+@click.option(
+    "-j", "--jobs", type=click.IntRange(1), default=os.cpu_count() or 1, show_default="all cores", help="Processes."
+)
+@click.option(
+    "--keys", is_flag=True, help="Print the key of every cell of this code as JSON, which another revision asks for."
+)
+def carry(revision: str | None, jobs: int, keys: bool) -> None:
+    """Keep finished cells after a change of code that must not move a number.
+
+    Computes at least 20 cells of each task-setting again, and 2 % where that is more. If all have the bits that they had, the others
+    get their new keys; if one differs, nothing is changed.
+    """
+    from benchmark import carry
+
+    if keys:
+        click.echo(json.dumps(carry.keys(root())))
+    elif revision is None:
+        raise click.UsageError("name the commit that the finished cells are of: --from main.")
+    else:
+        count = carry.carry(root(), revision, jobs, partial(click.echo, err=True))
+        click.echo(f"{count} cells carried.")
 
 
 if __name__ == "__main__":

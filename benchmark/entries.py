@@ -13,7 +13,7 @@ from pydantic import Field, JsonValue, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from benchmark import environment, requirements, settings
-from benchmark.digest import digest_of_folder
+from benchmark.digest import digest_of_folder, ours_used_in
 from benchmark.errors import BadEntry, Unsupported
 from benchmark.loading import load, told
 from benchmark.rules import Budget, Role, Rules, Track
@@ -208,6 +208,11 @@ class Entry:
             ignore={"card.yaml", "README.md"},
             extra=[card.hyperparameters, card.track, card.budget, card.role],
         )
+
+    @cached_property
+    def ours(self) -> list[str]:
+        """Dotted names of the harness that its code imports: their code decides its numbers too."""
+        return ours_used_in(self.folder)
 
 
 def find(root: Path) -> dict[str, Entry]:

@@ -15,7 +15,7 @@ from typing import Any
 import pandas as pd
 
 from benchmark import scoring
-from benchmark.digest import digest, digest_of_file, digest_of_modules
+from benchmark.digest import digest, digest_of_file, digest_of_reach
 from benchmark.entries import Entry
 from benchmark.errors import ThriveError
 from benchmark.params import Instance
@@ -75,7 +75,7 @@ def refresh(store: Store, cells: Sequence[Cell], profile: str, folder: Path) -> 
         Entries that the folder held before and holds no longer.
     """
     before = _entries_in(folder)
-    made_from = digest(digest_of_modules("benchmark.results"), sorted(cell.key for cell in cells if cell in store))
+    made_from = digest(digest_of_reach("benchmark.results"), sorted(cell.key for cell in cells if cell in store))
     mark = store.folder / f"results-of-{profile}-{cells[0].instance.task_setting}.txt"
     if not mark.is_file() or mark.read_text() != made_from + _of_files(folder):
         gather(store, cells, profile).write(folder)
