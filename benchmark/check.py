@@ -1,12 +1,15 @@
 """`thrive check`: the whole contract on one entry, on small instances, in seconds.
 
-Each check is a function of the evidence that yields the faults it finds. What is evidence, an entry's code gives in
-confined processes (`benchmark.probe`): nothing of it runs here.
+Each check is a function of the evidence that yields the faults it finds. Evidence is collected by running the entry in
+confined processes (`benchmark.probe`); nothing of the entry runs here.
 
-Within its process Python keeps no secrets: what reaches into the harness's attributes is found where it shows in what is
-selected, and nothing else of it. `thrive verify` keeps from an entry what it must not have.
+In those processes the harness and the entry share one interpreter, and Python keeps no secrets within one. Two comparisons
+find tampering: the entry must select the same when what it must not see is changed, and the harness, given the entry's
+answers without its code, must get the same records. `CANNOT_SEE` says what they leave open; `thrive verify` keeps harness and
+entry in two processes.
 """
 
+import re
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -18,9 +21,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, NamedTuple, Self
 
-from benchmark import requirements
+from benchmark import environment, requirements
 from benchmark.entries import Entry
 from benchmark.errors import BadEntry, Stopped
+from benchmark.messages import one_line
+from benchmark.probe import replay
 from benchmark.sandbox import Confined, Limits, confined
 
 TASKS = ("gaussian", "singular", "kde", "language_model")
@@ -28,6 +33,12 @@ TASKS = ("gaussian", "singular", "kde", "language_model")
 LIMITS = Limits(cpu_seconds=60, wall_seconds=300, memory_bytes=4 << 30)
 SECONDS = 10.0
 """For one run of an entry, which on these instances takes milliseconds."""
+
+CANNOT_SEE = (
+    "Tampering with the harness is detected only if it changes what the entry selects or what the harness records on these small "
+    "instances with one seed. thrive verify runs harness and entry in two processes."
+)
+"""What a pass does not say."""
 
 Outcome = Mapping[str, Any]
 
@@ -81,9 +92,10 @@ class Evidence:
         """An experiment's outcome. Places are processes that have begun apart, so with other hashes of strings."""
         try:
             found: Outcome = self._at(place).ask([experiment, arguments])
-        except Stopped as stopped:
+        except (Stopped, BadEntry) as error:
             self._started.pop(place, None)
-            return {"answers": [], "records": [], "noticed": [], "kind": "limits", "error": str(stopped)}
+            kind = "loads" if isinstance(error, BadEntry) else "limits"
+            return {"answers": [], "records": [], "noticed": [], "kind": kind, "error": str(error)}
         return found
 
     def _at(self, place: str) -> Confined:
@@ -91,7 +103,8 @@ class Evidence:
             scratch = Path(self._processes.enter_context(tempfile.TemporaryDirectory()))
             command = [sys.executable, "-m", "benchmark.probe", str(self.entry.folder), str(self._seconds)]
             lock = self.entry.folder.parents[1] / requirements.LOCK
-            readable = [*self.entry.sources, *([lock] if lock.is_file() else [])]
+            readable = [*environment.of_the_harness(), *self.entry.sources, *self.entry.distributions]
+            readable += [lock] if lock.is_file() else []
             process = confined(command, readable, scratch, self._limits)
             self._started[place] = self._processes.enter_context(process)
         return self._started[place]
@@ -210,6 +223,25 @@ def _relabelled(evidence: Evidence) -> Faults:
         yield from _unmoved("permuting which rows are real and how old they are", evidence, disguise="relabelled")
 
 
+NOT_REPLAYED = re.compile(r"'(log_likelihood_rows|verifier_rows)': \d+, ")
+"""What was only asked, and is in no answer."""
+
+
+def _replayed(evidence: Evidence) -> Faults:
+    """The harness's own records, from the answers alone, beside those of the process in which the entry ran."""
+    for task, outcome in evidence.finished.items():
+        try:
+            ours = replay(evidence.entry.rules, task, outcome["answers"])
+        except (
+            Exception
+        ) as error:  # answers that the harness refuses, or that are none: they come from the entry's process
+            yield f"{task}: the harness refuses the same answers: {one_line(str(error)) or type(error).__name__}"
+            continue
+        theirs = outcome["records"]
+        if [NOT_REPLAYED.sub("", record) for record in ours] != [NOT_REPLAYED.sub("", record) for record in theirs]:
+            yield f"{task}: the harness, given the same answers, gets other records"
+
+
 CHECKS = (
     Check("card", "card.yaml says what it must, and no link leads out of the folder", _card),
     Check("loads", "strategy.py has one strategy, and the card's hyperparameters fit it", partial(_ended, "loads")),
@@ -238,6 +270,8 @@ CHECKS = (
           "Use a view's methods only: its attributes are the harness's."),
     Check("test-data", "test data change nothing", partial(_unmoved, "spoiling the test data", poison=True),
           "Use a view's methods only: the task and its test data are the harness's."),
+    Check("records", "the harness gets the same records from the answers alone", _replayed,
+          "The entry changes the harness in its process: leave loop, tasks and limits alone."),
 )  # fmt: skip
 """In the order in which they are made. Each fault belongs to one of them."""
 
@@ -268,8 +302,8 @@ def check(folder: Path, seconds: float = SECONDS, limits: Limits = LIMITS) -> It
 
 
 def _short(text: str, evidence: Evidence) -> str:
-    """With paths as seen from the entry's folder."""
-    return text.replace(f"{evidence.entry.folder}/", "")
+    """In one plain line, with paths as seen from the entry's folder: the text may be the entry's own."""
+    return one_line(text.replace(f"{evidence.entry.folder}/", ""), 1000)
 
 
 def _sentences(*texts: str) -> str:
@@ -279,7 +313,7 @@ def _sentences(*texts: str) -> str:
 def _notes(evidence: Evidence) -> Iterator[Finding]:
     for task, outcome in evidence.plain.items():
         if outcome["kind"] == "refused":
-            yield Finding("note", task, f"refused, so the board will show a dash: {outcome['error']}")
+            yield Finding("note", task, f"refused, so the board will show a dash: {_short(outcome['error'], evidence)}")
     if unfinished := evidence.entry.card.unfinished():
         yield Finding("note", "card", f"still to fill in: {', '.join(unfinished)}")
     if lines := evidence.printed.strip().splitlines():

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 from pydantic import Field, JsonValue, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from benchmark import requirements, settings
+from benchmark import environment, requirements, settings
 from benchmark.digest import digest_of_folder, ours_used_in
 from benchmark.errors import BadEntry, Unsupported
 from benchmark.loading import load, told
@@ -165,6 +165,17 @@ class Entry:
             if not any(target.is_relative_to(kind) for kind in allowed):
                 raise BadEntry(f"{self.folder}: a link in it leads to {target}: it may lead to other entries alone.")
         return [self.folder.absolute(), *targets]
+
+    @cached_property
+    def distributions(self) -> list[Path]:
+        """Folders and files of what requirements.txt asks for, and of what that requires in turn.
+
+        Raises:
+            BadEntry: it is not installed, or holds the benchmark's data.
+        """
+        path = self.folder / "requirements.txt"
+        requirements.check(path, self._root / requirements.LOCK)
+        return environment.distributions(tuple(requirements.names(path)))
 
     def must_fit(self, task_setting: str) -> None:
         """Raises Unsupported, with the card's reason, where the card says that it does not fit a task-setting."""

@@ -24,7 +24,7 @@ from benchmark.pool import Bought, Candidates, Names, Pool
 from benchmark.rules import Meter, Rules
 from benchmark.services import Services, Under, within
 from benchmark.strategy import NEUTRAL, Context, FitOptions, SampleRequest, Spec, Strategy, canonical
-from benchmark.streams import stream
+from benchmark.streams import Seed, stream
 from benchmark.task import Start, Task, refuse_unsupported
 
 Record = dict[str, Any]
@@ -35,7 +35,12 @@ UNDER: dict[str, Under] = {"previous": "current", "first": "first"}
 
 
 def run(
-    task: Task, make_strategy: Callable[[], Strategy], rules: Rules, seed: int, horizon: int, start: Start | None = None
+    task: Task,
+    make_strategy: Callable[[], Strategy],
+    rules: Rules,
+    seed: Seed,
+    horizon: int,
+    start: Start | None = None,
 ) -> Iterator[Record]:
     """One record an iteration, as measured.
 
@@ -81,7 +86,7 @@ def run(
         with _named("keep", t):
             measured = task.diagnostics(model, generation, start, full=t == horizon or is_milestone(t))
         yield {
-            "seed": seed,
+            "seed": int(seed),
             "t": t,
             "test_loss": loss,
             "real_loss": start.loss,
@@ -97,7 +102,7 @@ def run(
 
 
 @lru_cache(maxsize=1)  # for the language model, whose fit takes seconds
-def start_of(task: Task, seed: int) -> Start:
+def start_of(task: Task, seed: Seed) -> Start:
     """The start of a seed's runs.
 
     The noise of fitting is one for all iterations of a seed, so that what differs between them is their data alone;

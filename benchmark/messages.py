@@ -16,6 +16,8 @@ from benchmark.errors import BadMessage
 
 DTYPES = ("<f8", "<f4", "<i8", "<i4", "|b1", "|u1")
 SHOWN = 80
+MOST_DIGITS = 40  # a generator's state has 39
+MOST_PIECES = 200_000  # of lists and tables: each costs many times its bytes in memory, so arrays hold the numbers
 
 
 def encode(message: Any) -> bytes:
@@ -30,7 +32,10 @@ def decode(line: bytes) -> Any:
         BadMessage: the line is none.
     """
     try:
-        return json.loads(line, object_hook=_rich)
+        pieces = sum(line.count(sign) for sign in (b",", b"[", b"{"))
+        if pieces > MOST_PIECES:
+            raise ValueError(f"{pieces:,} pieces, and a message has at most {MOST_PIECES:,}")
+        return json.loads(line, object_hook=_rich, parse_int=_whole)
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise BadMessage(f"found {shown(line)}, expected a message: {type(error).__name__}: {error}"[:400]) from error
 
@@ -38,6 +43,15 @@ def decode(line: bytes) -> Any:
 def shown(found: bytes) -> str:
     """The beginning of something, for an error."""
     return repr(found[:SHOWN]) + (f" and {len(found) - SHOWN:,} bytes more" if len(found) > SHOWN else "")
+
+
+def one_line(text: str, longest: int = 400) -> str:
+    """A stranger's text as one line of plain characters, for errors, tables and terminals.
+
+    What would end a line, move a cursor, turn a line around or is no character is written as Python escapes it.
+    """
+    cut = text if len(text) <= longest else f"{text[:longest]}… and {len(text) - longest:,} characters more"
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in cut)
 
 
 def _plain(value: object) -> object:
@@ -52,6 +66,12 @@ def _plain(value: object) -> object:
     if little.dtype.str not in DTYPES:
         raise TypeError(f"a message cannot hold an array of {value.dtype}")
     return {"dtype": little.dtype.str, "shape": value.shape, "base64": base64.b64encode(little.tobytes()).decode()}
+
+
+def _whole(digits: str) -> int:
+    if len(digits) > MOST_DIGITS:
+        raise ValueError(f"a number of {len(digits)} digits")
+    return int(digits)
 
 
 def _rich(found: dict[str, Any]) -> object:

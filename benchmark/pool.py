@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from benchmark.errors import ContractBroken, TrackBroken
 from benchmark.history import Examples, History
 from benchmark.services import Services, Under
-from benchmark.streams import stream
+from benchmark.streams import Seed, stream
 
 if TYPE_CHECKING:
     from numpy.random import Generator
@@ -94,7 +94,7 @@ class Names:
 
     history: History
     size: int
-    seed: int
+    seed: Seed
     purpose: str
     t: int
 

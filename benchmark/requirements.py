@@ -32,6 +32,11 @@ def check(path: Path, lock: Path) -> None:
         _installed(where, requirement, path)
 
 
+def names(path: Path) -> list[str]:
+    """Names of the distributions that an entry requires on this platform."""
+    return [requirement.name for _, requirement in read(path)]
+
+
 def read(path: Path) -> list[tuple[str, Requirement]]:
     """Those that hold on this platform, each with where it stands; none where there is no such file.
 

@@ -1,12 +1,13 @@
 """A process for a stranger's code: confined as far as the system can, and spoken to by plain messages alone.
 
-With bubblewrap the process has no network, sees no files but those that it is given (read-only, with one folder to
-write to), no other processes, and an empty environment. Without it, time, memory, file sizes and open files are still
-limited, and nothing else is: it can reach the network and read and write what the user can. `Confined.warning` says so.
+With bubblewrap the process has no network, sees no other processes and no files but the interpreter and those that it is
+given (read-only, with one folder to write to), has an empty environment, and cannot make namespaces, mount, trace or use the
+kernel's keyrings (`benchmark.syscalls`). Without bubblewrap, time, memory, file sizes and open files are still limited, and
+nothing else is: the process can reach the network and read and write what the user can. `Confined.warning` says so.
 
 Nothing here makes Python a security boundary. Bubblewrap shares the kernel, memory is limited by process (so all in all to
 `processes` times as much), and a scratch folder can be filled with many small files. For code that you have
-reason to fear, use a virtual machine.
+reason to fear, use a virtual machine. docs/security.md says what is tested of this.
 """
 
 import contextlib
@@ -21,20 +22,19 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, NoReturn, Self
 
+from benchmark import environment, syscalls
+from benchmark.environment import PACKAGE
 from benchmark.errors import Stopped, ThriveError
-from benchmark.messages import decode, encode, shown
+from benchmark.messages import decode, encode, one_line, shown
 
-PACKAGE = Path(__file__).parent
 LIMITED = PACKAGE / "limited.py"
-SYSTEM = ("/usr", "/bin", "/lib", "/lib64", "/etc/ld.so.cache", "/etc/alternatives", "/etc/localtime")
-MASKED = (PACKAGE / "assets",)  # pinned data, the held-out part among them
 KEPT_OF_PRINTS = 16_384
 GLANCE = 0.2  # seconds between two looks at whether the process still lives
 NOBODIES = range(61184, 65520)  # ids that systemd, too, gives to passing strangers
@@ -50,6 +50,7 @@ class Limits:
         processes: with their threads. Not limited for root without bubblewrap, whom the system exempts.
         file_bytes: size of one file.
         message_bytes: size of one answer.
+        line_bytes: size of all answers together, and of all that it prints; the rest of its prints is lost.
     """
 
     cpu_seconds: int = 60
@@ -59,6 +60,7 @@ class Limits:
     file_bytes: int = 16 << 20
     open_files: int = 128
     message_bytes: int = 64 << 20
+    line_bytes: int = 1 << 30
 
     def of_the_system(self, processes: int | None) -> dict[str, tuple[int, int]]:
         """As `limited.py` takes them: soft and hard."""
@@ -91,6 +93,7 @@ class Confined:
         self._limits = limits
         self._ends = time.monotonic() + limits.wall_seconds
         self._unread = bytearray()
+        self._received = 0
         self._prints = bytearray()
         self._stdin, self._stdout = _pipe(process.stdin), _pipe(process.stdout)
         os.set_blocking(self._stdin.fileno(), False)
@@ -153,20 +156,25 @@ class Confined:
 
     def _line(self, ends: float) -> bytes:
         """What it sends, up to the end of a line."""
+        searched = 0  # so that a long line is not searched from its beginning with every piece
         while True:
-            line, newline, rest = self._unread.partition(b"\n")
-            if newline and len(line) <= self._limits.message_bytes:
-                self._unread = rest
-                return bytes(line)
-            if len(line) > self._limits.message_bytes:
-                self._stop(
-                    f"sent a message of more than {self._limits.message_bytes:,} bytes: {shown(bytes(line[:200]))}"
-                )
+            end = self._unread.find(b"\n", searched)
+            if max(end, searched) > self._limits.message_bytes:
+                start = bytes(self._unread[:200])
+                self._stop(f"sent a message of more than {self._limits.message_bytes:,} bytes: {shown(start)}")
+            if end >= 0:
+                line = bytes(self._unread[:end])
+                del self._unread[: end + 1]
+                return line
+            searched = len(self._unread)
             self._wait(self._stdout, selectors.EVENT_READ, ends)
             chunk = os.read(self._stdout.fileno(), 1 << 20)
             if not chunk:
                 self._died()
             self._unread += chunk
+            self._received += len(chunk)
+            if self._received > self._limits.line_bytes:
+                self._stop(f"sent more than {self._limits.line_bytes:,} bytes in all")
 
     def _wait(self, pipe: IO[bytes], event: int, ends: float) -> None:
         with selectors.DefaultSelector() as selector:
@@ -188,12 +196,14 @@ class Confined:
         self.kill()
         self._reader.join(1)
         words = self.printed.strip().splitlines()
-        last = f" Its last words: {words[-1][:300]}" if words else ""
+        last = f" Its last words: {one_line(words[-1], 300)}" if words else ""
         raise Stopped(f"the confined process {why}; it was stopped.{last}")
 
     def _keep_prints(self, pipe: IO[bytes]) -> None:
+        printed = 0
         with pipe:
-            while chunk := os.read(pipe.fileno(), 1 << 16):
+            while printed <= self._limits.line_bytes and (chunk := os.read(pipe.fileno(), 1 << 16)):
+                printed += len(chunk)
                 self._prints += chunk
                 del self._prints[:-KEPT_OF_PRINTS]
 
@@ -218,7 +228,7 @@ def confined(command: Sequence[str], readable: Sequence[Path], scratch: Path, li
 
     Args:
         command: the interpreter, `sys.executable`, and its arguments.
-        readable: files and folders that it may read beside the interpreter and this package.
+        readable: files and folders that it may read beside what every entry's process has (`benchmark.environment`).
         scratch: the folder that it may write to, and starts in.
 
     Raises:
@@ -229,8 +239,9 @@ def confined(command: Sequence[str], readable: Sequence[Path], scratch: Path, li
     reason = why_no_bubblewrap()
     if reason is None:
         inner = _limited(limits, limits.processes, _stranger(scratch))
-        words = [*_bubblewrap(readable, scratch), *inner, *command]
-        return Confined(_start(words, scratch), limits, "bubblewrap", None)
+        with _filter() as number:
+            process = _start([*_bubblewrap(readable, scratch, number), *inner, *command], scratch, number)
+        return Confined(process, limits, "bubblewrap", None)
     allowance = None if os.geteuid() == 0 else _tasks_of_this_user() + limits.processes
     words = [*_limited(limits, allowance, None), *command]
     return Confined(_start(words, scratch), limits, f"limits only: {reason}", _warning(reason, allowance is not None))
@@ -255,11 +266,24 @@ def _limited(limits: Limits, processes: int | None, uid: int | None) -> list[str
     return [sys.executable, "-I", "-S", str(LIMITED), json.dumps(limits.of_the_system(processes)), str(uid or "")]
 
 
-def _start(words: list[str], scratch: Path) -> subprocess.Popen[bytes]:
+def _start(words: list[str], scratch: Path, *inherited: int) -> subprocess.Popen[bytes]:
     pipe = subprocess.PIPE
     return subprocess.Popen(
-        words, stdin=pipe, stdout=pipe, stderr=pipe, cwd=scratch, env=_environment(scratch), start_new_session=True
-    )
+        words, stdin=pipe, stdout=pipe, stderr=pipe, cwd=scratch, env=_environment(scratch), start_new_session=True,
+        pass_fds=inherited,
+    )  # fmt: skip
+
+
+@contextlib.contextmanager
+def _filter() -> Iterator[int]:
+    """A pipe that holds the filter of system calls, which bubblewrap reads; it is not left open to the command."""
+    reader, writer = os.pipe()
+    try:
+        os.write(writer, syscalls.program())  # of a few hundred bytes: a pipe has room for them
+        os.close(writer)
+        yield reader
+    finally:
+        os.close(reader)
 
 
 def _environment(scratch: Path) -> Mapping[str, str]:
@@ -278,7 +302,7 @@ def _environment(scratch: Path) -> Mapping[str, str]:
     }
 
 
-def _bubblewrap(readable: Sequence[Path], scratch: Path) -> list[str]:
+def _bubblewrap(readable: Sequence[Path], scratch: Path, filter_number: int) -> list[str]:
     """The command line of bubblewrap, up to the command.
 
     Root gets no user namespace: root outside is exempt from the limit on processes whatever id it has inside.
@@ -290,23 +314,32 @@ def _bubblewrap(readable: Sequence[Path], scratch: Path) -> list[str]:
     else:
         spaces = ["--unshare-all", "--unshare-user", "--uid", "65534", "--gid", "65534"]
         rights = ["--cap-drop", "ALL"]
-    python = [Path(prefix) for prefix in (sys.base_prefix, sys.prefix)]
-    given = [*python, *(path.resolve() for path in python), PACKAGE, *readable]
+    interpreter, emptied = environment.interpreter()
+    system = [path for path in map(Path, environment.SYSTEM) if path.exists()]
+    given = list(dict.fromkeys(path.absolute() for path in (*environment.of_entries(), *readable)))
+    folders = dict.fromkeys(folder for path in (*system, *interpreter, *given, scratch) for folder in _above(path))
     return [
         "bwrap", *spaces, *rights, "--die-with-parent", "--new-session", "--hostname", "thrive",
-        *(word for path in SYSTEM for word in ("--ro-bind-try", path, path)),
-        "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp",
-        *(word for path in dict.fromkeys(given) for word in _bound("--ro-bind", path)),
-        *(word for path in MASKED if path.exists() for word in ("--tmpfs", str(path), "--remount-ro", str(path))),
-        *_bound("--bind", scratch),
+        "--seccomp", str(filter_number), "--proc", "/proc", "--dev", "/dev", "--perms", "0755", "--tmpfs", "/tmp",
+        *(word for folder in folders for word in ("--perms", "0755", "--dir", str(folder))),
+        *(word for path in system for word in ("--ro-bind", str(path), str(path))),
+        *(word for path in interpreter for word in _linked(path)),
+        *(word for path in emptied for word in ("--perms", "0755", "--tmpfs", str(path))),
+        *(word for path in given for word in ("--ro-bind", str(path), str(path))),
+        *(word for path in emptied for word in ("--remount-ro", str(path))),
+        "--bind", str(scratch), str(scratch),
         "--remount-ro", "/tmp", "--remount-ro", "/dev", "--remount-ro", "/", "--",
     ]  # fmt: skip
 
 
-def _bound(how: str, path: Path) -> list[str]:
-    """A path at its own place. Bubblewrap would give the folders above the modes that they have outside, which may hide it."""
-    above = [word for folder in reversed(path.parents[:-1]) for word in ("--perms", "0755", "--dir", str(folder))]
-    return [*above, how, str(path), str(path)]
+def _above(path: Path) -> list[Path]:
+    """The folders above a path, outermost first. Bubblewrap itself would make them for root alone."""
+    return list(reversed(path.parents[:-1]))
+
+
+def _linked(path: Path) -> list[str]:
+    """A link stays a link: the interpreter finds its own folders by where it leads."""
+    return ["--symlink", str(path.readlink()), str(path)] if path.is_symlink() else ["--ro-bind", str(path), str(path)]
 
 
 def _stranger(scratch: Path) -> int | None:
@@ -335,12 +368,15 @@ def why_no_bubblewrap() -> str | None:
     """None where bubblewrap works, found out by starting the interpreter in it; else the reason why it does not."""
     if shutil.which("bwrap") is None:
         return "bubblewrap is not installed"
-    with tempfile.TemporaryDirectory() as folder:
+    if reason := syscalls.why_no_filter():
+        return reason
+    with tempfile.TemporaryDirectory() as folder, _filter() as number:
         scratch = Path(folder)
-        words = _bubblewrap([], scratch) + _limited(Limits(), Limits.processes, _stranger(scratch))
+        words = _bubblewrap([], scratch, number)
+        words += _limited(Limits(), Limits.processes, _stranger(scratch))
         try:
             done = subprocess.run(
-                [*words, sys.executable, "-c", "import benchmark.messages"],
+                [*words, sys.executable, "-c", "import benchmark.messages"], pass_fds=(number,),
                 cwd=scratch, env=_environment(scratch), capture_output=True, text=True, timeout=60,
             )  # fmt: skip
         except (OSError, subprocess.TimeoutExpired) as error:

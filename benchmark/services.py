@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from benchmark.errors import BudgetExceeded, ContractBroken, TrackBroken
 from benchmark.history import Examples, History
 from benchmark.rules import Meter, Rules, Track
-from benchmark.streams import stream
+from benchmark.streams import Seed, stream
 
 if TYPE_CHECKING:
     from numpy.random import Generator
@@ -46,7 +46,7 @@ class Services:
     history: History
     rules: Rules
     meter: Meter
-    seed: int
+    seed: Seed
     t: int
     models: dict[Under, Any] = field(default_factory=dict)
     real_mass: dict[Under, float] = field(default_factory=dict)

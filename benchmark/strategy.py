@@ -286,13 +286,21 @@ def _named(pool: Pool, rows: Rows | Ids) -> Rows:
     return pool.rows(np.asarray(rows))
 
 
-def _checked(weights: Weights, rows: Rows) -> Weights:
+def numbers_of(weights: object) -> NDArray[np.float64]:
+    """Weights as an array.
+
+    Raises:
+        ContractBroken: they are no numbers.
+    """
     try:
-        array = np.asarray(weights, float)
-    except (TypeError, ValueError, OverflowError):
-        raise ContractBroken(
-            f"weights of type {type(weights).__name__}: give one number, or one for each row."
-        ) from None
+        return np.asarray(weights, float)
+    except (TypeError, ValueError, OverflowError) as error:
+        kind = type(weights).__name__
+        raise ContractBroken(f"weights of type {kind}: give one number, or one for each row.") from error
+
+
+def _checked(weights: Weights, rows: Rows) -> Weights:
+    array = numbers_of(weights)
     allowed = np.isfinite(array) & (array >= 0)
     if not allowed.all():
         raise ContractBroken(

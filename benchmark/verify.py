@@ -20,19 +20,25 @@ import pandas as pd
 from benchmark import pins, scoring
 from benchmark.entries import Entry, named
 from benchmark.errors import ThriveError, Unsupported
-from benchmark.loading import named_run
+from benchmark.loading import named_run, told
 from benchmark.loop import run
+from benchmark.messages import one_line
 from benchmark.params import Instance, Params, instances, require_machine
 from benchmark.records import write_atomically
 from benchmark.remote import Remote
 from benchmark.rules import Budget
 from benchmark.sandbox import Limits
 from benchmark.strategy import Strategy
+from benchmark.streams import SALT_BYTES, SecretSeed
 from benchmark.sweep import provenance
 
 BASE_WORKFLOW = {Budget.FIXED: "accumulate-subsample", Budget.GROWING: "accumulate"}
 LIMITS = Limits(cpu_seconds=600, wall_seconds=3600)
 """Of one process: of an iteration in track `blind`, of a run elsewhere."""
+SECONDS_PER_CALL = 120.0
+"""Of one call of an entry's method, with all that it asks in between."""
+SECONDS_PER_RUN = 1200.0
+"""Of all calls of one run. Fitting and sampling are the harness's, and bounded by the budget."""
 
 
 @dataclass(frozen=True)
@@ -57,21 +63,27 @@ class Verified:
 
 
 def seeds_of(salt: str, count: int) -> list[int]:
-    """The first `count` seeds of a salt: 48 bits each."""
+    """The numbers of the first `count` seeds of a salt: 48 bits each. They are nothing without the salt."""
     return [int(hashlib.sha256(f"{salt} {k}".encode()).hexdigest()[:12], 16) for k in range(count)]
+
+
+def secret(salt: str, seeds: Sequence[int]) -> list[SecretSeed]:
+    """The seeds of these numbers, as a verification runs them: every stream is keyed by the salt."""
+    return [SecretSeed(bytes.fromhex(salt), number) for number in seeds]
 
 
 def verify(
     root: Path, params: Params, profile: str, tasks: Sequence[str], known: dict[str, Entry], entry: Entry, seeds: int,
-    tell: Callable[[str], None],
+    tell: Callable[[str], None], salt: str | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """The result, as it is written: verified instances, salt, isolation, and what it takes to run it again.
 
     Args:
         tell: is told what is run, instance by instance.
+        salt: of a written result, to run that one again; without it, a new one that nobody knows.
     """
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # for torch, when it is imported: threads that wait for a core spin
-    salt = secrets.token_hex(16)
+    salt = salt or secrets.token_hex(SALT_BYTES)
     found: list[Verified] = []
     isolation: dict[str, str | None] = {}
     wanted = [one for task in tasks for one in instances(params, profile, task)]
@@ -80,7 +92,7 @@ def verify(
         pins.verify_files(root, params, instance.task.files)
     for instance in wanted:
         tell(f"{instance.task_setting} {instance.name}: {seeds} runs of {instance.horizon} iterations")
-        found.append(_verified(instance, known, entry, seeds_of(salt, seeds), isolation))
+        found.append(_verified(instance, known, entry, salt, seeds_of(salt, seeds), isolation))
     return {
         "entry": entry.id,
         "version": entry.card.version,
@@ -96,13 +108,17 @@ def verify(
 
 
 def _verified(
-    instance: Instance, known: dict[str, Entry], entry: Entry, seeds: list[int], isolation: dict[str, str | None]
-) -> Verified:
+    instance: Instance, known: dict[str, Entry], entry: Entry, salt: str, seeds: list[int],
+    isolation: dict[str, str | None],
+) -> Verified:  # fmt: skip
     one = Verified(instance.task_setting, instance.name, seeds, "ok")
     beside = named(known, [scoring.REFERENCE, BASE_WORKFLOW[entry.rules.budget]])
     try:
         entry.must_fit(instance.task_setting)
-        with Remote(entry, LIMITS) as remote:
+    except Unsupported as refusal:
+        return replace(one, outcome=f"refused: {one_line(str(refusal))}")
+    try:
+        with Remote(entry, LIMITS, SECONDS_PER_CALL, SECONDS_PER_RUN * len(seeds)) as remote:
 
             def make() -> Strategy:
                 try:
@@ -111,11 +127,11 @@ def _verified(
                     if remote.process is not None:
                         isolation.update(isolation=remote.process.isolation, warning=remote.process.warning)
 
-            own, reference, base = _scored(instance, [(entry, make), *((e, e.make) for e in beside)], seeds)
-    except Unsupported as refusal:
-        return replace(one, outcome=f"refused: {refusal}")
-    except ThriveError as error:
-        return replace(one, outcome=f"{type(error).__name__}: {error}")
+            own, reference, base = _scored(
+                instance, [(entry, make), *((e, e.make) for e in beside)], secret(salt, seeds)
+            )
+    except Exception as error:  # also one of the harness's own, over what an entry asked it for
+        return replace(one, outcome=_failure(error, instance))
     one = replace(one, final=own["final"].tolist(), slope=own["slope"].tolist())
     scale = scoring.one_generation_of_damage(reference)
     if not (np.isfinite(scale) and scale > 0):  # few seeds, and replace did no damage on them
@@ -127,14 +143,22 @@ def _verified(
     return replace(one, score=scoring.t_interval(score), above_base=scoring.t_interval(difference))
 
 
+def _failure(error: Exception, instance: Instance) -> str:
+    """Why there is no result, in one line. The card says where an entry does not fit; to refuse elsewhere is to fail."""
+    if isinstance(error, Unsupported):
+        way_out = f"not_for: {{{instance.task_setting}: why}}"
+        return one_line(f"unexpected refusal: {error}", 1000) + f" If that is meant, say so in card.yaml: {way_out}."
+    return one_line(f"{type(error).__name__}: {error}" if isinstance(error, ThriveError) else told(error), 3000)
+
+
 def _scored(
-    instance: Instance, runners: Sequence[tuple[Entry, Callable[[], Strategy]]], seeds: list[int]
+    instance: Instance, runners: Sequence[tuple[Entry, Callable[[], Strategy]]], seeds: Sequence[SecretSeed]
 ) -> list[pd.DataFrame]:
     """The runs of each, in the order of the seeds. Seed by seed, for its start is shared."""
     records: list[list[dict[str, Any]]] = [[] for _ in runners]
     for seed in seeds:
         for kept, (entry, make) in zip(records, runners, strict=True):
-            kept += named_run(run(instance.task, make, entry.rules, seed, instance.horizon), seed)
+            kept += named_run(run(instance.task, make, entry.rules, seed, instance.horizon), int(seed))
     return [_per_seed(instance, entry, kept) for kept, (entry, _) in zip(records, runners, strict=True)]
 
 
@@ -145,11 +169,11 @@ def _per_seed(instance: Instance, entry: Entry, records: list[dict[str, Any]]) -
 
 
 def failures(result: dict[str, Any]) -> list[str]:
-    """What failed, in lines; a refusal with a reason is none."""
+    """What failed, in lines; a refusal that the card announces is none."""
     return [
         f"{one['task']} {one['instance']}: {one['outcome']}"
         for one in result["instances"]
-        if one["outcome"] != "ok" and not one["outcome"].startswith("refused")
+        if one["outcome"] != "ok" and not one["outcome"].startswith("refused: ")
     ]
 
 

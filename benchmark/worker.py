@@ -22,7 +22,7 @@ from benchmark.loading import load, told
 from benchmark.messages import Line, take_the_line
 from benchmark.pool import draw
 from benchmark.rules import Budget, Role, Rules, Track
-from benchmark.strategy import Context, FitOptions, SampleRequest, Spec, Strategy, TrainingSet
+from benchmark.strategy import Context, FitOptions, SampleRequest, Spec, Strategy, TrainingSet, numbers_of
 
 Answer = dict[str, Any]
 
@@ -69,7 +69,7 @@ class View:
         return self.all() if numbers is None else self._selection("drawn", numbers, count)
 
     def rows(self, ids: Any) -> Selection:
-        found = np.asarray(ids)
+        found = _ids(ids)
         self._ask("rows", found)  # refused here, where the strategy can see it, if they are not of this view
         return self._selection("ids", found, len(found))
 
@@ -123,13 +123,27 @@ def _asked(line: Line, what: str, **more: Any) -> Any:
 
 def _plain_rows(rows: Any) -> Any:
     """Rows, as a message holds them."""
-    return {"rows": rows.parts} if isinstance(rows, Selection) else rows if rows is None else np.asarray(rows)
+    return {"rows": rows.parts} if isinstance(rows, Selection) else rows if rows is None else _ids(rows)
+
+
+def _ids(found: Any) -> NDArray[Any]:
+    """Ids as an array of numbers; whether there are such rows, the harness says."""
+    array = np.asarray(found)
+    if array.dtype.kind not in "iufb":
+        raise ContractBroken(f"ids of shape {array.shape} and type {array.dtype}: expected a 1-D array of integers.")
+    return array.astype({"i": np.int64, "u": np.int64, "f": np.float64, "b": np.bool_}[array.dtype.kind])
+
+
+def _weights(found: Any) -> Any:
+    """One number, or an array of them."""
+    array = numbers_of(found)
+    return float(array) if array.ndim == 0 else array
 
 
 def _plain(answer: Any) -> Any:
     """What a method of a strategy returned, as a message holds it."""
     if isinstance(answer, TrainingSet):
-        return {"parts": [[_plain(rows), weights] for rows, weights in answer.parts]}
+        return {"parts": [[_plain(rows), _weights(weights)] for rows, weights in answer.parts]}
     if isinstance(answer, FitOptions):
         found = {f.name: getattr(answer, f.name) for f in fields(answer)}
         negative = found["negative"] and [_plain(found["negative"][0]), found["negative"][1]]
@@ -140,7 +154,7 @@ def _plain(answer: Any) -> Any:
         return {"rows": answer.parts}
     if isinstance(answer, View):
         return {"nothing": "a view"}
-    return {"nothing": "nothing"} if answer is None else {"array": np.asarray(answer)}
+    return {"nothing": "nothing"} if answer is None else {"array": _ids(answer)}
 
 
 class Worker:
@@ -199,7 +213,11 @@ def main() -> None:
     line.send(begun if worker is None else {"done": None})
     while True:
         message = line.receive()
-        line.send(_answered(getattr(worker, message.pop("do")), message))
+        answer = _answered(getattr(worker, message.pop("do")), message)
+        try:
+            line.send(answer)
+        except TypeError as error:  # a knob that is neither a number nor a word
+            line.send({"raised": "ContractBroken", "text": f"the strategy returned what no knob takes: {error}."})
 
 
 if __name__ == "__main__":

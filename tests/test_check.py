@@ -1,6 +1,7 @@
 """`thrive check`: every broken or cheating entry fails by the check that is meant for it, and every real one passes all."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ from click.testing import CliRunner
 from conftest import ENTRIES
 
 from benchmark import sandbox
-from benchmark.check import CHECKS, TASKS, check
+from benchmark.check import CHECKS, TASKS, _replayed, check
 from benchmark.cli import main
 from benchmark.disguise import Relabelling, Renaming, poisoned
 from benchmark.entries import Entry
@@ -95,6 +96,13 @@ FAULTS = {
     "counts-rows": ("hidden-labels", "changes what it selects, first in training_set() at iteration 2"),
     "asks-the-history": ("hidden-labels", "changes what it selects, first in training_set() at iteration 2"),
     "reads-test-data": ("test-data", "gaussian: spoiling the test data changes what it selects"),
+    "patches-the-loss": ("records", "gaussian: the harness, given the same answers, gets other records"),
+    "patches-the-fit": ("records", "gaussian: the harness, given the same answers, gets other records"),
+    "patches-the-loop": (
+        "isolated",
+        "gaussian: in a process of its own, it differs, first in training_set() at iteration 3",
+    ),
+    "patches-the-alarm": ("limits", "gave no answer in 3 s, and caught the error that told it to stop, or stopped"),
     "asks-for-test-loss": ("test-data", "gaussian: spoiling the test data changes what it selects"),
 }
 """Which check each fixture must fail, and what is said of it."""
@@ -146,6 +154,22 @@ def test_every_entry_passes(id):
     found = findings(ENTRIES[id].folder, seconds=10)
     assert [f for f in found if f.verdict in ("FAIL", "skip")] == []
     assert {f.check for f in found if f.verdict == "note"} <= set(TASKS)
+
+
+@pytest.mark.parametrize("answers", [
+    [], [{}], [{"t": 1, "method": "training_set", "held": {"spans": [[0, 9, 1.0]], "rows": [], "weights": []}}],
+    [{"t": 1, "method": "training_set", "held": {"spans": [], "rows": [10**9], "weights": [1.0]}}],
+])  # fmt: skip
+def test_answers_that_cannot_be_replayed_are_a_fault(answers):
+    """They come from a process in which a stranger's code ran."""
+    evidence = SimpleNamespace(finished={"gaussian": {"answers": answers, "records": []}}, entry=ENTRIES["replace"])
+    [fault] = _replayed(evidence)
+    assert fault.startswith("gaussian: the harness refuses the same answers: ")
+
+
+def test_the_command_says_what_it_cannot_see():
+    done = CliRunner().invoke(main, ["check", str(FIXTURES / "card-with-a-typo")])
+    assert "Tampering with the harness is detected only if it changes what the entry selects" in done.output
 
 
 def test_the_command_prints_all_checks_and_its_status_tells():

@@ -381,7 +381,8 @@ def numbers_and_operators(definition) -> list[tuple[ast.AST, str]]:
     found = []
     for node in ast.walk(definition.node):
         if id(node) not in skipped and isinstance(node, ast.Constant) and type(node.value) in (int, float):
-            found.append((node, repr(node.value + 1)))
+            other = node.value + 1
+            found.append((node, repr(other if other != node.value else 2 * node.value)))  # 1e100 + 1 is 1e100
         elif id(node) not in skipped and isinstance(node, ast.Compare) and isinstance(node.left, ast.Name):
             found.append((node, f"not ({ast.unparse(node)})"))
         elif isinstance(node, ast.Return) and node.value is not None:

@@ -9,10 +9,11 @@ from conftest import ENTRIES
 
 from benchmark import sandbox
 from benchmark.entries import Entry
-from benchmark.errors import ContractBroken, Stopped, StrategyFailed, ThriveError, TrackBroken
+from benchmark.errors import ContractBroken, Stopped, StrategyFailed, ThriveError, TrackBroken, Unsupported
 from benchmark.loop import run
 from benchmark.remote import Remote
 from benchmark.sandbox import Limits
+from benchmark.small import INSTANCES, TASK_SETTINGS
 from benchmark.tasks.gaussian import Gaussian
 from benchmark.tasks.kde import KDE
 
@@ -56,7 +57,7 @@ class Everything(Strategy):
 
     def keep(self, context, candidates):
         scores = candidates.verifier_scores(2.0) - candidates.log_likelihood(under="first")
-        return candidates.ids[np.argsort(scores)[: context.n - 2]] if context.t % 2 else candidates.first(context.n)
+        return candidates.ids[np.argsort(scores)[: context.n + 2]] if context.t % 2 else candidates.first(context.n)
 
     def fit_options(self, context):
         return FitOptions(ddof=1, blend=("first", 0.1), negative=(TrainingSet(self.pool.sample(4, context.rng), 2.0), 0.05))
@@ -84,10 +85,39 @@ def inside(entry: Entry, task=TASK, seed=1, horizon=3, limits=LIMITS, seconds=60
         return list(run(task, remote.make, entry.rules, seed, horizon))
 
 
-@pytest.mark.parametrize("id", ["accumulate-subsample", "anchor-0.5"])
-def test_a_baseline_gives_the_same_numbers_inside_and_outside(id):
+def ended(task, make, entry: Entry, seed=1, horizon=4) -> list[str]:
+    """All records, to the last bit, and the refusal that ended them, if one did."""
+    records: list[str] = []
+    try:
+        records += (repr(record) for record in run(task, make, entry.rules, seed, horizon))
+    except Unsupported as refusal:
+        records.append(str(refusal))
+    return records
+
+
+@pytest.mark.parametrize("id", sorted(ENTRIES))
+def test_every_entry_gives_the_same_numbers_inside_and_outside(id):
+    """Baselines and submissions, to the bit; the language model is the stand-in of `thrive check`."""
     found = ENTRIES[id]
-    assert inside(found) == list(run(TASK, found.make, found.rules, 1, 3))
+    fitting = {name: task for name, task in INSTANCES.items() if TASK_SETTINGS[name] not in found.card.not_for}
+    for name, task in fitting.items():
+        horizon = 3 if name == "gaussian" else 2  # a process takes half a second
+        with Remote(found, LIMITS) as remote:
+            inside = ended(task, remote.make, found, horizon=horizon)
+        assert inside == ended(task, found.make, found, horizon=horizon)
+        assert len(inside) == horizon  # none was refused
+
+
+def test_an_empty_draw_gives_the_same_numbers_inside_and_outside(entry):
+    """A generation's share may be nothing: so early-half asks for `sample(0)`."""
+    code = (
+        "from benchmark import Strategy\n\n\nclass Shares(Strategy):\n    def training_set(self, context, pool):\n"
+        "        nothing = pool.sample(0, context.rng)\n"
+        "        assert len(nothing) == len(pool.features(nothing)) == len(pool.log_likelihood(nothing) if context.t > 1 else []) == 0\n"
+        "        return pool.latest().sample(0, context.rng) + pool.real().sample(3, context.rng) + nothing\n"
+    )
+    found = entry(code, "assisted")
+    assert ended(TASK, found.make, found) == [repr(record) for record in inside(found, horizon=4)]
 
 
 @pytest.mark.parametrize("task", [TASK, KDE("moons", 0.3, 12)], ids=lambda task: task.name)
@@ -179,7 +209,7 @@ def test_a_blind_strategy_remembers_nothing_in_its_module_or_its_files(entry):
 def test_the_process_knows_neither_seed_nor_examples_nor_test_data(entry):
     """What it can reach of the pool is a number and a size; the pinned data are not there."""
     look = (
-        "assert set(vars(pool)) == {'_line', '_number', '_size'}, vars(pool)\n"
+        "assert set(vars(pool)) == {'_line', '_own', '_number', '_size'}, vars(pool)\n"
         "import benchmark, pathlib\n"
         "assets = pathlib.Path(benchmark.__file__).parent / 'assets'\n"
         "assert not assets.exists() or not list(assets.iterdir()), list(assets.iterdir())"

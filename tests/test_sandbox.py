@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmark import sandbox
+from benchmark import environment, sandbox
 from benchmark.entries import Entry
 from benchmark.errors import BadMessage, Stopped, ThriveError
 from benchmark.messages import decode, encode
@@ -148,6 +148,44 @@ def test_a_gigantic_message_is_not_taken_in(mode, start, tmp_path):
     stopped(start(program, limits), "message of more than 1,048,576 bytes: b'xxx", tmp_path)
 
 
+def test_all_that_is_sent_has_a_limit_too(mode, start, tmp_path):
+    program = "line.receive()\nwhile True: line.send('x' * 100_000); line.receive()"
+    limits = Limits(cpu_seconds=20, wall_seconds=60, line_bytes=1 << 20)
+    with start(program, limits) as process, pytest.raises(Stopped, match="more than 1,048,576 bytes in all"):
+        [process.ask("go") for _ in range(20)]
+    assert left_over(tmp_path) == []
+
+
+def test_a_long_message_is_read_in_time_with_its_length(start):
+    """A third of the largest message arrives in seconds, beside what was sent with it."""
+    with start("line.receive(); line.send(line.receive()); line.send('and more')") as process:
+        long = np.zeros(2_000_000)
+        process._send(encode("go"), process._ends)
+        assert len(process.ask(long)) == len(long)
+        assert decode(process._line(process._ends)) == "and more"
+
+
+def test_prints_without_end_do_not_keep_the_harness_busy(mode, start):
+    """Beyond the limit they are lost, and the line still works."""
+    program = """
+line.receive()
+try:
+    for _ in range(100):
+        os.write(2, b"x" * 65_536)
+except OSError:
+    pass
+line.send("done")
+"""
+    with start(program, Limits(cpu_seconds=20, wall_seconds=60, line_bytes=1 << 20)) as process:
+        assert process.ask("go") == "done"
+        assert 0 < len(process.printed) <= sandbox.KEPT_OF_PRINTS
+
+
+def test_last_words_are_plain(mode, start, tmp_path):
+    program = "line.receive(); raise SystemExit('\\x1b[2J d=2 \\u202e')"
+    stopped(start(program), r"words: \\x1b\[2J d=2 \\u202e", tmp_path)
+
+
 def test_death_is_reported_with_its_last_words(mode, start, tmp_path):
     stopped(start("line.receive(); raise SystemExit('I am no more')"), "status 1; .*words: I am no more", tmp_path)
     stopped(start("line.receive(); os.abort()"), "ended by SIGABRT", tmp_path)
@@ -201,7 +239,8 @@ def test_an_entry_can_be_loaded_in_it(mode, tmp_path, root):
     entry = Entry(root / "baselines" / "anchor-0.5")
     (tmp_path / "scratch").mkdir()
     command = [sys.executable, "-c", PRELUDE + ENTERED]
-    with confined(command, entry.sources, tmp_path / "scratch", LIMITS) as process:
+    readable = [*environment.of_the_harness(), *entry.sources]
+    with confined(command, readable, tmp_path / "scratch", LIMITS) as process:
         assert process.ask(str(entry.folder)) == [0.5, "labelled"]
 
 
@@ -277,12 +316,13 @@ def planted(tmp_path):
 
 
 def test_what_the_user_has_cannot_be_read(mode, start, planted, root):
-    """Neither home nor neighbours nor held-out data; the interpreter and the harness's code can."""
+    """Neither home nor neighbours nor held-out data; the interpreter and the harness's end of the line can."""
     assets = next((root / "benchmark" / "assets").glob("*/README.md"))
     hidden = [*planted, root / "README.md", assets, Path("/etc/passwd")]
     with start(READING) as process:
         answers = [process.ask(str(path)) for path in hidden]
-        assert process.ask(str(root / "benchmark" / "loop.py")) == (root / "benchmark" / "loop.py").read_text()
+        ours = root / "benchmark" / "messages.py"
+        assert process.ask(str(ours)) == ours.read_text()
     if mode == "bubblewrap":
         assert set(answers) <= {"FileNotFoundError", "PermissionError"}
     else:
