@@ -277,9 +277,15 @@ def compare(a: str, b: str, profile: str | None) -> None:
 @click.argument("id", metavar="ENTRY")
 @OPTIONAL_PROFILE
 @click.option("-t", "--task", "tasks", multiple=True, help="Task-setting; without it, all of the profile.")
-@click.option("--seeds", default=2, show_default=True, type=click.IntRange(2), help="How many secret seeds.")
+@click.option("--seeds", type=click.IntRange(2, 1000), help="How many secret seeds; without it, as params.yaml has it.")
+@click.option(
+    "--fresh-instances", "fresh", is_flag=True,
+    help="Run instances, too, that the salt draws from the ranges of params.yaml, and show how far they differ from the public ones.",
+)  # fmt: skip
 @click.option("--to", "folder", type=click.Path(path_type=Path), help="Folder; without it, results/PROFILE/verified.")
-def verify(id: str, profile: str | None, tasks: tuple[str, ...], seeds: int, folder: Path | None) -> None:
+def verify(
+    id: str, profile: str | None, tasks: tuple[str, ...], seeds: int | None, fresh: bool, folder: Path | None
+) -> None:
     """Run an entry anew, confined and with secret seeds, and write what it came to.
 
     In track blind every iteration is a new process, so allow half a second for each. Python isolation is no security
@@ -287,7 +293,7 @@ def verify(id: str, profile: str | None, tasks: tuple[str, ...], seeds: int, fol
     """
     from threadpoolctl import threadpool_limits
 
-    from benchmark import entries, params, sweep, verify
+    from benchmark import entries, params, sweep, verified, verify
 
     home = root()
     known_params = params.load(home)
@@ -297,12 +303,13 @@ def verify(id: str, profile: str | None, tasks: tuple[str, ...], seeds: int, fol
     with threadpool_limits(1):
         wanted = sweep.task_settings(known_params, profile, tasks)
         tell = partial(click.echo, err=True)
-        found = verify.verify(home, known_params, profile, wanted, known, entry, seeds, tell)
+        seeds = seeds or known_params.verification.seeds
+        found = verify.verify(home, known_params, profile, wanted, known, entry, seeds, tell, fresh)
     click.echo(verify.table(found))
     click.echo(f"isolation: {found.get('isolation', 'none: no process was started')}")
     if found.get("warning"):
         click.secho(f"warning: {found['warning']}", fg="yellow", err=True)
-    click.echo(verify.write(found, folder or home / "results" / profile / "verified"), err=True)
+    click.echo(verified.write(found, folder or home / "results" / profile / "verified"), err=True)
     if failed := verify.failures(found):
         sys.exit("\n".join(failed))
 

@@ -128,6 +128,11 @@ class Entry:
         return self.folder.name
 
     @property
+    def outside(self) -> bool:
+        """Whether somebody handed it in: such entries are ranked on verified numbers alone."""
+        return self.folder.absolute().parent.name == "submissions"
+
+    @property
     def _root(self) -> Path:
         return self.folder.absolute().parents[1]
 

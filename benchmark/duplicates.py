@@ -1,0 +1,159 @@
+"""Near-duplicates of an entry: another entry whose code is nearly the same, or whose losses are.
+
+Common random numbers make losses telling: two different strategies never lose the same to the last digit, and a copy always does. A copy
+with a slightly changed hyperparameter does not, but its code is the same but for numbers. Neither is forbidden: it is named.
+"""
+
+import ast
+import difflib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from benchmark.entries import Entry
+from benchmark.errors import ThriveError
+from benchmark.loop import run
+from benchmark.params import Instance
+from benchmark.scoring import Vector
+
+CODE_ALIKE = 0.9
+"""Share of the code's parts that are the same in the same order, between entries that use the same words of the harness."""
+LOSSES_ALIKE = 0.05
+"""Standard deviation over seeds of two entries' difference, in units of each one's own: a correlation of 0.999. Of the shipped entries,
+accumulate-subsample and low-temperature are nearest, at 0.08."""
+ON_NEARLY_ALL = 0.9  # of the instances
+ROUNDING = 1e-9
+FEWEST_SEEDS = 5  # to tell losses that are near from luck
+METHODS = frozenset({"setup", "training_set", "fit_options", "sample_request", "keep"})
+
+
+def code(folder: Path) -> tuple[str, ...]:
+    """What an entry's code does, in the order in which it does it: names that it chose, numbers, prose and imports left out."""
+    paths = sorted(path for path in folder.rglob("*.py") if "__pycache__" not in path.parts)
+    return tuple(part for path in paths for part in _parts_of_text(path.read_text(encoding="utf-8", errors="replace")))
+
+
+@lru_cache(maxsize=1024)
+def _parts_of_text(text: str) -> tuple[str, ...]:
+    try:
+        tree = ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError):
+        return ()
+    own = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    own |= {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)}
+    own |= {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.ClassDef)} - METHODS
+    own |= {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store)}
+    return tuple(_parts(tree, own))
+
+
+def _parts(node: ast.AST, own: set[str]) -> Iterator[str]:
+    """Of a tree, in the order of its text."""
+    if isinstance(node, ast.Import | ast.ImportFrom | ast.expr_context) or _is_prose(node):
+        return
+    name = next((getattr(node, key) for key in ("id", "attr", "name", "arg") if hasattr(node, key)), None)
+    if isinstance(node, ast.Constant):
+        name = type(node.value).__name__
+    yield type(node).__name__ if name is None or name in own else f"{type(node).__name__} {name}"
+    for key, child in ast.iter_fields(node):
+        for part in child if isinstance(child, list) else [child]:
+            if isinstance(part, ast.AST) and key not in ("annotation", "returns"):
+                yield from _parts(part, own)
+
+
+def _is_prose(node: ast.AST) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+
+
+def likeness(a: Sequence[str], b: Sequence[str]) -> float:
+    """Share of the parts of both that are the same in the same order: 0 to 1.
+
+    0 where they use different words of the harness or of libraries: a strategy is a few lines, of which most are alike in all.
+    """
+    if not (a and b and _words(a) == _words(b)):
+        return 0.0
+    return difflib.SequenceMatcher(None, a, b, autojunk=False).ratio()
+
+
+def _words(parts: Sequence[str]) -> set[str]:
+    return {part for part in parts if part.startswith(("Attribute ", "keyword "))}
+
+
+def by_code(entry: Entry, others: Iterable[Entry]) -> dict[str, str]:
+    """Of the others, those whose code is nearly the entry's, and in what words."""
+    own = code(entry.folder)
+    found = {}
+    for other in others:
+        if other.id == entry.id or (share := likeness(own, code(other.folder))) < CODE_ALIKE:
+            continue
+        if share < 1:
+            found[other.id] = f"{share:.0%} of the code is the same"
+        else:
+            same = entry.card.hyperparameters == other.card.hyperparameters
+            found[other.id] = (
+                "the same code but for names and numbers" if same else "the same code, other hyperparameters"
+            )
+    return found
+
+
+def by_losses(runs: pd.DataFrame) -> dict[str, dict[str, str]]:
+    """Of each entry, the others that lose the same, and in what words.
+
+    Args:
+        runs: as `benchmark.scoring.per_seed` gives them.
+    """
+    shared: dict[tuple[str, str], list[str]] = {}
+    for _, of_instance in runs.groupby(["task", "instance"], sort=False):
+        excess = of_instance["final"] - of_instance["real_loss"]
+        table = excess.groupby([of_instance["entry"], of_instance["seed"]]).mean().unstack().dropna()
+        for i, a in enumerate(table.index):
+            for j in range(i + 1, len(table)):
+                words = _alike(table.to_numpy()[i], table.to_numpy()[j])
+                shared.setdefault((a, table.index[j]), []).append(words)
+    found: dict[str, dict[str, str]] = {}
+    for (a, b), words in shared.items():
+        if all(word == "same" for word in words):
+            said = "the same losses, to the last digit"
+        elif sum(word != "" for word in words) >= ON_NEARLY_ALL * len(words):
+            said = f"nearly the same losses on {sum(word != '' for word in words)} of {len(words)} instances"
+        else:
+            continue
+        found.setdefault(a, {})[b] = found.setdefault(b, {})[a] = said
+    return found
+
+
+def _alike(a: Vector, b: Vector) -> str:
+    """Of two entries on one instance, by seed: "same", "near" or nothing."""
+    if np.isclose(a, b, rtol=ROUNDING, atol=ROUNDING).all():
+        return "same" if np.isfinite(a).any() else ""
+    if len(a) < FEWEST_SEEDS or not (np.isfinite(a).all() and np.isfinite(b).all()):
+        return ""
+    return "near" if (a - b).std() < LOSSES_ALIKE * min(a.std(), b.std()) else ""
+
+
+def under_salt(
+    instance: Instance, seeds: Sequence[int], final: Sequence[float], others: Iterable[Entry]
+) -> dict[str, str]:
+    """Of others, those that lose the very same as an entry on one instance and secret seeds. Runs their code: give it the project's own."""
+    found = {}
+    for other in others:
+        try:
+            losses = [_last_loss(instance, other, seed) for seed in seeds]
+        except ThriveError:  # it does not run there
+            continue
+        if _alike(np.asarray(final), np.asarray(losses)) == "same":
+            found[other.id] = f"the same losses on {instance.name}, to the last digit"
+    return found
+
+
+def _last_loss(instance: Instance, entry: Entry, seed: int) -> float:
+    *_, last = run(instance.task, entry.make, entry.rules, seed, instance.horizon)
+    return float(last["test_loss"])
+
+
+def merged(*parts: Mapping[str, str]) -> list[str]:
+    """One line for each other entry."""
+    ids = sorted({id for part in parts for id in part})
+    return [f"{id}: {'; '.join(part[id] for part in parts if id in part)}" for id in ids]
