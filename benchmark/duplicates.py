@@ -113,14 +113,16 @@ def by_losses(runs: pd.DataFrame) -> dict[str, dict[str, str]]:
                 words = _alike(table.to_numpy()[i], table.to_numpy()[j])
                 shared.setdefault((a, table.index[j]), []).append(words)
     found: dict[str, dict[str, str]] = {}
-    for (a, b), words in shared.items():
-        if all(word == "same" for word in words):
-            said = "the same losses, to the last digit"
-        elif sum(word != "" for word in words) >= ON_NEARLY_ALL * len(words):
-            said = f"nearly the same losses on {sum(word != '' for word in words)} of {len(words)} instances"
-        else:
-            continue
-        found.setdefault(a, {})[b] = found.setdefault(b, {})[a] = said
+    for (a, b), on_instances in shared.items():
+        near = sum(word != "" for word in on_instances)
+        if near >= ON_NEARLY_ALL * len(on_instances):
+            same = all(word == "same" for word in on_instances)
+            said = (
+                "the same losses, to the last digit"
+                if same
+                else f"nearly the same losses on {near} of {len(on_instances)} instances"
+            )
+            found.setdefault(a, {})[b] = found.setdefault(b, {})[a] = said
     return found
 
 

@@ -23,7 +23,7 @@ from benchmark import settings
 from benchmark.entries import ID
 from benchmark.errors import ThriveError
 from benchmark.records import write_atomically
-from benchmark.scoring import CONFIDENCE, Interval, Vector, t_interval
+from benchmark.scoring import CONFIDENCE, Interval, Vector, sum_of_means, t_interval
 
 FOLDER = Path("leaderboard", "verified")
 MOST_BYTES = 1 << 20
@@ -90,12 +90,7 @@ class Difference(NamedTuple):
     of_unit: Vector
 
     def interval(self) -> Interval:
-        """Half-widths add up in squares, as in `benchmark.scoring.pooled`."""
-        if not np.isfinite(self.by_seed).all():
-            return Interval(*[np.inf if np.isposinf(self.by_seed).any() else -np.inf] * 3)
-        one, unit = t_interval(self.by_seed), t_interval(self.of_unit)
-        half = math.hypot(one.high - one.centre, unit.high - unit.centre)
-        return Interval(one.centre, one.centre - half, one.centre + half)
+        return sum_of_means(self)
 
 
 def scored(one: Verified) -> Verified:
