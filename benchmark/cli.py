@@ -193,10 +193,12 @@ def score(profile: str | None, folder: Path | None, as_json: bool) -> None:
     click.echo(home / folder, err=True)
     if as_json:
         from leaderboard.build import build
+        from leaderboard.known import known
 
         good, faults = entries.sound(entries.find(home))
         _report(faults)
-        click.echo(build(found, {entry.id: entry.card for entry in good.values()}).model_dump_json(indent=1))
+        cards = {entry.id: entry.card for entry in good.values()}
+        click.echo(build(found, cards, known(home, params, good)).model_dump_json(indent=1))
 
 
 @main.command()
@@ -206,9 +208,11 @@ def score(profile: str | None, folder: Path | None, as_json: bool) -> None:
 def board(folder: Path, show: bool) -> None:
     """Build the leaderboard from the scores in a folder, there: JSON, one page of HTML, Markdown, CSV, LaTeX."""
     from benchmark import entries, results
+    from benchmark.params import load
     from benchmark.records import write_atomically
     from leaderboard.build import build
     from leaderboard.changes import record
+    from leaderboard.known import known
     from leaderboard.write import inject, table, write
 
     home = root()
@@ -216,7 +220,7 @@ def board(folder: Path, show: bool) -> None:
     good, faults = entries.sound(entries.find(home))
     _report(faults)
     cards = {entry.id: entry.card for entry in good.values()}
-    made = build(found, cards)
+    made = build(found, cards, known(home, load(home), good))
     for division in made.divisions:
         click.echo(f"{division.track}, {division.budget} budget\n{table(made, division.rows + made.references)}")
     for path in write(made, found, home / folder):

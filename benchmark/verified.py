@@ -107,9 +107,11 @@ def difference(instances: Iterable[Verified], of: str) -> Difference:
     Args:
         of: "final" or "slope".
     """
-    found = [_difference(one, of) for one in instances]
-    by_seed, of_unit = (np.mean(rows, axis=0) for rows in zip(*found, strict=True))
-    return Difference(by_seed, of_unit)
+    by_seed, of_unit = (np.array(rows) for rows in zip(*(_difference(one, of) for one in instances), strict=True))
+    with np.errstate(invalid="ignore"):  # the entry diverged on one instance, the base workflow on another
+        return Difference(
+            np.where(np.isposinf(by_seed).any(axis=0), np.inf, by_seed.mean(axis=0)), of_unit.mean(axis=0)
+        )
 
 
 def _difference(one: Verified, of: str) -> Difference:
