@@ -319,6 +319,17 @@ def verify(
 
 
 @main.command()
+@click.argument("id", metavar="ENTRY")
+def install(id: str) -> None:
+    """Put what an entry's requirements.txt asks for into environments/ENTRY, as wheels: `thrive verify` shows it to that entry alone."""
+    from benchmark import entries
+
+    [entry] = entries.named(entries.find(root()), [id])
+    for line in entry.install() or ["nothing is required"]:
+        click.echo(line)
+
+
+@main.command()
 def fetch() -> None:
     """Check every pinned data set and checkpoint against its sha256."""
     from benchmark import pins

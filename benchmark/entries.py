@@ -138,7 +138,7 @@ class Entry:
 
     @property
     def sources(self) -> list[Path]:
-        """All that must be readable to run it: its folder, and what links in it lead to.
+        """All that must be readable to run it: its folder, what links in it lead to, and its wheels.
 
         Raises:
             BadEntry: a link leads elsewhere than to another entry.
@@ -148,7 +148,20 @@ class Entry:
         for target in targets:
             if not any(target.is_relative_to(kind) for kind in allowed):
                 raise BadEntry(f"{self.folder}: a link in it leads to {target}: it may lead to other entries alone.")
-        return [self.folder.absolute(), *targets]
+        return [self.folder.absolute(), *targets, *([self.wheels] if self.wheels.is_dir() else [])]
+
+    @property
+    def wheels(self) -> Path:
+        """The folder that `thrive install` puts what requirements.txt asks for into: its confined process alone imports from it."""
+        return self._root / "environments" / self.id
+
+    def install(self) -> list[str]:
+        """Put what requirements.txt asks for into `wheels`, and say what was installed. None of it is run.
+
+        Raises:
+            BadEntry: a requirement is none, changes the lock, or has no wheel.
+        """
+        return requirements.install(self.folder / "requirements.txt", self._root / requirements.LOCK, self.wheels)
 
     def must_fit(self, task_setting: str) -> None:
         """Raises Unsupported, with the card's reason, where the card says that it does not fit a task-setting."""

@@ -50,8 +50,13 @@ class Remote:
         command = [sys.executable, "-m", "benchmark.worker"]
         self.process = confined(command, self._entry.sources, Path(self._scratch.name), self._limits)
         strategy = RemoteStrategy(self.process, self._seconds)
+        wheels = self._entry.wheels
         strategy.tell(
-            {"folder": str(self._entry.folder.absolute()), "hyperparameters": self._entry.card.hyperparameters}
+            {
+                "folder": str(self._entry.folder.absolute()),
+                "hyperparameters": self._entry.card.hyperparameters,
+                "wheels": str(wheels) if wheels.is_dir() else None,
+            }
         )
         return strategy
 
