@@ -21,6 +21,7 @@ from benchmark.scoring import Vector
 
 CODE_ALIKE = 0.9
 """Share of the code's parts that are the same in the same order, between entries that use the same words of the harness."""
+MOST_PARTS = 4000
 LOSSES_ALIKE = 0.05
 """Standard deviation over seeds of two entries' difference, in units of each one's own: a correlation of 0.999. Of the shipped entries,
 accumulate-subsample and low-temperature are nearest, at 0.08."""
@@ -32,7 +33,7 @@ METHODS = frozenset({"setup", "training_set", "fit_options", "sample_request", "
 
 def code(folder: Path) -> tuple[str, ...]:
     """What an entry's code does, in the order in which it does it: names that it chose, numbers, prose and imports left out."""
-    paths = sorted(path for path in folder.rglob("*.py") if "__pycache__" not in path.parts)
+    paths = sorted(path for path in folder.rglob("*.py") if path.is_file() and "__pycache__" not in path.parts)
     return tuple(part for path in paths for part in _parts_of_text(path.read_text(encoding="utf-8", errors="replace")))
 
 
@@ -40,13 +41,18 @@ def code(folder: Path) -> tuple[str, ...]:
 def _parts_of_text(text: str) -> tuple[str, ...]:
     try:
         tree = ast.parse(text)
+        return tuple(_parts(tree, _own_names(tree)))
     except (SyntaxError, ValueError, RecursionError):
         return ()
+
+
+def _own_names(tree: ast.AST) -> set[str]:
+    """Names that the code gives, and may give otherwise."""
     own = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
     own |= {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)}
     own |= {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.ClassDef)} - METHODS
     own |= {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store)}
-    return tuple(_parts(tree, own))
+    return own
 
 
 def _parts(node: ast.AST, own: set[str]) -> Iterator[str]:
@@ -74,6 +80,8 @@ def likeness(a: Sequence[str], b: Sequence[str]) -> float:
     """
     if not (a and b and _words(a) == _words(b)):
         return 0.0
+    if max(len(a), len(b)) > MOST_PARTS:  # the comparison takes time in proportion to the square
+        return float(a == b)
     return difflib.SequenceMatcher(None, a, b, autojunk=False).ratio()
 
 
