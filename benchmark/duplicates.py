@@ -42,7 +42,7 @@ def _parts_of_text(text: str) -> tuple[str, ...]:
     try:
         tree = ast.parse(text)
         return tuple(_parts(tree, _own_names(tree)))
-    except (SyntaxError, ValueError, RecursionError):
+    except (SyntaxError, ValueError, RecursionError, MemoryError):  # the last: too deep for the parser
         return ()
 
 
@@ -50,6 +50,7 @@ def _own_names(tree: ast.AST) -> set[str]:
     """Names that the code gives, and may give otherwise."""
     own = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
     own |= {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)}
+    own |= {node.asname or node.name for node in ast.walk(tree) if isinstance(node, ast.alias)}
     own |= {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.ClassDef)} - METHODS
     own |= {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store)}
     return own

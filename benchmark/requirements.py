@@ -51,12 +51,12 @@ def install(path: Path, lock: Path, folder: Path) -> list[str]:
     if done.returncode != 0:
         last = done.stderr.strip().splitlines()[-1:] or ["pip said nothing"]
         raise BadEntry(f"{path}: cannot be installed from wheels alone: {last[0][:300]}")
-    found = sorted(importlib.metadata.distributions(path=[str(folder)]), key=lambda one: one.name)
-    for one in found:
-        if canonicalize_name(one.name) in HELD_OUT:
+    found = sorted((one.name, one.version) for one in importlib.metadata.distributions(path=[str(folder)]))
+    for name, _ in found:
+        if canonicalize_name(name) in HELD_OUT:
             shutil.rmtree(folder)
-            raise BadEntry(f"{path}: brings '{one.name}', which holds the text of the benchmark's data.")
-    return [f"{one.name} {one.version}" for one in found]
+            raise BadEntry(f"{path}: brings '{name}', which holds the text of the benchmark's data.")
+    return [f"{name} {version}" for name, version in found]
 
 
 def _that_go_with(path: Path, lock: Path) -> Iterator[tuple[str, Requirement]]:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -199,7 +199,7 @@ def _beside_base(entries: dict[str, Ranked], base: Ranked | None, base_id: str) 
 
 def _with_base(entry: Ranked, base: Ranked, words: str | None) -> Ranked:
     shared = {task: values for task, values in entry.by_score.scores.items() if task in base.by_score.scores}
-    above = difference(Standing(shared, entry.by_score.life), base.by_score)
+    above = difference(replace(entry.by_score, scores=shared), base.by_score)
     tasks = [
         part.model_copy(update={"above_base": _known(above[part.task])}) if part.task in above else part
         for part in entry.row.tasks

@@ -770,7 +770,7 @@ def test_the_verifying_script_leaves_both_boards_and_every_verification(clone, t
     fake.parent.mkdir()
     fake.write_text(
         '#!/bin/bash\necho "$@" >> calls.txt\n'
-        'if [ "$1" = verify ]; then mkdir -p outcome/verified; echo "{}" > "outcome/verified/$2-0.json"; [ "$2" != bad ]; fi\n'
+        'if [ "$1" = verify ]; then mkdir -p outcome/verified; echo "{}" > "outcome/verified/$2-0.json"; [ "$2" != bad ] || exit 1; fi\n'
         'if [ "$1" = board ]; then echo after > leaderboard/leaderboard.json; fi\n'
     )
     fake.chmod(0o755)
