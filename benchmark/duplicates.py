@@ -47,12 +47,19 @@ def _parts_of_text(text: str) -> tuple[str, ...]:
 
 
 def _own_names(tree: ast.AST) -> set[str]:
-    """Names that the code gives, and may give otherwise."""
-    own = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
-    own |= {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)}
-    own |= {node.asname or node.name for node in ast.walk(tree) if isinstance(node, ast.alias)}
-    own |= {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.ClassDef)} - METHODS
-    own |= {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store)}
+    """Names that the code gives, and may give otherwise, as `_parts` has them: a variable `real` is not the harness's `.real`."""
+    own = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.arg):
+            own |= {f"arg {node.arg}", f"Name {node.arg}"}
+        elif isinstance(node, ast.alias):
+            own.add(f"Name {node.asname or node.name}")
+        elif isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name not in METHODS:
+            own |= {f"{kind} {node.name}" for kind in (type(node).__name__, "Name", "Attribute")}
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            own.add(f"Name {node.id}")
+        elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+            own.add(f"Attribute {node.attr}")
     return own
 
 
@@ -60,14 +67,16 @@ def _parts(node: ast.AST, own: set[str]) -> Iterator[str]:
     """Of a tree, in the order of its text."""
     if isinstance(node, ast.Import | ast.ImportFrom | ast.expr_context) or _is_prose(node):
         return
+    kind = type(node).__name__
     name = next((getattr(node, key) for key in ("id", "attr", "name", "arg") if hasattr(node, key)), None)
     if isinstance(node, ast.Constant):
         name = type(node.value).__name__
-    yield type(node).__name__ if name is None or name in own else f"{type(node).__name__} {name}"
+    part = kind if name is None else f"{kind} {name}"
+    yield kind if part in own else part
     for key, child in ast.iter_fields(node):
-        for part in child if isinstance(child, list) else [child]:
-            if isinstance(part, ast.AST) and key not in ("annotation", "returns"):
-                yield from _parts(part, own)
+        for inner in child if isinstance(child, list) else [child]:
+            if isinstance(inner, ast.AST) and key not in ("annotation", "returns"):
+                yield from _parts(inner, own)
 
 
 def _is_prose(node: ast.AST) -> bool:
