@@ -26,6 +26,7 @@ from leaderboard.words import (
     spread,
     verified,
     verified_on,
+    verified_when,
     versions,
 )  # fmt: skip
 
@@ -66,6 +67,7 @@ def html(board: Board, results: Results) -> str:
         outside=OUTSIDE,
         verified=verified,
         verified_on=verified_on,
+        verified_when=verified_when,
         sparks=_sparks(board, results),
         texts={e: t for about in results.about["tasks"].values() for e, t in about["texts"].items()},
         dates=dates(board),

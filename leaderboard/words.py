@@ -80,14 +80,17 @@ OUTSIDE = "◆"
 
 
 def verified(row: Row) -> str:
-    """Of an entry, in a cell: "-0.42 [-0.50, -0.33] on 2026-11-26, salt 1a2b3c4d"."""
-    found = row.verified
-    if found is None:
+    """Of an entry, in a cell: "-0.42 [-0.50, -0.33]"."""
+    if row.verified is None:
         return "not verified" if row.outside else "–"
-    when = f"on {found.date}, salt {found.salt[:8]}"
-    if found.stale:
-        return f"stale: {when}"
-    return f"{'failed' if found.above_base is None else show(found.above_base)} {when}"
+    if row.verified.stale:
+        return "stale"
+    return "failed" if row.verified.above_base is None else show(row.verified.above_base)
+
+
+def verified_when(row: Row) -> str:
+    """Day and salt: "2026-11-26, salt 1a2b3c4d"; nothing where it was not verified."""
+    return "" if row.verified is None else f"{row.verified.date}, salt {row.verified.salt[:8]}"
 
 
 def verified_on(row: Row) -> str:
@@ -95,12 +98,10 @@ def verified_on(row: Row) -> str:
     if row.verified is None:
         return ""
     parts = [
-        f"{TITLES.get(part.task, part.task)}: {part.instances} instances"
-        + (f" and {part.fresh} fresh ones" if part.fresh else "")
-        + f", {part.seeds} seeds, T = {part.horizon}"
+        f"{TITLES.get(part.task, part.task)}: instances {part.instances} public, {part.fresh} fresh; {part.seeds} seeds; T = {part.horizon}"
         for part in row.verified.tasks
     ]
-    return f"profile {row.verified.profile}; {'; '.join(parts)}; isolation: {row.verified.isolation or 'none'}"
+    return f"profile {row.verified.profile}, {', '.join(parts)}, isolation {row.verified.isolation or 'none'}"
 
 
 def _two_digits(value: float) -> str:

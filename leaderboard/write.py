@@ -25,6 +25,7 @@ from leaderboard.words import (
     show,
     spread,
     verified,
+    verified_when,
     versions,
 )  # fmt: skip
 
@@ -209,7 +210,7 @@ def table(board: Board, rows: list[Row]) -> str:
     for row in rows:
         lines.append(_line([
             rank(row.rank, row.rank_interval), f"`{row.entry}`{f' {OUTSIDE}' * row.outside}", row.verdict or "–", row.beside_base or "–",
-            _score(row, "score"), _score(row, "slope_score"), rank(row.slope_rank, row.slope_rank_interval), verified(row), _gap(row),
+            _score(row, "score"), _score(row, "slope_score"), rank(row.slope_rank, row.slope_rank_interval), _verified(row), _gap(row),
             "–" if row.survival is None else f"{row.survival:.0%}", _cost(row), *(_of_task(row, task) for task in tasks),
         ]))  # fmt: skip
     notes = [f"- `{row.entry}` {OUTSIDE} is not ranked: {row.unranked}" for row in rows if row.unranked]
@@ -219,6 +220,10 @@ def table(board: Board, rows: list[Row]) -> str:
         f"- `{row.entry}` does not run on {task}: {plain(why)}" for row in rows for task, why in row.refused.items()
     ]
     return "\n".join(lines) + "\n" + ("\n" + "\n".join(notes) + "\n" if notes else "")
+
+
+def _verified(row: Row) -> str:
+    return f"{verified(row)} ({verified_when(row)})" if row.verified else verified(row)
 
 
 def _gap(row: Row) -> str:
