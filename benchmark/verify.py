@@ -74,7 +74,9 @@ def verify(
         "limits": asdict(LIMITS),
         "instances": [asdict(one) for one in found],
         "gap": verified.gap(found),
-        "alike": duplicates.merged(duplicates.by_code(entry, known.values()), _same_losses(runs, found, entry, known)),
+        "alike": duplicates.merged(
+            duplicates.by_code(entry, known.values()), _same_losses(runs, found, salt, entry, known)
+        ),
         "provenance": provenance(root),
     }
 
@@ -97,7 +99,7 @@ def _verified(
     instance: Instance, known: dict[str, Entry], entry: Entry, salt: str, count: int, isolation: dict[str, str | None]
 ) -> Verified:
     seeds = seeds_of(salt, count)
-    one = Verified(instance.task_setting, instance.name, seeds, horizon=instance.horizon)
+    one = Verified(instance.task_setting, instance.name, [int(seed) for seed in seeds], horizon=instance.horizon)
     base = known[BASE_WORKFLOW[entry.rules.budget]]
     try:
         entry.must_fit(instance.task_setting)
@@ -126,13 +128,13 @@ def _verified(
 
 
 def _same_losses(
-    runs: Sequence[tuple[Instance, bool]], found: Sequence[Verified], entry: Entry, known: dict[str, Entry]
+    runs: Sequence[tuple[Instance, bool]], found: Sequence[Verified], salt: str, entry: Entry, known: dict[str, Entry]
 ) -> dict[str, str]:
     """The project's own entries of the division that lose the very same on the first instance that takes no minutes."""
     for (instance, _), one in zip(runs, found, strict=True):
         if one.outcome == "ok" and instance.task.kind == "vectors":
             others = [e for e in known.values() if not e.outside and e.id != entry.id and e.rules == entry.rules]
-            return duplicates.under_salt(instance, one.seeds, one.final, others)
+            return duplicates.under_salt(instance, seeds_of(salt, len(one.seeds)), one.final, others)
     return {}
 
 

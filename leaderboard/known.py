@@ -104,7 +104,7 @@ def _check_numbers(path: Path, result: Result, one: Verified) -> None:
     where = f"{one.task} {one.instance}"
     if not 2 <= len(one.seeds) <= 1000:
         _refuse(path, result, f"{where}: seeds", f"{len(one.seeds)}", "2 to 1,000")
-    _expect(path, result, f"{where}: seeds", one.seeds, seeds_of(result.salt, len(one.seeds)))
+    _expect(path, result, f"{where}: seeds", one.seeds, [int(seed) for seed in seeds_of(result.salt, len(one.seeds))])
     count = len(one.seeds) if one.outcome == "ok" else 0
     for name in BY_SEED:
         _expect(path, result, f"{where}: values of {name}", len(getattr(one, name)), count)
