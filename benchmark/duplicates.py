@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from benchmark.entries import Entry
 from benchmark.errors import ThriveError
@@ -27,6 +28,7 @@ LOSSES_ALIKE = 0.05
 accumulate-subsample and low-temperature are nearest, at 0.08."""
 ON_NEARLY_ALL = 0.9  # of the instances
 ROUNDING = 1e-9
+Flags = NDArray[np.bool_]
 FEWEST_SEEDS = 5  # to tell losses that are near from luck
 METHODS = frozenset({"setup", "training_set", "fit_options", "sample_request", "keep"})
 
@@ -122,35 +124,37 @@ def by_losses(runs: pd.DataFrame) -> dict[str, dict[str, str]]:
     Args:
         runs: as `benchmark.scoring.per_seed` gives them.
     """
-    shared: dict[tuple[str, str], list[str]] = {}
+    ids = sorted(set(runs["entry"]))
+    seen, near, same = (np.zeros((len(ids), len(ids)), int) for _ in range(3))
     for _, of_instance in runs.groupby(["task", "instance"], sort=False):
         excess = of_instance["final"] - of_instance["real_loss"]
         table = excess.groupby([of_instance["entry"], of_instance["seed"]]).mean().unstack().dropna()
-        for i, a in enumerate(table.index):
-            for j in range(i + 1, len(table)):
-                words = _alike(table.to_numpy()[i], table.to_numpy()[j])
-                shared.setdefault((a, table.index[j]), []).append(words)
+        places = np.searchsorted(ids, table.index.to_list())
+        values = table.to_numpy()
+        for place, own in zip(places, values, strict=True):
+            equal, alike = _alike(own, values)
+            seen[place, places] += 1
+            same[place, places] += equal
+            near[place, places] += alike
     found: dict[str, dict[str, str]] = {}
-    for (a, b), on_instances in shared.items():
-        near = sum(word != "" for word in on_instances)
-        if near >= ON_NEARLY_ALL * len(on_instances):
-            same = all(word == "same" for word in on_instances)
-            said = (
-                "the same losses, to the last digit"
-                if same
-                else f"nearly the same losses on {near} of {len(on_instances)} instances"
+    for i, j in np.argwhere((seen > 0) & (near >= ON_NEARLY_ALL * seen)):
+        if i != j:
+            words = f"nearly the same losses on {near[i, j]} of {seen[i, j]} instances"
+            found.setdefault(ids[i], {})[ids[j]] = (
+                "the same losses, to the last digit" if same[i, j] == seen[i, j] else words
             )
-            found.setdefault(a, {})[b] = found.setdefault(b, {})[a] = said
     return found
 
 
-def _alike(a: Vector, b: Vector) -> str:
-    """Of two entries on one instance, by seed: "same", "near" or nothing."""
-    if np.isclose(a, b, rtol=ROUNDING, atol=ROUNDING).all():
-        return "same" if np.isfinite(a).any() else ""
-    if len(a) < FEWEST_SEEDS or not (np.isfinite(a).all() and np.isfinite(b).all()):
-        return ""
-    return "near" if (a - b).std() < LOSSES_ALIKE * min(a.std(), b.std()) else ""
+def _alike(own: Vector, others: Vector) -> tuple[Flags, Flags]:
+    """Which of others, a row each, lose the same as an entry on one instance, and which at least nearly so. By seed."""
+    finite, whole = bool(np.isfinite(own).any()), bool(np.isfinite(own).all())
+    equal: Flags = np.isclose(own, others, rtol=ROUNDING, atol=ROUNDING).all(axis=1) & finite
+    telling = np.isfinite(others).all(axis=1) & (whole and len(own) >= FEWEST_SEEDS)
+    with np.errstate(invalid="ignore"):
+        spread = np.minimum(others.std(axis=1), own.std())
+        near: Flags = telling & ((others - own).std(axis=1) < LOSSES_ALIKE * spread)
+    return equal, equal | near
 
 
 def under_salt(
@@ -163,7 +167,7 @@ def under_salt(
             losses = [_last_loss(instance, other, seed) for seed in seeds]
         except ThriveError:  # it does not run there
             continue
-        if _alike(np.asarray(final), np.asarray(losses)) == "same":
+        if _alike(np.asarray(final), np.array([losses]))[0].any():
             found[other.id] = f"the same losses on {instance.name}, to the last digit"
     return found
 
