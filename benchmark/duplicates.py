@@ -149,7 +149,8 @@ def by_losses(runs: pd.DataFrame) -> dict[str, dict[str, str]]:
 def _alike(own: Vector, others: Vector) -> tuple[Flags, Flags]:
     """Which of others, a row each, lose the same as an entry on one instance, and which at least nearly so. By seed."""
     finite, whole = bool(np.isfinite(own).any()), bool(np.isfinite(own).all())
-    equal: Flags = np.isclose(own, others, rtol=ROUNDING, atol=ROUNDING).all(axis=1) & finite
+    close = np.isclose(own, others, rtol=ROUNDING, atol=ROUNDING)
+    equal: Flags = np.asarray(np.all(close, axis=1), np.bool_) & finite
     telling = np.isfinite(others).all(axis=1) & (whole and len(own) >= FEWEST_SEEDS)
     with np.errstate(invalid="ignore"):
         spread = np.minimum(others.std(axis=1), own.std())
