@@ -1,9 +1,13 @@
 """The command line: each command parses, calls the library and prints."""
 
+import errno
 import importlib.util
+import json
 import os
+import re
 import subprocess
 import sys
+import tempfile
 import webbrowser
 from functools import partial
 from pathlib import Path
@@ -16,6 +20,10 @@ BOARD = Path("leaderboard")
 OPTIONAL_PROFILE = click.option("--profile", help="Profile of params.yaml; without it, the one that params.yaml names.")
 
 
+MOST_SEEDS_AT_ONCE = 10_000
+PROCESSES_PER_CORE = 4
+
+
 class Thrive(click.Group):
     """Prints errors that a user can mend without a traceback."""
 
@@ -24,6 +32,21 @@ class Thrive(click.Group):
             return super().invoke(ctx)
         except ThriveError as error:
             raise click.ClickException(str(error)) from error
+        except OSError as error:
+            if error.errno == errno.EPIPE:  # what reads our output has ended, which click knows
+                raise
+            raise click.ClickException(_of_the_system(error)) from error
+
+
+def _of_the_system(error: OSError) -> str:
+    """What the operating system refuses: a full or read-only disk, a file where a folder is expected, no permission."""
+    where = "" if error.filename is None else f"{os.fsdecode(error.filename)}: "
+    hint = {
+        errno.ENOSPC: " Free some space and repeat the command: what is finished is kept.",
+        errno.EROFS: " Run it in a clone on a disk that can be written to.",
+        errno.EACCES: " Make it readable and writable for you, and repeat the command.",
+    }
+    return f"{where}{error.strerror or error}.{hint.get(error.errno or 0, '')}"
 
 
 @click.group(cls=Thrive, context_settings={"help_option_names": ["-h", "--help"]})
@@ -49,7 +72,7 @@ def list_command() -> None:
     """List the entries, and the profiles with what they run."""
     from benchmark import entries, params
 
-    good, faults = entries.sound(entries.find(root()))
+    good, faults = entries.sound(entries.find(root()), to_run=True)
     for entry in good.values():
         card = entry.card
         role = " (reference line)" if card.role == "reference" else ""
@@ -111,24 +134,32 @@ def run(
     Interrupted, it goes on where it stopped.
     """
     from benchmark import entries, results, sweep
-    from benchmark.params import load
+    from benchmark.params import check_entries, load
     from benchmark.records import Store
 
     home = root()
     params = load(home)
-    profile = profile or params.profile
+    jobs = _processes(jobs)
+    profile = params.profile if profile is None else profile
     known = entries.find(home)
-    good, faults = entries.sound(known)
+    good, faults = entries.sound(known, to_run=True)
     if only and not ids:
         raise click.UsageError("--only runs the entries of -s: name one with -s.")
+    if not only:
+        check_entries(params, profile, known)
     chosen = entries.named(known, dict.fromkeys(ids) if only else sweep.entry_ids(params, profile, good, ids))
     faults = [] if only else faults
     _report(faults)
     wanted = sweep.task_settings(params, profile, tasks)
     cells = {t: sweep.cells(home, params, profile, t, chosen, _range(seeds)) for t in wanted}
+    if not any(cells.values()):
+        raise ThriveError(
+            f"profile {profile}: nothing to run: every instance leaves out {', '.join(e.id for e in chosen)}."
+        )
+    if not dry_run:
+        _require_writable(home / "cells", home / "results")
     store = Store(home / "cells")
     plan = sweep.plan(store, [cell for part in cells.values() for cell in part])
-    jobs = jobs or os.cpu_count() or 1
     click.echo(
         f"profile {profile}: {len(plan.done)} cells finished, {len(plan.to_do)} to do, "
         f"about {plan.seconds / jobs:.0f} s on {jobs} processes.",
@@ -144,6 +175,8 @@ def run(
     for failure in failures:
         click.echo(f"\n{failure.cell}\n  {failure.error}\n{failure.details}", err=True)
     for task, part in cells.items():
+        if not part:
+            continue  # every instance leaves these entries out
         if len(failures) == len(plan.to_do) > 0 and not plan.done:
             break  # nothing is finished, and why has been told
         if only or seeds:
@@ -158,16 +191,38 @@ def run(
     if failures:
         sys.exit(f"{len(failures)} of {len(plan.to_do)} cells failed; the others are kept.")
     if faults:
-        sys.exit(f"Left out, since their cards cannot be read: {len(faults)}. The others are kept.")
+        sys.exit(f"Left out, since they or their cards cannot be read: {len(faults)}. The others are kept.")
 
 
 def _range(seeds: str | None) -> range | None:
     if seeds is None:
         return None
-    first, colon, last = seeds.partition(":")
-    if not (colon and first.isdigit() and last.isdigit() and int(first) < int(last)):
-        raise click.BadParameter(f"found '{seeds}', expected FIRST:END, such as 0:10.", param_hint="--seeds")
-    return range(int(first), int(last))
+    ends = re.fullmatch(r"([0-9]{1,12}):([0-9]{1,12})", seeds)
+    wanted = range(*map(int, ends.groups())) if ends else range(0)
+    if not 1 <= len(wanted) <= MOST_SEEDS_AT_ONCE:
+        words = f"found '{seeds}', expected FIRST:END, such as 0:10, at most {MOST_SEEDS_AT_ONCE} seeds."
+        raise click.BadParameter(words, param_hint="--seeds")
+    return wanted
+
+
+def _processes(jobs: int | None) -> int:
+    cores = os.cpu_count() or 1
+    if jobs is None:
+        return cores
+    if not 1 <= jobs <= PROCESSES_PER_CORE * cores:
+        words = f"found {jobs}, expected 1 to {PROCESSES_PER_CORE * cores}: this machine has {cores} cores."
+        raise click.BadParameter(words, param_hint="-j")
+    return jobs
+
+
+def _require_writable(*folders: Path) -> None:
+    """Before anything is computed: a full or read-only disk raises OSError here."""
+    for folder in folders:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(bytes(1 << 16))
+            file.flush()
+            os.fsync(file.fileno())
 
 
 @main.command()
@@ -185,7 +240,7 @@ def score(profile: str | None, folder: Path | None, as_json: bool) -> None:
 
     home = root()
     params = load(home)
-    profile = profile or params.profile
+    profile = params.profile if profile is None else profile
     parts = [results.read(home / "results" / profile / task) for task in task_settings(params, profile, ())]
     folder = folder or (BOARD if profile == params.profile else Path("results", profile, "board"))
     found = results.merged(parts)
@@ -193,12 +248,14 @@ def score(profile: str | None, folder: Path | None, as_json: bool) -> None:
     click.echo(home / folder, err=True)
     if as_json:
         from leaderboard.build import build
-        from leaderboard.known import known
+        from leaderboard.known import known as beyond_scores
 
-        good, faults = entries.sound(entries.find(home))
+        known = entries.find(home)
+        good, faults = entries.sound(known)
         _report(faults)
+        shown = found.without(known.keys() - good.keys())
         cards = {entry.id: entry.card for entry in good.values()}
-        click.echo(build(found, cards, known(home, params, good)).model_dump_json(indent=1))
+        click.echo(build(shown, cards, beyond_scores(home, params, good)).model_dump_json(indent=1))
 
 
 @main.command()
@@ -212,15 +269,16 @@ def board(folder: Path, show: bool) -> None:
     from benchmark.records import write_atomically
     from leaderboard.build import build
     from leaderboard.changes import record
-    from leaderboard.known import known
+    from leaderboard.known import known as beyond_scores
     from leaderboard.write import inject, table, write
 
     home = root()
-    found = results.read(home / folder)
-    good, faults = entries.sound(entries.find(home))
+    known = entries.find(home)
+    good, faults = entries.sound(known)
     _report(faults)
+    found = results.read(home / folder).without(known.keys() - good.keys())
     cards = {entry.id: entry.card for entry in good.values()}
-    made = build(found, cards, known(home, load(home), good))
+    made = build(found, cards, beyond_scores(home, load(home), good))
     for division in made.divisions:
         click.echo(f"{division.track}, {division.budget} budget\n{table(made, division.rows + made.references)}")
     for path in write(made, found, home / folder):
@@ -229,6 +287,8 @@ def board(folder: Path, show: bool) -> None:
         inject(made, home / "README.md")
         write_atomically(home / folder / "board_changes.md", record(made, home).encode())
         click.echo(home / folder / "board_changes.md", err=True)
+    if faults:
+        sys.exit(f"Left out, since their cards cannot be read: {len(faults)}.")
     if show and not webbrowser.open((home / folder / "leaderboard.html").resolve().as_uri()):
         raise ThriveError(f"no browser was found. Open it yourself: {home / folder / 'leaderboard.html'}")
 
@@ -246,7 +306,11 @@ def figures(names: tuple[str, ...], entries: str | None, folder: Path | None, lo
     from paper.figures import draw
 
     home = root()
-    ids = [id.strip() for id in entries.split(",")] if entries else []
+    ids = [] if entries is None else [id.strip() for id in entries.split(",")]
+    if not all(ids):
+        raise click.BadParameter(
+            f"found '{entries}', expected entries, such as accumulate,my-idea.", param_hint="--entries"
+        )
     own = not (ids or folder or look != "paper")
     target = target or (None if own else Path("results", "figures"))
     for path in draw(home, folder, target, names, ids, look, partial(click.echo, err=True)):
@@ -266,7 +330,7 @@ def compare(a: str, b: str, profile: str | None) -> None:
 
     home = root()
     params = load(home)
-    profile = profile or params.profile
+    profile = params.profile if profile is None else profile
     entries.named(entries.find(home), (a, b))
     found = compare.load(home, BOARD, profile, task_settings(params, profile, ()))
     rows = compare.compare(found, a, b)
@@ -301,11 +365,13 @@ def verify(
 
     home = root()
     known_params = params.load(home)
-    profile = profile or known_params.profile
+    profile = known_params.profile if profile is None else profile
     known = entries.find(home)
     [entry] = entries.named(known, [id])
+    wanted = sweep.task_settings(known_params, profile, tasks)
+    folder = folder or home / "results" / profile / "verified"
+    _require_writable(folder)
     with threadpool_limits(1):
-        wanted = sweep.task_settings(known_params, profile, tasks)
         tell = partial(click.echo, err=True)
         seeds = seeds or known_params.verification.seeds
         found = verify.verify(home, known_params, profile, wanted, known, entry, seeds, tell, fresh)
@@ -313,7 +379,7 @@ def verify(
     click.echo(f"isolation: {found.get('isolation', 'none: no process was started')}")
     if found.get("warning"):
         click.secho(f"warning: {found['warning']}", fg="yellow", err=True)
-    click.echo(verified.write(found, folder or home / "results" / profile / "verified"), err=True)
+    click.echo(verified.write(found, folder), err=True)
     if failed := verify.failures(found):
         sys.exit("\n".join(failed))
 
@@ -361,6 +427,31 @@ def check(path: Path) -> None:
         failed |= verdict == "FAIL"
         click.echo(f"  {verdict:5} {name:18} {text}")
     sys.exit(failed)
+
+
+@main.command()
+@click.option("--from", "revision", help="Commit whose finished cells are to be kept, such as main.")
+@click.option(
+    "-j", "--jobs", type=click.IntRange(1), default=os.cpu_count() or 1, show_default="all cores", help="Processes."
+)
+@click.option(
+    "--keys", is_flag=True, help="Print the key of every cell of this code as JSON, which another revision asks for."
+)
+def carry(revision: str | None, jobs: int, keys: bool) -> None:
+    """Keep finished cells after a change of code that must not move a number.
+
+    Computes at least 20 cells of each task-setting again, and 2 % where that is more. If all have the bits that they had, the others
+    get their new keys; if one differs, nothing is changed.
+    """
+    from benchmark import carry
+
+    if keys:
+        click.echo(json.dumps(carry.keys(root())))
+    elif revision is None:
+        raise click.UsageError("name the commit that the finished cells are of: --from main.")
+    else:
+        count = carry.carry(root(), revision, jobs, partial(click.echo, err=True))
+        click.echo(f"{count} cells carried.")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,5 @@
-"""What can change a number, as a hash: syntax trees rather than text, so that prose about code changes nothing."""
+"""What can change a number, as a hash: what code means rather than how it is written (see `benchmark.meaning`)."""
 
-import ast
 import functools
 import hashlib
 import json
@@ -8,9 +7,15 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from benchmark.errors import BadEntry
+import benchmark
+from benchmark.dump import HIDDEN
+from benchmark.errors import BadEntry, ThriveError
+from benchmark.meaning import Program, Script
+from benchmark.scopes import Refused
 
 PACKAGE = Path(__file__).parent
+CORE = ("benchmark.loop", "benchmark.rules", *(f"benchmark.{name}" for name in benchmark.__all__))
+"""What a run goes through by name, and what it is given: an entry's rules, and all that an entry may import."""
 
 
 def digest(*parts: object) -> str:
@@ -24,70 +29,61 @@ def digest_of_file(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def digest_of_code(path: Path) -> str:
-    """Of a Python file's syntax tree, without comments, layout and docstrings."""
-    try:
-        tree = ast.parse(path.read_text(encoding="utf-8"), str(path))
-    except (SyntaxError, UnicodeDecodeError) as error:
-        raise BadEntry(f"{path}: {type(error).__name__}: {error}") from error
-    for node in ast.walk(tree):
-        body = getattr(node, "body", None)
-        if isinstance(body, list):
-            node.body = [line for line in body if not _is_string(line)]  # type: ignore[attr-defined]
-    return digest(ast.dump(tree))
-
-
-def _is_string(line: ast.AST) -> bool:
-    """A string standing alone: a docstring, of a function or an attribute."""
-    return isinstance(line, ast.Expr) and isinstance(line.value, ast.Constant) and isinstance(line.value.value, str)
-
-
 def digest_of_folder(folder: Path, ignore: set[str], extra: Iterable[Any] = ()) -> str:
-    """Of all files under a folder: code by its syntax tree, the rest by its bytes."""
-    files = sorted(
-        p for p in folder.rglob("*") if p.is_file() and p.name not in ignore and "__pycache__" not in p.parts
-    )
-    code = [(str(p.relative_to(folder)), digest_of_code(p) if p.suffix == ".py" else digest_of_file(p)) for p in files]
+    """Of all files under a folder: code by what it means, the rest by its bytes."""
+    files = _files(folder, ignore)
+    code = [(str(p.relative_to(folder)), _script(p).hash if p.suffix == ".py" else digest_of_file(p)) for p in files]
     return digest(code, list(extra))
 
 
-def digest_of_modules(*names: str) -> str:
-    """Of modules of this package and of all that they import from it, by `from benchmark.x import y`."""
-    return digest([(str(p.relative_to(PACKAGE)), _of_module(p)) for p in sorted(modules(*names))])
+def ours_used_in(folder: Path) -> list[str]:
+    """Dotted names of this package that the Python files under a folder import and use."""
+    used = {name for path in _files(folder) if path.suffix == ".py" for name in _script(path).uses}
+    loads_by_name = {"benchmark"} if any(HIDDEN.match(name) for name in used) else set()
+    return sorted({name for name in used if name.partition(".")[0] == "benchmark"} | loads_by_name)
 
 
-def modules(*names: str) -> set[Path]:
-    """The files of modules of this package and of all that they import from it."""
-    found: set[Path] = set()
-    waiting = [_path(name) for name in names]
-    while waiting:
-        path = waiting.pop()
-        if path not in found:
-            found.add(path)
-            waiting += _imported(path)
-    return found
+def _files(folder: Path, ignore: Iterable[str] = ()) -> list[Path]:
+    return sorted(p for p in folder.rglob("*") if p.is_file() and p.name not in ignore and "__pycache__" not in p.parts)
 
 
-def _path(name: str) -> Path:
-    base = PACKAGE.parent.joinpath(*name.split("."))
-    return base / "__init__.py" if base.is_dir() else base.with_suffix(".py")
+def _script(path: Path) -> Script:
+    try:
+        return Script(path)
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:  # ValueError: not UTF-8, or a zero byte
+        raise BadEntry(f"{path}: {type(error).__name__}: {error}") from error
 
 
 @functools.cache
-def _of_module(path: Path) -> str:  # this package's own files do not change while it runs
-    return digest_of_code(path)
+def program() -> Program:  # this package's own files do not change while it runs
+    """This package."""
+    return Program(PACKAGE.parent)
 
 
 @functools.cache
-def _imported(path: Path) -> list[Path]:
-    tree = ast.parse(path.read_text(encoding="utf-8"), str(path))
-    found = [
-        (node.module, alias.name) for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) for alias in node.names
-    ]
-    ours = [(module, name) for module, name in found if module and f"{module}.".startswith("benchmark.")]
-    return [
-        part
-        if (part := _path(f"{module}.{name}")).is_file()
-        else _path(module)  # a module of a package, or a name in one
-        for module, name in ours
-    ]
+def digest_of_code(*roots: str) -> str:
+    """Of modules, packages or definitions of this package, by dotted name, and of all that they reach.
+
+    Raises:
+        ThriveError: what one means cannot be told from its text.
+    """
+    try:
+        return program().digest(*roots)
+    except Refused as reason:
+        raise ThriveError(f"no key can be made. {reason}") from reason
+
+
+@functools.cache
+def digest_of_task_setting(name: str, *also: str) -> str:
+    """Of all code that decides the numbers of a task-setting, and of what else of this package an entry imports."""
+    core = digest_of_code(*CORE, f"benchmark.tasks.{name}")
+    return digest_of_reach(*CORE, f"benchmark.tasks.{name}", *also) if also else core
+
+
+@functools.cache
+def digest_of_reach(*roots: str) -> str:
+    """The same as `digest_of_code`; where the meaning of something cannot be told, of every file of the package."""
+    try:
+        return program().digest(*roots)
+    except Refused:  # what loads modules by name, say: then any change may change what it does
+        return digest([digest_of_file(path) for path in sorted(PACKAGE.rglob("*.py"))])

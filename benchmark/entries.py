@@ -1,19 +1,20 @@
 """Entries: a folder with a strategy and its card. Baselines and submissions have the same form."""
 
 import inspect
+import os
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field, JsonValue, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from benchmark import requirements, settings
-from benchmark.digest import digest_of_folder
+from benchmark.digest import digest_of_folder, ours_used_in
 from benchmark.errors import BadEntry, Unsupported
 from benchmark.loading import load, told
 from benchmark.rules import Budget, Role, Rules, Track
@@ -25,28 +26,30 @@ APIS = (1,)
 PLACEHOLDER = "TODO"
 ID = r"^[a-z0-9][a-z0-9.-]*$"
 LONGEST_TEXT = 400
+NO_PLAIN_TEXT = ("Cc", "Cf", "Cs", "Zl", "Zp")
+"""Unicode's categories of control characters, halves of characters, and separators of lines and paragraphs."""
 
 
 class Card(settings.Settings):
     """card.yaml: who made the entry, and what it may use."""
 
-    api: int
+    api: int = Field(ge=min(APIS), le=max(APIS))
     id: str = Field(pattern=ID, max_length=60)
     name: str = Field(min_length=1, max_length=60)
     version: str
-    authors: list[str] = Field(min_length=1)
-    licence: str
+    authors: list[str] = Field(min_length=1, max_length=100)
+    licence: str = Field(min_length=1)
     url: str | None = Field(default=None, pattern=r"^https?://[^\s\"'<>]+$")
     citation: str | None = None
     description: str = Field(min_length=1, max_length=200)
-    track: Track
-    budget: Budget
-    role: Role = Role.ENTRY
+    track: Annotated[Track, Field(strict=False)]
+    budget: Annotated[Budget, Field(strict=False)]
+    role: Annotated[Role, Field(strict=False)] = Role.ENTRY
     hyperparameters: dict[str, JsonValue] = {}
     not_for: dict[str, str] = {}
     """Task-settings that it does not fit, and why: it is not run there."""
     tuned_on: str
-    configurations_tried: int = Field(ge=0)
+    configurations_tried: int = Field(ge=0, le=10**9)
     observed: str | None = Field(default=None, max_length=400)
     """What this benchmark sees of a published method, with the figure that shows it."""
 
@@ -62,10 +65,11 @@ class Card(settings.Settings):
         for key, value in card.items():
             for text in _strings(value):
                 if len(text) > LONGEST_TEXT or any(
-                    unicodedata.category(c) in ("Cc", "Cf") and c not in "\n\t" for c in text
+                    unicodedata.category(c) in NO_PLAIN_TEXT and c not in "\n\t" for c in text
                 ):
-                    words = f"{key}: Expected at most {LONGEST_TEXT} characters, none of them a control character"
-                    raise PydanticCustomError("text", words)
+                    words = f"Expected at most {LONGEST_TEXT} characters, none of them a control character"
+                    facts = {"key": settings.shown_name(key), "text": settings.shown(text), "words": words}
+                    raise PydanticCustomError("text", "{key}: found {text}. {words}", facts)
         return card
 
     @field_validator("api", mode="before")
@@ -126,6 +130,19 @@ class Entry:
     @property
     def id(self) -> str:
         return self.folder.name
+
+    def must_be_readable(self) -> None:
+        """Whether all but the import of its code works.
+
+        Raises:
+            BadEntry: the card does not fit, a link leads elsewhere, or a file cannot be read or is no Python.
+        """
+        try:
+            settings.read_text(self.folder / "strategy.py", BadEntry)
+            _ = self.card, self.sources, self.digest
+            requirements.read(self.folder / "requirements.txt")
+        except (OSError, RuntimeError) as problem:  # a folder that may not be opened; a link to itself
+            raise BadEntry(f"{self.folder}: cannot be read: {problem}.") from None
 
     @property
     def outside(self) -> bool:
@@ -216,9 +233,14 @@ class Entry:
             extra=[card.hyperparameters, card.track, card.budget, card.role],
         )
 
+    @cached_property
+    def ours(self) -> list[str]:
+        """Dotted names of the harness that its code imports: their code decides its numbers too."""
+        return ours_used_in(self.folder)
+
 
 def find(root: Path) -> dict[str, Entry]:
-    """All entries under a root, by id: every folder that has a card.yaml or a strategy.py. Their cards are read when needed.
+    """All entries under a root, by id: every folder that has a card.yaml or a strategy.py, or that may not be opened. Their cards are read when needed.
 
     Raises:
         BadEntry: two entries have one id.
@@ -227,7 +249,13 @@ def find(root: Path) -> dict[str, Entry]:
     files = [
         path for kind in FOLDERS for name in ("card.yaml", "strategy.py") for path in (root / kind).glob(f"*/{name}")
     ]
-    for folder in sorted({path.parent for path in files}):
+    closed = [
+        path
+        for kind in FOLDERS
+        for path in (root / kind).glob("*")
+        if path.is_dir() and not os.access(path, os.R_OK | os.X_OK)
+    ]
+    for folder in sorted({*(path.parent for path in files), *closed}):
         entry = Entry(folder)
         if entry.id in entries:
             raise BadEntry(f"{entry.folder} and {entries[entry.id].folder} have one id: rename one folder.")
@@ -235,13 +263,15 @@ def find(root: Path) -> dict[str, Entry]:
     return entries
 
 
-def sound(entries: dict[str, Entry]) -> tuple[dict[str, Entry], list[BadEntry]]:
-    """Those whose card can be read, and the faults of the others: one bad card must not stop everybody."""
+def sound(entries: dict[str, Entry], *, to_run: bool = False) -> tuple[dict[str, Entry], list[BadEntry]]:
+    """Those whose card can be read (`to_run`: and their other files), and the faults of the others, which stop nobody else."""
     faults = []
     good = {}
     for id, entry in entries.items():
         try:
             _ = entry.card
+            if to_run:
+                entry.must_be_readable()
         except BadEntry as fault:
             faults.append(fault)
         else:
@@ -257,5 +287,7 @@ def named(entries: dict[str, Entry], ids: Iterable[str]) -> list[Entry]:
     """
     missing = [id for id in ids if id not in entries]
     if missing:
-        raise BadEntry(f"no entry '{missing[0]}'.{settings.nearest(missing[0], entries)} See: thrive list")
+        raise BadEntry(
+            f"no entry '{settings.shown_name(missing[0])}'.{settings.nearest(missing[0], entries)} See: thrive list"
+        )
     return [entries[id] for id in ids]

@@ -18,7 +18,7 @@ class ContractBroken(ThriveError):
 
 
 class StrategyFailed(ThriveError):
-    """A strategy raised an error of its own in a confined process."""
+    """A strategy raised an error of its own."""
 
 
 class TrackBroken(ContractBroken):

@@ -1,14 +1,19 @@
 """Importing a strategy from its folder: the one place where a stranger's code enters a process."""
 
+import difflib
 import importlib.util
 import inspect
 import sys
 import traceback
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
-from benchmark.errors import BadEntry
+from benchmark.errors import BadEntry, StrategyFailed, ThriveError, Unsupported
 from benchmark.strategy import Strategy
+
+ENTRY_MODULE = "thrive_entry_"
 
 
 def load(folder: Path) -> type[Strategy]:
@@ -17,13 +22,68 @@ def load(folder: Path) -> type[Strategy]:
     Raises:
         BadEntry: there is no such file, it does not import, or it defines none or several.
     """
-    module = _imported(folder, f"thrive_entry_{folder.name.replace('.', '_')}")
+    module = _imported(folder, f"{ENTRY_MODULE}{folder.name.replace('.', '_')}")
     found = [c for c in vars(module).values() if inspect.isclass(c) and c.__module__ == module.__name__]
     strategies = [c for c in found if issubclass(c, Strategy)]
     if len(strategies) != 1:
         names = ", ".join(c.__name__ for c in strategies) or "none"
         raise BadEntry(f"{folder / 'strategy.py'}: found {names}, expected exactly one subclass of benchmark.Strategy.")
+    _check_methods(folder / "strategy.py", strategies[0])
     return strategies[0]
+
+
+METHODS = {
+    name: list(inspect.signature(method).parameters)[1:]
+    for name, method in vars(Strategy).items()
+    if inspect.isfunction(method) and not name.startswith("_")
+}
+"""What the harness calls, with its parameters."""
+NEAR = 0.8
+"""Likeness of names from which one counts as a slip for the other: `keeps` and `keep` have 0.89, `kept` and `keep` 0.75."""
+
+
+def _check_methods(path: Path, strategy: type[Strategy]) -> None:
+    """Raises BadEntry where a method would be ignored, for its name is a slip, or could not be called."""
+    own = [c for c in strategy.__mro__ if c not in Strategy.__mro__]
+    for name in dict.fromkeys(name for c in own for name in vars(c)):
+        where = f"{path}: {strategy.__name__}.{name}"
+        found = inspect.getattr_static(strategy, name)
+        if name in METHODS:
+            _check_signature(where, name, found)
+        elif callable(getattr(strategy, name, None)) and (near := _near(name)):
+            raise BadEntry(
+                f"{where}: the harness calls no method of that name. Did you mean '{near}'? "
+                f"If it is your own, begin its name with an underscore."
+            )
+
+
+def _near(name: str) -> str | None:
+    """The method that a name is a slip for."""
+    if name.startswith("_"):
+        return None
+    plain = {_plain(known): known for known in METHODS}
+    close = difflib.get_close_matches(_plain(name), plain, 1, NEAR)
+    return plain[close[0]] if close else None
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace("_", "")
+
+
+def _check_signature(where: str, name: str, found: Any) -> None:
+    expected = f"expected {name}({', '.join(['self', *METHODS[name]])})"
+    bound = [] if isinstance(found, staticmethod) else [None]
+    method = getattr(found, "__func__", found)
+    if not (callable(method) or hasattr(method, "__get__")):
+        raise BadEntry(f"{where}: found {type(found).__name__}, {expected}.")
+    try:
+        signature = inspect.signature(method)
+    except (TypeError, ValueError):  # written in C, say
+        return
+    try:
+        signature.bind(*(bound if inspect.isfunction(method) else []), *METHODS[name])
+    except TypeError:
+        raise BadEntry(f"{where}: found {name}{signature}, {expected}.") from None
 
 
 def _imported(folder: Path, name: str) -> ModuleType:
@@ -41,6 +101,39 @@ def _imported(folder: Path, name: str) -> ModuleType:
         del sys.modules[name]
         raise BadEntry(f"{path}: {told(error, 'at import')}{_help_import(error, folder)}") from error
     return module
+
+
+def named_run(records: Iterator[dict[str, Any]], seed: int) -> Iterator[dict[str, Any]]:
+    """The records of a run, whose errors name seed and iteration.
+
+    Raises:
+        StrategyFailed: for what a strategy raised itself, with its line.
+    """
+    t = 1
+    try:
+        for record in records:
+            yield record
+            t = record["t"] + 1
+    except (Unsupported, GeneratorExit, KeyboardInterrupt):  # of no one seed, or no fault
+        raise
+    except BaseException as error:
+        place = f"seed {seed}" if f"iteration {t}" in str(error) else f"seed {seed}, iteration {t}"
+        line = told_of_entry(error)
+        if line is not None and isinstance(error, (Exception, SystemExit)) and not isinstance(error, ThriveError):
+            raise StrategyFailed(f"{line} ({place})") from error
+        if len(error.args) <= 1:
+            error.args = (f"{error} ({place})",)
+        raise
+
+
+def told_of_entry(error: BaseException) -> str | None:
+    """The same for the last line of an entry's code through which an error came; None where it came through none."""
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    own = [k for k, frame in enumerate(frames) if str(frame.f_globals.get("__name__")).startswith(ENTRY_MODULE)]
+    if not own:
+        return None
+    frame = traceback.extract_tb(error.__traceback__)[own[-1]]
+    return f"{type(error).__name__}: {error} ({frame.filename}:{frame.lineno}: {frame.line})"
 
 
 def told(error: BaseException, when: str = "") -> str:

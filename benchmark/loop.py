@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmark.errors import ContractBroken, TrackBroken
+from benchmark.errors import ContractBroken
 from benchmark.history import History, Weighted, real_data_only
 from benchmark.pool import Bought, Candidates, Names, Pool
 from benchmark.rules import Meter, Rules
@@ -29,6 +29,9 @@ from benchmark.task import Start, Task, refuse_unsupported
 
 Record = dict[str, Any]
 A = TypeVar("A")
+
+UNDER: dict[str, Under] = {"previous": "current", "first": "first"}
+"""What the model is called before the iteration with which a strategy blends."""
 
 
 def run(task: Task, make_strategy: Callable[[], Strategy], rules: Rules, seed: int, horizon: int) -> Iterator[Record]:
@@ -48,26 +51,32 @@ def run(task: Task, make_strategy: Callable[[], Strategy], rules: Rules, seed: i
     start = start_of(task, seed)
     history = History(start.real, room=(horizon + 1) * task.n)
     models: dict[Under, Any] = {}
+    real_mass: dict[Under, float] = {}
     strategy = _set_up(make_strategy, task, rules)
     for t in range(1, horizon + 1):
         if t > 1 and not rules.sees_generations:
             strategy = _set_up(make_strategy, task, rules)
         meter = Meter()
-        services = Services(task, start.world, history, rules, meter, seed, t, models)
+        services = Services(task, start.world, history, rules, meter, seed, t, models, real_mass)
         names = Names(history, history.size, seed, "pool", t)
         pool = Pool(names, services, 0, len(history))
-        context = Context(t, task.n, partial(stream, seed, "strategy", t), partial(_buy, services, names))
+        context = Context(t, task.n, partial(getattr, services, "rng"), partial(_buy, services, names))
         chosen = _chosen(strategy, context, pool, services)
         with _named("fit_options", t):
             options = _answer(strategy.fit_options(context), FitOptions)
-        refuse_unsupported(task, options.asks_for())
+            refuse_unsupported(task, options.asks_for())
+            repelling = _repelling(options, pool, services)
+        _check_blend(chosen, options, repelling, services)
         same = chosen.is_first_generation and options == NEUTRAL
         with _named("fit_options", t):
-            model = start.model if same else _fitted(chosen, options, pool, services)
+            model = start.model if same else _fitted(chosen, options, repelling, services)
         loss = start.loss if same else _loss(task, model, start.test)
         models = {"current": model, "first": models.get("first", model)}
+        real_mass = {"current": meter.real_mass, "first": real_mass.get("first", meter.real_mass)}
         services.models = models
         generation, notes = _generation(strategy, context, services)
+        with _named("keep", t):
+            measured = task.diagnostics(model, generation, start, full=t == horizon or is_milestone(t))
         yield {
             "seed": seed,
             "t": t,
@@ -78,7 +87,7 @@ def run(task: Task, make_strategy: Callable[[], Strategy], rules: Rules, seed: i
             **vars(rules),
             **vars(meter),
             **notes,
-            **task.diagnostics(model, generation, start, full=t == horizon or is_milestone(t)),
+            **measured,
             "texts": task.show(generation),
         }
         history.append(generation)
@@ -135,9 +144,17 @@ def _chosen(strategy: Strategy, context: Context, pool: Pool, services: Services
         chosen = canonical(pool, strategy.training_set(context, pool))
         services.meter.training_rows, services.meter.real_share = chosen.size, chosen.real_share
         _check_training_rows(services)
-        most = services.rules.max_real_share(services.task.n, context.t)
-        within("share of real rows in the training mass", services.meter.real_share, most)
     return chosen
+
+
+def _repelling(options: FitOptions, pool: Pool, services: Services) -> Weighted | None:
+    """The training set of the model to be moved away from."""
+    if options.negative is None:
+        return None
+    repelling = canonical(pool, options.negative[0])
+    services.meter.training_rows += repelling.size
+    _check_training_rows(services)
+    return repelling
 
 
 def _check_training_rows(services: Services) -> None:
@@ -145,22 +162,37 @@ def _check_training_rows(services: Services) -> None:
     within("rows in the training set", services.meter.training_rows, most)
 
 
-def _fitted(chosen: Weighted, options: FitOptions, pool: Pool, services: Services) -> Any:
+def _check_blend(chosen: Weighted, options: FitOptions, repelling: Weighted | None, services: Services) -> None:
+    """Meter what the next model will rest on: its weight of an older model, and the share of its mass that is real.
+
+    Real mass is (1 - w)·direct + w·(the older model's), direct the training set's share; with negative guidance of weight γ
+    direct is (1 + γ)·(the training set's) - γ·(the repelling set's).
+    """
+    rules, meter, t = services.rules, services.meter, services.t
+    method = "training_set" if options.blend is None and options.negative is None else "fit_options"
+    with _named(method, t):
+        meter.real_mass = meter.real_share
+        if options.negative is not None and repelling is not None:
+            weight = options.negative[1]
+            meter.real_mass = (1 + weight) * meter.real_mass - weight * repelling.real_share
+        if options.blend is not None:
+            which, weight = options.blend
+            within(f"weight of the {which} model in the blend", weight, rules.max_blend(which, t))
+            if services.models:
+                meter.real_mass = (1 - weight) * meter.real_mass + weight * services.real_mass[UNDER[which]]
+        most = rules.max_real_share(services.task.n, t)
+        within("share of real rows in the mass that the model rests on", meter.real_mass, most)
+
+
+def _fitted(chosen: Weighted, options: FitOptions, repelling: Weighted | None, services: Services) -> Any:
     """The model of one iteration. At iteration 1 there is none to blend with."""
     task, draw_rng = services.task, partial(stream, services.seed, "fit")
     model = task.fit(chosen, options, draw_rng)
-    if options.negative is not None:
-        rows, weight = options.negative
-        repelling = canonical(pool, rows)
-        services.meter.training_rows += repelling.size
-        _check_training_rows(services)
-        model = task.away(model, task.fit(repelling, options, draw_rng), weight)
-    if options.blend is not None:
+    if options.negative is not None and repelling is not None:
+        model = task.away(model, task.fit(repelling, options, draw_rng), options.negative[1])
+    if options.blend is not None and services.models:
         which, weight = options.blend
-        if which == "first" and not services.rules.sees_generations:
-            raise TrackBroken("FitOptions.blend: track 'blind' withholds the first model: blend with 'previous'.")
-        if services.models:
-            model = task.blend(model, services.models["first" if which == "first" else "current"], weight)
+        model = task.blend(model, services.models[UNDER[which]], weight)
     return model
 
 
@@ -169,14 +201,22 @@ def _generation(strategy: Strategy, context: Context, services: Services) -> tup
     task, rules, seed, t = services.task, services.rules, services.seed, services.t
     with _named("sample_request", t):
         request = _answer(strategy.sample_request(context), SampleRequest)
-        services.meter.candidates = request.count or task.n
+        services.meter.candidates = task.n if request.count is None else int(request.count)
+        _at_least_n("candidates", services.meter.candidates, task.n)
         within("candidates", services.meter.candidates, rules.max_candidates(task.n, t))
-    refuse_unsupported(task, request.asks_for())
-    drawn = task.sample(services.models["current"], services.meter.candidates, request, stream(seed, "sample", t))
+        refuse_unsupported(task, request.asks_for())
+        drawn = task.sample(services.models["current"], services.meter.candidates, request, stream(seed, "sample", t))
     candidates = Candidates(Names(History(drawn.examples), len(drawn.examples), seed, "candidates", t), services, 0, 1)
     with _named("keep", t):
         kept = _each_once(canonical(candidates, strategy.keep(context, candidates)))
+        _at_least_n("rows", len(drawn.examples) if kept is None else len(kept), task.n)
     return (drawn.examples if kept is None else drawn.examples[kept]), drawn.diagnostics
+
+
+def _at_least_n(what: str, found: int, n: int) -> None:
+    """The world goes on whatever a strategy does: a starved pool would stay real."""
+    if found < n:
+        raise ContractBroken(f"{found} {what}: expected at least n = {n}, for every generation adds n synthetic rows.")
 
 
 def _each_once(kept: Weighted) -> NDArray[np.int64] | None:

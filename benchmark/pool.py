@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -24,21 +23,28 @@ Chunk: TypeAlias = "tuple[int, int] | NDArray[np.int64]"
 """Whole generations `first … last - 1`, or row numbers of the history."""
 
 
-def draw(size: int, count: int, rng: Generator) -> Ids | None:
-    """`count` different numbers below `size`, uniformly; None for all of them.
+def draw(size: int, count: int, rng: Generator, own: Generator) -> Ids | None:
+    """`count` different numbers below `size`, uniformly and in increasing order; None for all of them.
+
+    Args:
+        rng: what the strategy passed.
+        own: what it must have passed: the generator of its context.
 
     Raises:
-        ContractBroken: there are not so many, or that is no generator of NumPy.
+        ContractBroken: there are not so many, or it is another generator, which could be searched for a draw to one's liking.
     """
-    if not 0 <= count <= size:
-        raise ContractBroken(f"sample({count}) of a view of {size} rows: ask for 0 to {size}.")
-    if type(rng) is not np.random.Generator:
-        raise ContractBroken(f"sample(): the rng is of type {type(rng).__name__}: pass context.rng.")
-    return None if count == size else rng.choice(size, count, replace=False, shuffle=False)
+    if not (isinstance(count, (int, np.integer)) and 0 <= count <= size):
+        raise ContractBroken(f"sample({count!r}) of a view of {size} rows: ask for 0 to {size}.")
+    if rng is not own:
+        raise ContractBroken(f"sample(): the rng is another one, of type {type(rng).__name__}: pass context.rng.")
+    return None if count == size else np.sort(rng.choice(size, count, replace=False, shuffle=False))
 
 
 class Rows:
-    """Some rows of a view, as a multiset: `+` joins two. Numpy turns it into the ids, in increasing order.
+    """Some rows of a view, as a multiset: `+` puts one after the other. Numpy turns it into the ids.
+
+    There is one order, that of `ids`: rows of `all()`, `sample()` and `first()` are listed in it, rows of `rows(ids)` as their ids were
+    given. Weights, features and log-likelihoods of rows come in the order in which the rows are listed.
 
     Whole generations stay whole and nothing is listed before it is needed.
     """
@@ -55,10 +61,11 @@ class Rows:
         return Rows(self.names, self.chunks + other.chunks)
 
     def __len__(self) -> int:
-        return sum(len(self._numbers(chunk)) for chunk in self.chunks)
+        starts = self.names.history.starts
+        return sum(starts[c[1]] - starts[c[0]] if isinstance(c, tuple) else len(c) for c in self.chunks)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
-        return self.names.listed(self.numbers()).astype(dtype or np.int64)
+        return self.names.ids(self.listed()).astype(dtype or np.int64)
 
     @property
     def whole(self) -> tuple[int, int] | None:
@@ -66,14 +73,14 @@ class Rows:
         chunk = self.chunks[0] if len(self.chunks) == 1 else None
         return chunk if isinstance(chunk, tuple) else None
 
-    def numbers(self) -> NDArray[np.int64]:
-        """Row numbers in the history: for the harness alone."""
-        return np.concatenate([np.asarray(self._numbers(chunk), np.int64) for chunk in self.chunks])
+    def listed(self) -> NDArray[np.int64]:
+        """Row numbers in the history, in the order in which the rows are listed: for the harness alone."""
+        return np.concatenate([self._listed(chunk) for chunk in self.chunks])
 
-    def _numbers(self, chunk: Chunk) -> range | NDArray[np.int64]:
+    def _listed(self, chunk: Chunk) -> NDArray[np.int64]:
         if isinstance(chunk, tuple):
             starts = self.names.history.starts
-            return range(starts[chunk[0]], starts[chunk[1]])
+            return self.names.between(starts[chunk[0]], starts[chunk[1]])
         return chunk
 
 
@@ -81,6 +88,7 @@ class Rows:
 class Names:
     """The ids of all rows for one iteration: drawn anew at every iteration, so nothing can be told by them.
 
+    Ids count the rows in a random order, which is the one in which a strategy sees them.
     Rows that are bought later in the iteration have ids from `size` on: their buyer knows them anyway.
     """
 
@@ -90,47 +98,45 @@ class Names:
     purpose: str
     t: int
 
-    def ids(self, rows: NDArray[np.int64]) -> Ids:
-        """The ids of some rows."""
-        return self._of_row[rows] if self.history.size == self.size else self._bought_as_they_are(rows, self._of_row)
-
-    def listed(self, rows: NDArray[np.int64]) -> Ids:
-        """The ids of lazy rows, in the order in which a strategy is shown them."""
-        return np.sort(self.ids(rows))  # history's order would tell ages
-
-    def rows(self, ids: Ids) -> NDArray[np.int64]:
-        """The rows of some ids."""
-        return self._to_row[ids] if self.history.size == self.size else self._bought_as_they_are(ids, self._to_row)
-
-    def _bought_as_they_are(self, numbers: NDArray[np.int64], named: NDArray[np.int64]) -> NDArray[np.int64]:
-        return np.where(numbers < self.size, named[np.minimum(numbers, self.size - 1)], numbers)
-
-    @cached_property
-    def _of_row(self) -> Ids:
-        return stream(self.seed, f"{self.purpose} ids", self.t).permutation(self.size)
-
-    @cached_property
-    def _to_row(self) -> NDArray[np.int64]:
-        rows = np.empty_like(self._of_row)
-        rows[self._of_row] = np.arange(len(rows))
-        return rows
-
-    def veiled(self, numbers: NDArray[np.int64], size: int) -> NDArray[np.int64]:
-        """Numbers below `size` under a hidden one-to-one map: a strategy cannot pick rows by picking a generator."""
-        factor, shift = self._veil
-        while math.gcd(factor, size) > 1:
-            factor += 1
-        return (numbers * (factor % size) + shift) % size
-
-    @cached_property
-    def _veil(self) -> tuple[int, int]:
-        factor, shift = stream(self.seed, f"{self.purpose} veil", self.t).integers(2**31, size=2).tolist()
-        return factor, shift
-
     @cached_property
     def order(self) -> NDArray[np.int64]:
         """Rows in the order in which a strategy sees them."""
         return stream(self.seed, f"{self.purpose} order", self.t).permutation(self.size)
+
+    def between(self, start: int, stop: int) -> NDArray[np.int64]:
+        """The rows start … stop - 1 in the order in which a strategy sees them."""
+        order = self.order
+        inside = order if (start, stop) == (0, self.size) else order[(start <= order) & (order < stop)]
+        return np.concatenate([inside, np.arange(max(start, self.size), stop)]) if stop > self.size else inside
+
+    def ids(self, rows: NDArray[np.int64]) -> Ids:
+        """The ids of some rows."""
+        return self._bought_as_they_are(rows, self._of_row)
+
+    def rows(self, ids: Ids) -> NDArray[np.int64]:
+        """The rows of some ids."""
+        return self._bought_as_they_are(ids, self._to_row)
+
+    def _bought_as_they_are(self, numbers: NDArray[np.int64], named: NDArray[np.int64]) -> NDArray[np.int64]:
+        if self.history.size == self.size:
+            return named[numbers]
+        return np.where(numbers < self.size, named[np.minimum(numbers, self.size - 1)], numbers)
+
+    @cached_property
+    def _of_row(self) -> Ids:
+        """The id of each row."""
+        return _inverse(self.order)
+
+    @cached_property
+    def _to_row(self) -> NDArray[np.int64]:
+        """The row of each id."""
+        return _inverse(self._of_row)
+
+
+def _inverse(permutation: NDArray[np.int64]) -> NDArray[np.int64]:
+    inverse = np.empty_like(permutation)
+    inverse[permutation] = np.arange(len(permutation))
+    return inverse
 
 
 class Pool:
@@ -162,16 +168,20 @@ class Pool:
         return Rows(self.names, ((self._first, self._last),))
 
     def sample(self, count: int, rng: Generator) -> Rows:
-        """`count` rows, uniformly without replacement."""
-        numbers = draw(len(self), count, rng)
+        """`count` rows, uniformly without replacement.
+
+        Args:
+            rng: `context.rng`; any other generator is refused.
+        """
+        numbers = draw(len(self), count, rng, self._services.rng)
         return self.all() if numbers is None else self.drawn(numbers)
 
     def drawn(self, numbers: NDArray[np.int64]) -> Rows:
-        """The rows that different numbers below len(self) stand for. For the harness alone."""
-        return self._rows(self._start + self.names.veiled(numbers, len(self)))
+        """The rows at these places of `ids`. For the harness alone."""
+        return self._rows(self._order[numbers])
 
     def rows(self, ids: Ids) -> Rows:
-        """The rows of these ids, which may be of rows that have just been bought.
+        """The rows of these ids, in their order, an id twice where it stands twice. They may be of rows that have just been bought.
 
         Raises:
             ContractBroken: an id is not of this view.
@@ -197,8 +207,7 @@ class Pool:
 
     @cached_property
     def _order(self) -> NDArray[np.int64]:
-        order = self.names.order
-        return order[(self._start <= order) & (order < self._stop)]
+        return self.names.between(self._start, self._stop)
 
     def generation(self) -> NDArray[np.int64]:
         """The generation of each row; 0 is real."""
@@ -230,11 +239,13 @@ class Pool:
     def features(self, rows: Rows | Ids | None = None) -> NDArray[np.float64]:
         """What can be measured of rows: shape (rows, k).
 
-        For vectors the examples themselves, under an affine map that is drawn once a run, so that knowing the truth is
-        no help; for text a frozen encoder's vectors.
+        For vectors the examples themselves, under a hidden affine map, so that knowing the truth is no help; for text vectors of a
+        frozen encoder, under a hidden map too. In track `blind` the map is a new one at every iteration, and values are
+        rounded to 1/200 of the pool's standard deviation along each axis: nothing that is seen of a row at one iteration
+        recognizes it at another. Elsewhere the map is one for the run.
 
         Args:
-            rows: ids, or what `all()` and `sample()` gave; without it, all. The order is that of the ids.
+            rows: ids, or what `all()` and `sample()` gave, in the order in which they are listed; without it, all in the order of `ids`.
         """
         return self._services.features(self._examples(rows))
 
@@ -243,6 +254,7 @@ class Pool:
     ) -> NDArray[np.float64]:
         """Of each row under a model, in nats per example (text with `per_token`: per token), shape (rows,).
 
+        -inf where the model is singular, as a Gaussian of n ≤ d rows is. In track `blind` rounded to 0.01 nats.
         Metered: 4n rows an iteration at most (budget `growing`: 4n·⌈t^1.5⌉).
 
         Args:
@@ -266,9 +278,9 @@ class Pool:
         elif isinstance(rows, Rows):
             if rows.names is not self.names:
                 raise ContractBroken("rows of another view: ask about rows of the view that this call was given.")
-            numbers = self.names.rows(np.asarray(rows))
+            numbers = rows.listed()
         else:
-            numbers = self.rows(np.asarray(rows)).numbers()
+            numbers = self.rows(np.asarray(rows)).listed()
         return self.names.history.examples[numbers]
 
     def _needs_generations(self, asked: str) -> None:
@@ -295,11 +307,7 @@ class Bought(Pool):
         return self._bounds[1]
 
     def all(self) -> Rows:
-        return self._rows(np.arange(*self._bounds))
-
-    @cached_property
-    def _order(self) -> NDArray[np.int64]:
-        return np.arange(*self._bounds)
+        return self._rows(self._order)
 
     def _needs_generations(self, asked: str) -> None:
         raise ContractBroken(f"{asked}(): bought rows are all real, and of this iteration.")
@@ -315,4 +323,4 @@ class Candidates(Pool):
         """The `count` that were drawn first; being exchangeable, any others would do as well."""
         if not 0 <= count <= len(self):
             raise ContractBroken(f"first({count}) of {len(self)} candidates: ask for 0 to {len(self)}.")
-        return self.all() if count == len(self) else self._rows(np.arange(count))
+        return self.all() if count == len(self) else self._rows(self.names.between(0, count))

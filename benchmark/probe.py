@@ -27,12 +27,12 @@ import numpy as np
 from benchmark.disguise import DISGUISES, Disguise, poisoned
 from benchmark.entries import Entry
 from benchmark.errors import BadEntry, BudgetExceeded, ContractBroken, ThriveError, TrackBroken, Unsupported
-from benchmark.history import Weighted
+from benchmark.history import Span, Weighted
 from benchmark.loop import run
 from benchmark.messages import decode, encode, take_the_line
 from benchmark.pool import Candidates, Names, Pool, Rows
 from benchmark.rules import Budget, Rules
-from benchmark.small import INSTANCES
+from benchmark.small import INSTANCES, TASK_SETTINGS
 from benchmark.strategy import Context, FitOptions, SampleRequest, Spec, Strategy, TrainingSet, canonical
 from benchmark.task import Task
 
@@ -67,7 +67,7 @@ class Log:
     """What an entry did in one run.
 
     Attributes:
-        answers: one for each call, as plain data, in the harness's row numbers.
+        answers: one for each call, as plain data, in the harness's row numbers: what was answered, and how its rows were held.
         noticed: name of a check, and what it found.
         where: the last call.
     """
@@ -133,34 +133,37 @@ class Watched(Strategy):
 
     def sample_request(self, context: Context) -> SampleRequest:
         request: SampleRequest = self._asked("sample_request", context)
-        self._note(context, "sample_request", dict(vars(request)) if isinstance(request, SampleRequest) else {})
+        plain = dict(vars(request)) if isinstance(request, SampleRequest) else {}
+        self._note(context, "sample_request", plain, plain)
         return request
 
     def fit_options(self, context: Context) -> FitOptions:
         options: FitOptions = self._asked("fit_options", context)
         if not isinstance(options, FitOptions):  # the loop says so
             return options
-        answer: Answer = dict(vars(options))
+        answer, held = dict(vars(options)), dict(vars(options))
         if options.negative is not None:
             rows, weight = options.negative
-            answer["negative"] = self._plain(canonical(self._seen, rows), self._pool), weight
-        self._note(context, "fit_options", answer)
-        return rebuilt_options(answer, self._pool.names)
+            as_held = self._held(canonical(self._seen, rows), self._pool)
+            answer["negative"], held["negative"] = (_listed(as_held, self._pool), weight), (as_held, weight)
+        self._note(context, "fit_options", answer, held)
+        return rebuilt_options(held, self._pool.names)
 
     def _selected(self, method: str, context: Context, view: Pool) -> TrainingSet:
         seen = self._in_disguise(view)
-        answer = self._plain(canonical(seen, self._asked(method, context, seen)), view)
-        self._note(context, method, answer)
-        return rebuilt_rows(answer, view.names)
+        held = self._held(canonical(seen, self._asked(method, context, seen)), view)
+        self._note(context, method, _listed(held, view), held)
+        return rebuilt_rows(held, view.names)
 
     def _asked(self, method: str, context: Context, *views: Pool) -> Any:
         with self._log.watching(f"{method}() at iteration {context.t}", *views):
             return getattr(self._inner, method)(self._context(context), *views)
 
-    def _note(self, context: Context, method: str, answer: Answer) -> None:
-        self._log.answers.append({"t": context.t, "method": method, "answer": answer})
+    def _note(self, context: Context, method: str, answer: Answer, held: Answer) -> None:
+        self._log.answers.append({"t": context.t, "method": method, "answer": answer, "held": held})
 
-    def _plain(self, chosen: Weighted, view: Pool) -> Answer:
+    def _held(self, chosen: Weighted, view: Pool) -> Answer:
+        """A selection in the harness's row numbers: whole generations, and single rows with their weights."""
         rows = chosen.rows
         if not isinstance(view, Candidates):
             rows = self._disguise.rows(rows, view.names.size)
@@ -188,7 +191,7 @@ class Replayed(Strategy):
     """Answers what another run answered at one iteration."""
 
     def __init__(self, answers: list[Answer]) -> None:
-        self._of = {answer["method"]: answer["answer"] for answer in answers}
+        self._of = {answer["method"]: answer["held"] for answer in answers}
 
     def training_set(self, context: Context, pool: Pool) -> TrainingSet:
         self._names = pool.names
@@ -204,21 +207,30 @@ class Replayed(Strategy):
         return rebuilt_rows(self._of["keep"], candidates.names)
 
 
-def rebuilt_rows(answer: Answer, names: Names) -> TrainingSet:
+def _listed(held: Answer, view: Pool) -> Answer:
+    """The same selection, row by row: what compares with that of another run, however either holds its rows."""
+    spans = tuple(Span(*span) for span in held["spans"])
+    chosen = Weighted(view.names.history, spans, np.array(held["rows"], np.int64), np.array(held["weights"], float))
+    rows, weights = chosen.expanded()
+    order = np.lexsort((weights, rows))
+    return {"rows": rows[order].tolist(), "weights": weights[order].tolist()}
+
+
+def rebuilt_rows(held: Answer, names: Names) -> TrainingSet:
     """A selection from its plain form."""
-    parts = [TrainingSet(Rows(names, ((first, last),)), weight) for first, last, weight in answer["spans"]]
-    if answer["rows"]:
-        rows = np.array(answer["rows"], np.int64)
-        parts.append(TrainingSet(Rows(names, (rows,)), np.array(answer["weights"], float)))
+    parts = [TrainingSet(Rows(names, ((first, last),)), weight) for first, last, weight in held["spans"]]
+    if held["rows"]:
+        rows = np.array(held["rows"], np.int64)
+        parts.append(TrainingSet(Rows(names, (rows,)), np.array(held["weights"], float)))
     return reduce(add, parts)
 
 
-def rebuilt_options(answer: Answer, names: Names) -> FitOptions:
+def rebuilt_options(held: Answer, names: Names) -> FitOptions:
     """Fit options from their plain form."""
-    negative, blend = answer["negative"], answer["blend"]
+    negative, blend = held["negative"], held["blend"]
     return FitOptions(
         **{
-            **answer,
+            **held,
             "negative": negative and (rebuilt_rows(negative[0], names), negative[1]),
             "blend": blend and tuple(blend),
         }
@@ -227,8 +239,9 @@ def rebuilt_options(answer: Answer, names: Names) -> FitOptions:
 
 def experiment(entry: Entry, seconds: float, task: str, disguise: str = "none", poison: bool = False) -> Outcome:
     """One run in disguise, or with poisoned test data."""
-    if task in entry.card.not_for:
-        return {"answers": [], "records": [], "noticed": [], "kind": "refused", "error": entry.card.not_for[task]}
+    setting = TASK_SETTINGS[task]
+    if setting in entry.card.not_for:
+        return {"answers": [], "records": [], "noticed": [], "kind": "refused", "error": entry.card.not_for[setting]}
     log = Log()
     instance = poisoned(INSTANCES[task]) if poison else INSTANCES[task]
     return outcome(entry, instance, lambda: Watched(entry.make, log, DISGUISES[disguise]), log, HORIZON, seconds)

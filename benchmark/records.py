@@ -19,11 +19,12 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from benchmark.digest import digest, digest_of_modules
+from benchmark.digest import digest, digest_of_task_setting
 from benchmark.entries import Entry
 from benchmark.params import Instance
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSIONS: dict[str, int] = {}
+"""Of the records of each task-setting, 1 where none is named: a higher one computes its cells again, and no others."""
 
 
 @dataclass(frozen=True)
@@ -40,8 +41,9 @@ class Cell:
         """32 hex digits."""
         instance = self.instance
         return digest(
-            SCHEMA_VERSION,
-            _code_digest(instance.task_setting),
+            SCHEMA_VERSIONS.get(instance.task_setting, 1),
+            digest_of_task_setting(instance.task_setting, *self.entry.ours),
+            type(instance.task).__qualname__,
             self.entry.digest,
             instance.task_setting,
             asdict(instance.task),  # type: ignore[call-overload]
@@ -60,15 +62,6 @@ class Cell:
     def __str__(self) -> str:
         seeds = f"{self.seeds.start}:{self.seeds.stop}"
         return f"{self.instance.task_setting} {self.instance.name} · {self.entry.id} · seeds {seeds}"
-
-
-_DIGESTS: dict[str, str] = {}
-
-
-def _code_digest(task_setting: str) -> str:
-    if task_setting not in _DIGESTS:
-        _DIGESTS[task_setting] = digest_of_modules("benchmark.loop", f"benchmark.tasks.{task_setting}")
-    return _DIGESTS[task_setting]
 
 
 class Store:
@@ -109,7 +102,12 @@ class Store:
 
 def packed(records: list[dict[str, Any]], provenance: dict[str, Any]) -> bytes:
     """A finished cell, as the bytes of its file."""
-    table = pa.Table.from_pylist(records).replace_schema_metadata({"thrive": json.dumps(provenance, sort_keys=True)})
+    return as_bytes(pa.Table.from_pylist(records), provenance)
+
+
+def as_bytes(table: pa.Table, provenance: dict[str, Any]) -> bytes:
+    """The same, of a table of records."""
+    table = table.replace_schema_metadata({"thrive": json.dumps(provenance, sort_keys=True)})
     buffer = io.BytesIO()
     pq.write_table(table, buffer, compression="zstd")
     return buffer.getvalue()

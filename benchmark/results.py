@@ -7,7 +7,7 @@ in it depends on when or where it was computed.
 
 import itertools
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 import pandas as pd
 
 from benchmark import scoring
-from benchmark.digest import digest, digest_of_file, digest_of_modules
+from benchmark.digest import digest, digest_of_file, digest_of_reach
 from benchmark.entries import Entry
 from benchmark.errors import ThriveError
 from benchmark.params import Instance
@@ -29,6 +29,13 @@ class Results:
     scores: pd.DataFrame
     curves: pd.DataFrame
     about: dict[str, Any] = field(default_factory=dict)
+
+    def without(self, ids: Collection[str]) -> "Results":
+        """The same but for some entries."""
+        if not ids:
+            return self
+        scores, curves = (frame[~frame["entry"].isin(ids)] for frame in (self.scores, self.curves))
+        return Results(scores.reset_index(drop=True), curves.reset_index(drop=True), self.about)
 
     def write(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -75,7 +82,7 @@ def refresh(store: Store, cells: Sequence[Cell], profile: str, folder: Path) -> 
         Entries that the folder held before and holds no longer.
     """
     before = _entries_in(folder)
-    made_from = digest(digest_of_modules("benchmark.results"), sorted(cell.key for cell in cells if cell in store))
+    made_from = digest(digest_of_reach("benchmark.results"), sorted(cell.key for cell in cells if cell in store))
     mark = store.folder / f"results-of-{profile}-{cells[0].instance.task_setting}.txt"
     if not mark.is_file() or mark.read_text() != made_from + _of_files(folder):
         gather(store, cells, profile).write(folder)

@@ -8,6 +8,8 @@ import math
 from dataclasses import dataclass
 from enum import StrEnum
 
+from benchmark.errors import TrackBroken
+
 
 class Track(StrEnum):
     """What a strategy may know of a row."""
@@ -36,6 +38,7 @@ BEYOND_CHANCE = 5  # standard deviations: a few draws in a million have more
 CANDIDATES_PER_ROW = 4
 LOG_LIKELIHOODS_PER_ROW = 4
 MAX_VERIFIER = 10.0
+MAX_BLEND = 0.5
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,23 @@ class Rules:
         deviation = math.sqrt((t - 1) / t**2 / n * (t - 1) * n / (t * n - 1))
         return max(REAL_MASS_CAP, min(1.0, 1 / t + BEYOND_CHANCE * deviation))
 
+    def max_blend(self, which: str, t: int) -> float:
+        """Largest weight that an older model may have in the model of iteration t.
+
+        One half for the previous model: then the fit of k iterations ago weighs at most 2⁻ᵏ, no fit is kept alive, and a model
+        rests on at most four fits (Kish's 1/Σ weight²), which the budget's rows therefore need not count.
+        For the first model 2/t besides, which is what the oldest fit may weigh; in track `labelled` any weight, for there its real
+        mass is counted.
+
+        Raises:
+            TrackBroken: track `blind` withholds the first model.
+        """
+        if which == "previous":
+            return MAX_BLEND
+        if not self.sees_generations:
+            raise TrackBroken("FitOptions.blend: track 'blind' withholds the first model: blend with 'previous'.")
+        return 1.0 if self.track is Track.LABELLED else min(MAX_BLEND, 2 / t)
+
 
 @dataclass
 class Meter:
@@ -86,6 +106,9 @@ class Meter:
 
     training_rows: int = 0
     real_share: float = 0.0
+    """Of the training set's mass."""
+    real_mass: float = 0.0
+    """Share of real rows in all that the model rests on: training set, repelling set, and the model that it is blended with."""
     candidates: int = 0
     log_likelihood_rows: int = 0
     fresh_real_rows: int = 0

@@ -5,6 +5,7 @@ import io
 import keyword
 import re
 import shutil
+import tempfile
 import tokenize
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from benchmark.entries import ID, PLACEHOLDER, Entry, find, named
 from benchmark.errors import BadEntry, ThriveError
 from benchmark.loop import run
 from benchmark.rules import Role, Rules
+from benchmark.settings import read_text, shown_name
 from benchmark.tasks.gaussian import Gaussian
 
 CARD = """\
@@ -55,20 +57,26 @@ def create(root: Path, id: str, origin: str, author: str | None) -> Path:
     _check_id(id, folder, known)
     (source,) = named(known, [origin])
     _check_runs(source)
-    strategy = (source.folder / "strategy.py").read_text(encoding="utf-8")
+    strategy = read_text(source.folder / "strategy.py", BadEntry)
     name = id.replace("-", " ").capitalize()
     _ = source.sources  # no link leads out of the entries' folders
-    shutil.copytree(source.folder, folder, ignore=shutil.ignore_patterns("__pycache__", "card.yaml", "README*"))
-    (folder / "strategy.py").write_text(renamed(strategy, source.strategy_class.__name__, id), encoding="utf-8")
-    (folder / "card.yaml").write_text(_card(source, id, name, author), encoding="utf-8")
-    (folder / "README.md").write_text(README.format(name=name, origin=origin), encoding="utf-8")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".new-") as temporary:  # all of it, or none
+        draft = Path(temporary) / id
+        shutil.copytree(source.folder, draft, ignore=shutil.ignore_patterns("__pycache__", "card.yaml", "README*"))
+        (draft / "strategy.py").write_text(renamed(strategy, source.strategy_class.__name__, id), encoding="utf-8")
+        (draft / "card.yaml").write_text(_card(source, id, name, author), encoding="utf-8")
+        (draft / "README.md").write_text(README.format(name=name, origin=origin), encoding="utf-8")
+        draft.rename(folder)
     return folder
 
 
 def _check_id(id: str, folder: Path, known: dict[str, Entry]) -> None:
     if not re.fullmatch(ID, id) or len(id) > 60:
         near = re.sub(r"[^a-z0-9.]+", "-", id.lower()).strip("-.")[:60] or "my-idea"
-        raise BadEntry(f"id '{id}': expected lower-case letters, digits, '-' and '.', at most 60, such as '{near}'.")
+        raise BadEntry(
+            f"id '{shown_name(id)}': expected lower-case letters, digits, '-' and '.', at most 60, such as '{near}'."
+        )
     if id in known or folder.exists():
         where = known[id].folder if id in known else folder
         raise BadEntry(f"id '{id}' is taken: {where}. Choose another, or change that one.")

@@ -23,6 +23,13 @@ if TYPE_CHECKING:
 Under = Literal["current", "first"]
 Vector = NDArray[np.float64]
 
+MOST_SHOWN = 10**300
+"""A float holds no larger power of ten with certainty, and Python's whole numbers have no end."""
+FEATURE_STEP = 1 / 200
+"""Of the pool's standard deviation along an axis."""
+LIKELIHOOD_STEP = 0.01
+"""In nats: log-likelihoods of rows that a Gaussian sampled have standard deviation √(d/2)."""
+
 
 @dataclass
 class Services:
@@ -31,6 +38,7 @@ class Services:
     Attributes:
         history: the pool's, to which bought rows are added.
         models: "current" (of the iteration before, in `keep` of this one) and "first"; none at iteration 1.
+        real_mass: of these models.
     """
 
     task: Task
@@ -41,10 +49,30 @@ class Services:
     seed: int
     t: int
     models: dict[Under, Any] = field(default_factory=dict)
+    real_mass: dict[Under, float] = field(default_factory=dict)
+
+    @cached_property
+    def rng(self) -> Generator:
+        """The strategy's own for this iteration."""
+        return stream(self.seed, "strategy", self.t)  # drawn when asked for: most strategies never do
 
     def features(self, examples: Examples) -> NDArray[np.float64]:
-        """Vectors that describe examples, one a row, under one hidden map for the whole run."""
-        return self.task.features(examples, stream(self.seed, "feature map"))
+        """Vectors that describe examples, one a row: under one hidden map for the run, in track `blind` for the iteration.
+
+        There they are rounded too, so that no digits of a row recognize it later under another map.
+        """
+        found = self._mapped(examples)
+        return found if self.rules.sees_generations else _rounded(found, self._feature_steps)
+
+    def _mapped(self, examples: Examples) -> NDArray[np.float64]:
+        t = 0 if self.rules.sees_generations else self.t
+        return self.task.features(examples, stream(self.seed, "feature map", t))
+
+    @cached_property
+    def _feature_steps(self) -> Vector:
+        """What features are rounded to, along each axis: a share of the pool's standard deviation, in `keep` the same."""
+        pool = self.history.examples[: self.history.starts[-1]]
+        return np.asarray(FEATURE_STEP * self._mapped(pool).std(axis=0))
 
     def log_likelihood(self, examples: Examples, under: Under, per_token: bool) -> Vector:
         """Of each example under a model, in nats."""
@@ -62,7 +90,8 @@ class Services:
         self.meter.log_likelihood_rows += len(examples)
         most = self.rules.max_log_likelihood_rows(self.task.n, self.t)
         within("log-likelihood rows", self.meter.log_likelihood_rows, most)
-        return self.task.log_likelihood(self.models[under], examples, per_token)
+        found = self.task.log_likelihood(self.models[under], examples, per_token)
+        return found if self.rules.sees_generations else _rounded(found, LIKELIHOOD_STEP)
 
     def buy_real(self, count: int) -> None:
         """Add `count` fresh real rows, which nobody has seen, to the history."""
@@ -102,6 +131,11 @@ class Services:
             )
 
 
+def _rounded(values: Vector, step: float | Vector) -> Vector:
+    """To multiples of the step; an axis without spread, of step 0, is one value."""
+    return np.asarray(np.round(values / np.where(step == 0, 1.0, step)) * step)
+
+
 def within(what: str, found: float, most: float) -> None:
     """Refuse more than track and budget allow.
 
@@ -109,4 +143,4 @@ def within(what: str, found: float, most: float) -> None:
         BudgetExceeded: with what was found and what is allowed.
     """
     if found > most * (1 + 1e-9):  # a share is a quotient of sums
-        raise BudgetExceeded(f"{what}: {found:g}, and the track and budget allow {most:g}.")
+        raise BudgetExceeded(f"{what}: {min(found, MOST_SHOWN):g}, and the track and budget allow {most:g}.")

@@ -151,7 +151,10 @@ def _word(table: Table, uniforms: NDArray[np.float64]) -> str:
 
 INSTANCES: dict[str, Any] = {
     "gaussian": Gaussian(2, N),
+    "singular": Gaussian(N, N),  # n ≤ d: no row has a likelihood, and every run diverges at once
     "kde": KDE("moons", 0.3, N),
     "language_model": LanguageModel(N),
 }
-"""By the task-setting that each is of."""
+
+TASK_SETTINGS = {name: name for name in INSTANCES} | {"singular": "gaussian"}
+"""Of which task-setting each is an instance."""

@@ -24,6 +24,11 @@ if TYPE_CHECKING:
 
 Weights = float | NDArray[np.float64]
 
+TINY, HUGE = 1e-100, 1e100
+"""Knobs are within these, so that no product of them is 0 or infinite."""
+LEAST_WEIGHT = 1e-12
+"""Of the largest: a smaller weight counts as 0."""
+
 
 def _differing(given: object, neutral: object) -> set[str]:
     if given is neutral:
@@ -33,7 +38,21 @@ def _differing(given: object, neutral: object) -> set[str]:
 
 def _require(holds: bool, name: str, found: object, expected: str) -> None:
     if not holds:
-        raise ContractBroken(f"{name} is {found!r}: expected {expected}.")
+        shown = repr(found) if not isinstance(found, int) or abs(found) < 10**20 else "a whole number beyond 10²⁰"
+        raise ContractBroken(f"{name} is {shown[:200]}: expected {expected}.")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
+
+
+def _is_within(value: object, least: float, most: float) -> bool:
+    """Whether it is a number, and none outside of these."""
+    return _is_number(value) and bool(least <= value <= most)  # type: ignore[operator]
+
+
+def _is_pair(value: object) -> bool:
+    return isinstance(value, tuple) and len(value) == 2
 
 
 class TrainingSet:
@@ -41,8 +60,9 @@ class TrainingSet:
 
     Args:
         rows: what `pool.all()` or `pool.sample()` gave, or an array of ids; an id may stand twice.
-        weights: one number for all, or one for each row; finite, not negative, not all zero. Only their
-            proportions matter.
+        weights: one number for all, or one for each row, in the order in which the rows are listed, which is that of their
+            features and log-likelihoods; finite, not negative, not all zero. Only their proportions matter, and what is
+            below 10⁻¹² of the largest counts as 0.
     """
 
     def __init__(self, rows: Rows | Ids, weights: Weights = 1.0) -> None:
@@ -63,8 +83,9 @@ class SampleRequest:
     """How the model is sampled.
 
     Attributes:
-        count: candidates to draw; None for n.
-        temperature: τ > 0. Gaussian: Σ → τΣ. KDE: h² → τh². Text: softmax temperature.
+        count: candidates to draw, at least n; None for n.
+        temperature: τ > 0. Gaussian: Σ → τΣ. KDE: h² → τh², with τ·bandwidth_factor² at least 0.1, for less hands back the rows
+            of the training set. Text: softmax temperature.
         top_p: keep the likeliest share p of the model's mass (text: of the next token's).
         preserve_variance: KDE only: shrink samples so that the kernel adds no variance.
     """
@@ -75,10 +96,14 @@ class SampleRequest:
     preserve_variance: bool = False
 
     def __post_init__(self) -> None:
-        _require(self.count is None or (isinstance(self.count, (int, np.integer)) and self.count >= 1),
+        _require(self.count is None or (_is_within(self.count, 1, np.inf) and isinstance(self.count, (int, np.integer))),
                  "SampleRequest.count", self.count, "None or a whole number of at least 1")  # fmt: skip
-        _require(0 < self.temperature < np.inf, "SampleRequest.temperature", self.temperature, "a number above 0")
-        _require(0 < self.top_p <= 1, "SampleRequest.top_p", self.top_p, "a share above 0, at most 1")
+        _require(
+            _is_within(self.temperature, TINY, HUGE), "SampleRequest.temperature", self.temperature, "a number above 0"
+        )
+        _require(_is_within(self.top_p, TINY, 1), "SampleRequest.top_p", self.top_p, "a share above 0, at most 1")
+        _require(isinstance(self.preserve_variance, (bool, np.bool_)), "SampleRequest.preserve_variance", self.preserve_variance,
+                 "True or False")  # fmt: skip
 
     def asks_for(self) -> set[str]:
         """Names of the knobs that are not neutral; the count is no knob."""
@@ -97,7 +122,8 @@ class FitOptions:
         token_loss_clip: text: mask tokens that the model already gives more than this probability.
         blend: ("previous" or "first", weight): (1 - weight) of this model and weight of that one; no effect at
             iteration 1. Gaussian: an average of parameters. KDE: a mixture. Text: an average of network weights.
-            Track `blind` has no "first".
+            Weight at most 0.5; "first" in track `labelled` as much as the cap on real mass allows, in `assisted` at most 2/t
+            too. Track `blind` has no "first".
         negative: (training set, weight γ): model + γ·(model - one also trained on those rows, which count as training
             rows). Gaussian: in mean and log-covariance. Text: in network weights.
     """
@@ -113,16 +139,16 @@ class FitOptions:
     def __post_init__(self) -> None:
         _require(self.bandwidth_rule in (None, "scott", "silverman"), "FitOptions.bandwidth_rule", self.bandwidth_rule,
                  "'scott', 'silverman' or None")  # fmt: skip
-        _require(0 < self.bandwidth_factor < np.inf, "FitOptions.bandwidth_factor", self.bandwidth_factor,
+        _require(_is_within(self.bandwidth_factor, TINY, HUGE), "FitOptions.bandwidth_factor", self.bandwidth_factor,
                  "a number above 0")  # fmt: skip
-        _require(0 <= self.ridge < np.inf, "FitOptions.ridge", self.ridge, "a number of at least 0")
-        _require(-np.inf < self.ddof < np.inf, "FitOptions.ddof", self.ddof, "a finite number")
-        _require(self.blend is None or (self.blend[0] in ("previous", "first") and 0 <= self.blend[1] <= 1),
-                 "FitOptions.blend", self.blend, "('previous' or 'first', weight of 0 to 1), or None")  # fmt: skip
-        _require(self.negative is None or 0 <= self.negative[1] < np.inf, "FitOptions.negative", self.negative,
-                 "(training set, weight of at least 0), or None")  # fmt: skip
-        _require(self.token_loss_clip is None or 0 < self.token_loss_clip <= 1, "FitOptions.token_loss_clip",
+        _require(_is_within(self.ridge, 0, HUGE), "FitOptions.ridge", self.ridge, "a number of at least 0")
+        _require(_is_within(self.ddof, -HUGE, HUGE), "FitOptions.ddof", self.ddof, "a finite number")
+        _require(self.token_loss_clip is None or _is_within(self.token_loss_clip, TINY, 1), "FitOptions.token_loss_clip",
                  self.token_loss_clip, "a probability above 0, or None")  # fmt: skip
+        _require(self.blend is None or (_is_pair(self.blend) and self.blend[0] in ("previous", "first") and _is_within(self.blend[1], 0, 1)),
+                 "FitOptions.blend", self.blend, "('previous' or 'first', weight of 0 to 1), or None")  # fmt: skip
+        _require(self.negative is None or (_is_pair(self.negative) and _is_within(self.negative[1], 0, HUGE)), "FitOptions.negative",
+                 self.negative, "(training set, weight of at least 0), or None")  # fmt: skip
 
     def asks_for(self) -> set[str]:
         """Names of the knobs that are not neutral."""
@@ -184,14 +210,14 @@ class Strategy:
 
     def training_set(self, context: Context, pool: Pool) -> TrainingSet | Rows | Ids:
         """Which rows of the pool train the next model, with which weights: the one method that is required."""
-        raise NotImplementedError(f"{type(self).__name__} must define training_set(context, pool)")
+        raise ContractBroken(f"{type(self).__name__} must define training_set(context, pool).")
 
     def sample_request(self, context: Context) -> SampleRequest:
         """How the model is sampled."""
         return NEUTRAL_REQUEST
 
     def keep(self, context: Context, candidates: Candidates) -> Rows | Ids:
-        """Which candidates enter the pool: the first n."""
+        """Which candidates enter the pool, n at least: the first n."""
         return candidates.first(min(context.n, len(candidates)))
 
     def fit_options(self, context: Context) -> FitOptions:
@@ -222,14 +248,17 @@ def canonical(pool: Pool, answer: TrainingSet | Rows | Ids) -> Weighted:
             spans += [Span(*chunk, weight) for chunk in rows.chunks if isinstance(chunk, tuple) and weight > 0]
             single += [(chunk, weight) for chunk in rows.chunks if not isinstance(chunk, tuple)]
         else:
-            single.append((rows.numbers(), weight))
+            single.append((rows.listed(), weight))
     rows_in_order, weights = _in_order(single)
     largest = max([span.weight for span in spans] + [weights.max(initial=0.0)])
     if not largest > 0:
         raise ContractBroken(f"no row of weight above 0 (pool: {len(pool)} rows): a model needs at least 1.")
     if largest != 1:  # only proportions matter, and no task shall underflow
-        spans = [Span(first, last, weight / largest) for first, last, weight in spans]
-        weights = weights / largest
+        spans = [
+            Span(first, last, weight / largest) for first, last, weight in spans if weight >= LEAST_WEIGHT * largest
+        ]
+        counts = weights >= LEAST_WEIGHT * largest
+        rows_in_order, weights = rows_in_order[counts], weights[counts] / largest
     return Weighted(pool.names.history, tuple(sorted(spans)), rows_in_order, weights)
 
 
@@ -258,7 +287,12 @@ def _named(pool: Pool, rows: Rows | Ids) -> Rows:
 
 
 def _checked(weights: Weights, rows: Rows) -> Weights:
-    array = np.asarray(weights, float)
+    try:
+        array = np.asarray(weights, float)
+    except (TypeError, ValueError, OverflowError):
+        raise ContractBroken(
+            f"weights of type {type(weights).__name__}: give one number, or one for each row."
+        ) from None
     allowed = np.isfinite(array) & (array >= 0)
     if not allowed.all():
         raise ContractBroken(

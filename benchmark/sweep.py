@@ -20,8 +20,9 @@ from benchmark import pins
 from benchmark.digest import digest, digest_of_file
 from benchmark.entries import Entry
 from benchmark.errors import BadParams, ThriveError, Unsupported
+from benchmark.loading import named_run
 from benchmark.loop import run
-from benchmark.params import Params, instances
+from benchmark.params import Params, instances, require_machine
 from benchmark.params import profile as profile_named
 from benchmark.records import Cell, Store, packed
 from benchmark.settings import nearest
@@ -69,6 +70,7 @@ def cells(
     """
     found = []
     for instance in instances(params, profile, task_setting):
+        require_machine(instance)
         pins.verify(root, params, instance.task.pins)
         pinned = digest([params.pins[name].files for name in instance.task.pins])
         wanted = range(instance.seeds) if seeds is None else seeds
@@ -171,7 +173,7 @@ def _limits(seconds: float) -> Iterator[None]:
 
 def _run(cell: Cell, seed: int) -> Iterable[dict[str, Any]]:
     instance = cell.instance
-    return run(instance.task, cell.entry.make, cell.entry.rules, seed, instance.horizon)
+    return named_run(run(instance.task, cell.entry.make, cell.entry.rules, seed, instance.horizon), seed)
 
 
 def provenance(root: Path) -> dict[str, Any]:

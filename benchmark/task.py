@@ -109,7 +109,11 @@ class Task(Protocol):
         """model + weight·(model - other); only where `knobs` has "negative"."""
 
     def diagnostics(self, model: Any, generation: Examples, start: Start, *, full: bool) -> dict[str, float]:
-        """What else describes model and generation; without `full` only what costs next to nothing."""
+        """What else describes model and generation; without `full` only what costs next to nothing.
+
+        Raises:
+            ContractBroken: the sample space is continuous, and the generation hands back real rows as synthetic.
+        """
 
     def show(self, generation: Examples) -> list[str]:
         """A few examples as text, for people to read; empty where there is no text."""

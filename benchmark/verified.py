@@ -227,7 +227,7 @@ def read_form(path: Path) -> Result:
         return Result.model_validate_json(path.read_bytes())
     except ValidationError as problem:
         known = {*Result.model_fields, *(f.name for f in dataclasses.fields(Verified))}
-        line = settings.fault_line(str(path), dict(problem.errors()[0]), known)
+        line = settings.fault_lines(str(path), problem, known).splitlines()[0]
         raise ThriveError(" ".join(line.split())[:500]) from None
 
 

@@ -19,10 +19,11 @@ import numpy as np
 import pandas as pd
 
 from benchmark import duplicates, pins, scoring, verified
-from benchmark.entries import Entry
+from benchmark.entries import Entry, named
 from benchmark.errors import ThriveError, Unsupported
+from benchmark.loading import named_run
 from benchmark.loop import run
-from benchmark.params import Instance, Params, fresh_instances, instances
+from benchmark.params import Instance, Params, fresh_instances, instances, require_machine
 from benchmark.remote import Remote
 from benchmark.rules import Budget
 from benchmark.sandbox import Limits
@@ -55,10 +56,12 @@ def verify(
     found: list[Verified] = []
     isolation: dict[str, str | None] = {}
     runs = chosen(params, profile, tasks, salt, fresh)
+    for instance, _ in runs:  # before anything is computed
+        require_machine(instance)
+        pins.verify(root, params, instance.task.pins)
     for instance, is_fresh in runs:
         new = ", fresh" * is_fresh
         tell(f"{instance.task_setting} {instance.name}{new}: {seeds} runs of {instance.horizon} iterations")
-        pins.verify(root, params, instance.task.pins)
         one = _verified(instance, known, entry, salt, seeds, isolation)
         found.append(replace(one, fresh=is_fresh, numbers=numbers(instance)))
     return {
@@ -100,7 +103,7 @@ def _verified(
 ) -> Verified:
     seeds = seeds_of(salt, count)
     one = Verified(instance.task_setting, instance.name, [int(seed) for seed in seeds], horizon=instance.horizon)
-    base = known[BASE_WORKFLOW[entry.rules.budget]]
+    reference, base = named(known, [scoring.REFERENCE, BASE_WORKFLOW[entry.rules.budget]])
     try:
         entry.must_fit(instance.task_setting)
         with Remote(entry, LIMITS) as remote:
@@ -122,7 +125,7 @@ def _verified(
         one, final=own["final"].tolist(), slope=own["slope"].tolist(), diverged_at=_iterations(own["diverged_at"]),
         base_final=beside["final"].tolist(), base_slope=beside["slope"].tolist(),
         base_diverged_at=_iterations(beside["diverged_at"]), real_loss=own["real_loss"].tolist(),
-        damage=[_damage(instance, known[scoring.REFERENCE], seed) for seed in unit],
+        damage=[_damage(instance, reference, seed) for seed in unit],
     )  # fmt: skip
     return verified.scored(one)
 
@@ -155,7 +158,7 @@ def _side_by_side(
     records: list[list[dict[str, Any]]] = [[] for _ in runners]
     for seed in seeds:
         for kept, (entry, make) in zip(records, runners, strict=True):
-            kept += run(instance.task, make, entry.rules, seed, instance.horizon)
+            kept += named_run(run(instance.task, make, entry.rules, seed, instance.horizon), seed)
     return [_per_seed(instance, entry, kept) for kept, (entry, _) in zip(records, runners, strict=True)]
 
 

@@ -52,8 +52,9 @@ class Selection:
 class View:
     """The same surface as `benchmark.pool.Pool` and its kinds."""
 
-    def __init__(self, line: Line, number: int, size: int) -> None:
+    def __init__(self, line: Line, own: Callable[[], np.random.Generator], number: int, size: int) -> None:
         self._line = line
+        self._own = own  # the context's generator, drawn when asked for
         self._number = number
         self._size = size
 
@@ -64,7 +65,7 @@ class View:
         return self._selection("all", None, self._size)
 
     def sample(self, count: int, rng: np.random.Generator) -> Selection:
-        numbers = draw(len(self), count, rng)
+        numbers = draw(len(self), count, rng, self._own())
         return self.all() if numbers is None else self._selection("drawn", numbers, count)
 
     def rows(self, ids: Any) -> Selection:
@@ -99,13 +100,13 @@ class View:
         return np.array(self._ask("verifier_scores", per_row, _plain_rows(rows)))
 
     def real(self) -> View:
-        return View(self._line, *self._ask("real"))
+        return View(self._line, self._own, *self._ask("real"))
 
     def latest(self) -> View:
-        return View(self._line, *self._ask("latest"))
+        return View(self._line, self._own, *self._ask("latest"))
 
     def generations(self, first: int, last: int) -> View:
-        return View(self._line, *self._ask("generations", first, last))
+        return View(self._line, self._own, *self._ask("generations", first, last))
 
     def _ask(self, method: str, *arguments: Any) -> Any:
         return _asked(self._line, method, view=self._number, arguments=arguments)
@@ -158,16 +159,21 @@ class Worker:
 
     def call(self, method: str, context: dict[str, Any], view: list[int] | None) -> Any:
         """What the strategy's method returns."""
-        given = [] if view is None else [View(self._line, *view)]
-        return _plain(getattr(self._strategy, method)(self._context_of(**context), *given))
+        now = self._context_of(**context)
+        given = [] if view is None else [View(self._line, self._own_rng, *view)]
+        return _plain(getattr(self._strategy, method)(now, *given))
 
     def _context_of(self, t: int, n: int, rng: dict[str, Any]) -> Context:
         if self._context is None or self._context.t != t:
             self._context = Context(t, n, partial(_generator, rng), self._buy)  # type: ignore[arg-type]
         return self._context
 
+    def _own_rng(self) -> np.random.Generator:
+        assert self._context is not None
+        return self._context.rng
+
     def _buy(self, count: int) -> View:
-        return View(self._line, *_asked(self._line, "buy_real", count=count))
+        return View(self._line, self._own_rng, *_asked(self._line, "buy_real", count=count))
 
 
 def _generator(state: dict[str, Any]) -> np.random.Generator:

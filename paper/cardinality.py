@@ -33,7 +33,7 @@ import numpy as np
 import pandas as pd
 
 from benchmark import params, pins
-from benchmark.digest import digest, digest_of_modules
+from benchmark.digest import digest, digest_of_task_setting
 from benchmark.errors import ThriveError
 from benchmark.history import History, Weighted
 from benchmark.loop import start_of
@@ -216,7 +216,7 @@ def _read(kept: Path | None) -> dict[Cell, float]:
 
 def _file(experiment: Experiment, seed: int, pinned: str) -> Path:
     """Where a seed's finished fits are kept: whatever can change them, changes the name."""
-    code = digest_of_modules("benchmark.loop", f"benchmark.tasks.{experiment.task_setting}")
+    code = digest_of_task_setting(experiment.task_setting)
     ours = [inspect.getsource(part) for part in (Experiment, losses, training_set)]
     numbers = [asdict(experiment.task), experiment.steps_of, max(experiment.synthetic)]
     key = digest(code, ours, numbers, seed, pinned)[:32]

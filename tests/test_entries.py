@@ -1,7 +1,11 @@
 """Entries: how a folder is loaded, whose fault it is where it cannot be, and that one bad folder stops nobody else."""
 
 import importlib.metadata
+import itertools
+import os
+import re
 import shutil
+import time
 from pathlib import Path
 
 import pytest
@@ -9,7 +13,7 @@ from click.testing import CliRunner
 
 from benchmark.cli import main
 from benchmark.entries import Entry, find, sound
-from benchmark.errors import BadEntry, Unsupported
+from benchmark.errors import BadEntry, ThriveError, Unsupported
 
 STRATEGY = """
 from benchmark import Strategy
@@ -243,3 +247,185 @@ def test_text_that_could_move_a_cursor_or_fill_a_page_is_refused(mine, key, text
     (mine / "card.yaml").write_text("\n".join([*lines, f"{key}: {text}"]))
     with pytest.raises(BadEntry, match=key):
         _ = Entry(mine).card
+
+
+METHOD = "\n    def {name}({parameters}):\n        return None\n"
+
+
+def with_method(mine: Path, name: str, parameters: str = "self, *anything") -> Entry:
+    (mine / "strategy.py").write_text(STRATEGY + METHOD.format(name=name, parameters=parameters))
+    return Entry(mine)
+
+
+@pytest.mark.parametrize(("name", "near"), [
+    ("sample_requests", "sample_request"), ("sampleRequest", "sample_request"), ("fit_option", "fit_options"), ("fit_opts", "fit_options"),
+    ("keeps", "keep"), ("Keep", "keep"), ("setUp", "setup"), ("set_up", "setup"), ("training_sets", "training_set"),
+])  # fmt: skip
+def test_a_misspelled_method_is_refused_with_the_right_name(mine, name, near):
+    with pytest.raises(
+        BadEntry, match=rf"strategy.py: Mine.{name}: the harness calls no method of that name. Did you mean '{near}'"
+    ):
+        with_method(mine, name).make()
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["_keeps", "__keep", "_sample_requests", "distances", "choose", "weights", "train", "select", "fit", "sample"],
+)
+def test_methods_of_ones_own_are_fine(mine, name):
+    assert with_method(mine, name).make().alpha == 0.25
+
+
+def test_attributes_are_no_methods(mine):
+    (mine / "strategy.py").write_text(
+        STRATEGY + "\n    keeps = 0.5\n    keep = staticmethod(lambda context, candidates: candidates.all())\n"
+    )
+    assert Entry(mine).make().keeps == 0.5
+
+
+@pytest.mark.parametrize(("name", "parameters"), [
+    ("keep", "self, context"), ("keep", "self"), ("keep", ""), ("keep", "self, context, candidates, more"), ("setup", "self"), ("fit_options", "self"),
+    ("sample_request", "self, context, *, other"),
+])  # fmt: skip
+def test_a_method_that_could_not_be_called_is_refused(mine, name, parameters):
+    with pytest.raises(BadEntry, match=rf"strategy.py: Mine.{name}: found {name}\(.*\), expected {name}\(self, "):
+        with_method(mine, name, parameters).make()
+
+
+@pytest.mark.parametrize("parameters", ["self, c, x", "self, *a, **k", "self, context, candidates, more=1"])
+def test_a_method_may_name_its_parameters_as_it_likes(mine, parameters):
+    assert with_method(mine, "keep", parameters).make().alpha == 0.25
+
+
+def test_a_method_that_is_none_is_refused(mine):
+    (mine / "strategy.py").write_text(STRATEGY + "\n    keep = 0.5\n")
+    with pytest.raises(BadEntry, match=r"Mine.keep: found float, expected keep\(self, context, candidates\)"):
+        Entry(mine).make()
+
+
+def test_baselines_have_no_name_that_counts_as_a_slip(root):
+    for found in find(root).values():
+        assert found.strategy_class
+
+
+def chain(card: Path) -> None:
+    card.unlink()
+    card.symlink_to(card.parent / "other")
+    (card.parent / "other").symlink_to(card)
+
+
+def folder(path: Path) -> None:
+    path.unlink(missing_ok=True)
+    path.mkdir()
+
+
+def pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+NO_CARD = {
+    "deep": lambda card: card.write_text("[" * 100_000),
+    "deep pairs": lambda card: card.write_text("{a: " * 3000 + "1" + "}" * 3000),
+    "itself": lambda card: card.write_text("&a [*a]"),
+    "itself within": lambda card: card.write_text(CARD.replace("{alpha: 4}", "&a {alpha: *a}")),
+    "bomb": lambda card: card.write_text(
+        "a: &a [x]\n" + "".join(f"{b}: &{b} [{', '.join([f'*{a}'] * 9)}]\n" for a, b in itertools.pairwise("abcdefghijk"))
+    ),
+    "binary": lambda card: card.write_bytes(bytes(range(256))),
+    "not utf-8": lambda card: card.write_bytes(CARD.replace("Ada", "Adä").encode("latin-1")),
+    "large": lambda card: card.write_text(CARD + "# x\n" * 100_000),
+    "folder": folder,
+    "pipe": pipe,
+    "loop": chain,
+    "empty": lambda card: card.write_text(""),
+    "half a character": lambda card: card.write_text(CARD.replace("For tests.", r'"\ud800"')),
+    "nan": lambda card: card.write_text(CARD.replace("{alpha: 4}", "{alpha: .nan}")),
+    "digits": lambda card: card.write_text(CARD.replace("{alpha: 4}", "{alpha: " + "9" * 5000 + "}")),
+}  # fmt: skip
+NO_ENTRY = {
+    "no python": lambda mine: (mine / "strategy.py").write_text("def f(:"),
+    "zero byte": lambda mine: (mine / "strategy.py").write_text("x = 1\0"),
+    "deep python": lambda mine: (mine / "strategy.py").write_text("x = " + "-" * 20_000 + "1"),
+    "wide python": lambda mine: (mine / "strategy.py").write_text("x = " + "+".join("1" * 3000)),
+    "strategy folder": lambda mine: folder(mine / "strategy.py"),
+    "requirements folder": lambda mine: folder(mine / "requirements.txt"),
+    "requirements binary": lambda mine: (mine / "requirements.txt").write_bytes(b"\xff"),
+    "requirements": lambda mine: (mine / "requirements.txt").write_text("--index-url x"),
+    "loop": lambda mine: (mine / "data").symlink_to(mine / "data"),
+    "link out": lambda mine: (mine / "data").symlink_to("/etc"),
+}
+
+
+@pytest.mark.parametrize("how", [*NO_CARD, *NO_ENTRY])
+def test_what_is_no_entry_is_left_out_with_one_line_and_stops_nobody(clone, monkeypatch, how):
+    monkeypatch.chdir(clone)
+    if how in NO_CARD:
+        NO_CARD[how](clone / "submissions" / "mine" / "card.yaml")
+    else:
+        NO_ENTRY[how](clone / "submissions" / "mine")
+    text = (clone / "params.yaml").read_text()
+    (clone / "params.yaml").write_text(
+        text.replace("entries: [real-only, replace, accumulate, accumulate-subsample]\n", "\n", 1)
+    )
+    started = time.process_time()
+    for words in (["list"], ["run", "--profile", "smoke", "-t", "gaussian", "--dry-run"]):
+        outcome = CliRunner().invoke(main, words)
+        assert isinstance(outcome.exception, SystemExit | None)
+        [line] = [line for line in outcome.stderr.splitlines() if line.startswith("left out: ")]
+        assert "submissions/mine" in line
+        assert "accumulate" in outcome.stdout
+    assert time.process_time() - started < 20  # of which most is Python's own parser
+
+
+def test_the_board_leaves_out_an_entry_whose_card_cannot_be_read(root, tmp_path, monkeypatch):
+    for name in ("baselines", "submissions", "params.yaml"):
+        (shutil.copytree if (root / name).is_dir() else shutil.copy)(root / name, tmp_path / name)
+    for name in ("about.json", "scores.parquet", "curves.parquet"):
+        (tmp_path / "leaderboard").mkdir(exist_ok=True)
+        shutil.copy(root / "leaderboard" / name, tmp_path / "leaderboard")
+    folder(tmp_path / "baselines" / "anchor-0.5" / "card.yaml")
+    built = []
+
+    def build(results, cards):
+        built.append(set(results.scores["entry"]))
+        assert built[0] <= set(cards)
+        raise ThriveError("enough")
+
+    monkeypatch.setattr("leaderboard.build.build", build)
+    monkeypatch.chdir(tmp_path)
+    outcome = CliRunner().invoke(main, ["board"])
+    assert "left out: " in outcome.stderr
+    assert "anchor-0.5/card.yaml: expected a file, found a folder" in outcome.stderr
+    assert ["anchor-0.1" in ids and "anchor-0.5" not in ids for ids in built] == [True]
+
+
+@pytest.mark.parametrize(("code", "complaint"), [
+    ("return pool.all() if context.t < 3 else 1 / 0", r"StrategyFailed: ZeroDivisionError: division by zero \(.*strategy.py:9: .*\) \(seed 0, iteration 3\)"),
+    ("return pool.all() if context.t < 2 else None", r"ContractBroken: training_set\(\) at iteration 2: returned nothing.* \(seed 0\)"),
+    ("raise SystemExit('enough')", r"StrategyFailed: SystemExit: enough \(.*\) \(seed 0, iteration 1\)"),
+    ("return pool.sample('x', context.rng)", r"\(.*strategy.py:9: .*\) \(seed 0, iteration 1\)|at iteration 1: .*\(seed 0\)"),
+])  # fmt: skip
+def test_an_error_of_an_entry_names_seed_and_iteration(clone, mine, monkeypatch, code, complaint):
+    monkeypatch.chdir(clone)
+    (mine / "strategy.py").write_text(STRATEGY.replace("return pool.all()", code))
+    outcome = CliRunner().invoke(
+        main, ["run", "--only", "-s", "mine", "--profile", "smoke", "-t", "gaussian", "-j", "1"]
+    )
+    assert re.search(complaint, outcome.stderr), outcome.stderr
+    assert "Traceback" not in outcome.output
+
+
+def test_a_strategy_without_its_one_method_is_told_so(clone, mine, monkeypatch):
+    monkeypatch.chdir(clone)
+    (mine / "strategy.py").write_text(
+        "from benchmark import Strategy\nclass Mine(Strategy):\n    def __init__(self, alpha): ...\n"
+    )
+    outcome = CliRunner().invoke(
+        main, ["run", "--only", "-s", "mine", "--profile", "smoke", "-t", "gaussian", "-j", "1"]
+    )
+    assert (
+        "ContractBroken: training_set() at iteration 1: Mine must define training_set(context, pool). (seed 0)"
+        in outcome.stderr
+    )
+    assert "Traceback" not in outcome.output

@@ -2,13 +2,17 @@
 
 import numpy as np
 import pytest
+from conftest import ENTRIES
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import multivariate_normal
 
 from benchmark.history import History, Span, Weighted
+from benchmark.loop import run
 from benchmark.strategy import NEUTRAL, FitOptions, SampleRequest
-from benchmark.tasks.gaussian import Gaussian, Normal, statistic
+from benchmark.streams import stream
+from benchmark.task import Start
+from benchmark.tasks.gaussian import Gaussian, Normal, Truth, statistic
 
 RNG = np.random.default_rng(0)
 
@@ -91,12 +95,42 @@ def test_ddof_divides_by_n_minus_ddof():
 
 
 def test_test_loss_is_the_expected_negative_log_likelihood():
-    """Against a mean over 400,000 draws from the truth."""
-    model = Normal(np.array([0.5, -1.0]), np.array([[1.5, 0.4], [0.4, 0.7]]))
-    draws = RNG.standard_normal((400_000, 2))
-    losses = -multivariate_normal(model.mean, model.covariance).logpdf(draws)
+    """Against a mean over 400,000 draws from the truth, minus log |det A|, which makes truths of all scales comparable."""
+    truth = Truth.drawn(2, RNG)
+    covariance = truth.spread @ np.array([[1.5, 0.4], [0.4, 0.7]]) @ truth.spread.T
+    model = Normal(truth.shift + truth.spread @ [0.5, -1.0], covariance)
+    draws = truth.sample(400_000, RNG)
+    losses = -multivariate_normal(model.mean, model.covariance).logpdf(draws) - np.log(np.linalg.det(truth.spread))
     error = losses.std() / np.sqrt(len(losses))
-    assert abs(losses.mean() - Gaussian(2, 8).test_loss(model, None)) < 4 * error
+    assert abs(losses.mean() - Gaussian(2, 8).test_loss(model, truth)) < 4 * error
+
+
+@pytest.mark.parametrize("d", [1, 2, 10])
+def test_truths_are_drawn_by_seed_and_well_conditioned(d):
+    """Their samples have the covariance A Aᵀ, whitening makes them N(0, I), and A has condition number 10 at most."""
+    truths = [Gaussian(d, 8).world(stream(seed, "world")) for seed in range(50)]
+    assert len({truth.shift[0] for truth in truths}) == 50
+    assert max(np.linalg.cond(truth.spread) for truth in truths) <= 10 * (1 + 1e-9)
+    if d > 1:  # a multiple of I is far from the truth, so that knowing the family is no knowledge of the draw
+        assert np.mean([np.linalg.cond(truth.spread) for truth in truths]) > 2
+    x = truths[0].sample(100_000, RNG)
+    np.testing.assert_allclose(np.cov(truths[0].whiten(x).T).reshape(d, d), np.eye(d), atol=5 * np.sqrt(2 / 100_000))
+    assert truths[0].log_determinant == pytest.approx(np.linalg.slogdet(truths[0].spread)[1])
+
+
+@pytest.mark.parametrize("id", ["replace", "accumulate", "accumulate-subsample", "real-only"])
+def test_workflows_do_to_any_truth_what_they_do_to_the_standard_one(id):
+    """They are affine-equivariant: with one noise, losses and diagnostics in the truth's coordinates are those under N(0, I)."""
+
+    class Standard(Gaussian):
+        def world(self, rng):
+            return Truth(np.zeros(self.d), np.eye(self.d))
+
+    entry = ENTRIES[id]
+    one, other = (list(run(kind(3, 30), entry.make, entry.rules, 5, 20)) for kind in (Gaussian, Standard))
+    for a, b in zip(one, other, strict=True):
+        for name in ("test_loss", "mean_error", "trace_ratio", "log_determinant_ratio", "real_loss", "simplest_loss"):
+            assert a[name] == pytest.approx(b[name], rel=1e-7), name
 
 
 def test_test_loss_is_right_up_to_condition_number_1e9():
@@ -108,7 +142,8 @@ def test_test_loss_is_right_up_to_condition_number_1e9():
     model = Normal(mean, (rotation * values) @ rotation.T)
     offset = (rotation.T @ mean) ** 2 / values
     expected = 0.5 * (d * np.log(2 * np.pi) + np.log(values).sum() + (1 / values).sum() + offset.sum())
-    assert Gaussian(d, 100).test_loss(model, None) == pytest.approx(expected, rel=1e-6)
+    standard = Truth(np.zeros(d), np.eye(d))
+    assert Gaussian(d, 100).test_loss(model, standard) == pytest.approx(expected, rel=1e-6)
 
 
 def test_a_lost_direction_is_divergence_and_the_run_goes_on():
@@ -117,10 +152,12 @@ def test_a_lost_direction_is_divergence_and_the_run_goes_on():
     history = History(RNG.standard_normal((4, 5)))
     model = task.fit(Weighted(history, (Span(0, 1, 1.0),)), NEUTRAL, None)
     assert model.whitening is None
-    assert task.test_loss(model, None) == np.inf
+    truth = Truth.drawn(5, np.random.default_rng(0))
+    assert task.test_loss(model, truth) == np.inf
     samples = task.sample(model, 100, SampleRequest(), np.random.default_rng(1)).examples
     assert np.linalg.matrix_rank(samples - model.mean, tol=1e-6) == 3
-    assert np.isfinite(task.diagnostics(model, samples, None, full=True)["wasserstein2_squared"])
+    start = Start(truth, None, truth, model, 0.0, 0.0)
+    assert np.isfinite(task.diagnostics(model, samples, start, full=True)["wasserstein2_squared"])
 
 
 def test_samples_have_the_covariance_times_temperature():

@@ -170,3 +170,13 @@ def test_diagnostics_know_good_samples_from_bad():
     assert max(bad["precision"], bad["recall"]) == 0
     square = task.diagnostics(model, RNG.random((5000, 2)), start, full=True)
     assert square["entropy"] == pytest.approx(0, abs=0.1)
+
+
+@pytest.mark.parametrize("rows", [1, 2, 3])
+def test_diagnostics_survive_a_generation_of_a_row(rows):
+    """What needs neighbours is no number where there are none; everything else is one."""
+    task = KDE("moons", 0.3, 12)
+    start = start_of(task, 0)
+    found = task.diagnostics(start.model, start.real[:rows] + 0.5, start, full=True)
+    assert {name for name, value in found.items() if not np.isfinite(value)} == ({"entropy"} if rows == 1 else set())
+    assert (found["recall"] == 0) == (rows == 1)

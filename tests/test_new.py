@@ -1,5 +1,6 @@
 """`thrive new`: what it writes runs at once, and measures what its origin measures."""
 
+import errno
 import re
 import shutil
 import subprocess
@@ -120,3 +121,16 @@ def test_only_the_name_changes():
     )
     expected = "class MyIdea(Base):\n    '''Old as ever.'''  # Old\n    def f(self): return MyIdea, Older, super(MyIdea, self), 'Old'\n"
     assert scaffold.renamed(code, "Old", "my-idea") == expected
+
+
+def test_a_full_disk_leaves_nothing_half_written(clone, monkeypatch):
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(scaffold, "_card", full)
+    outcome = thrive("new", "my-idea")
+    assert (
+        outcome.output
+        == "Error: No space left on device. Free some space and repeat the command: what is finished is kept.\n"
+    )
+    assert list((clone / "submissions").iterdir()) == []

@@ -1,5 +1,6 @@
 """The whole pipeline through DVC, in a clone of its own: profile smoke."""
 
+import ast
 import json
 import os
 import shutil
@@ -8,6 +9,10 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
+
+from benchmark.digest import CORE, program
+from benchmark.tasks import TASKS
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +50,119 @@ def call(clone: Path, *words: str) -> str:
     done = subprocess.run(words, cwd=clone, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr
+
+
+STALE = """
+import sys
+from pathlib import Path
+from dvc.repo import Repo
+
+def is_stale(stage):
+    return bool(Repo().status(targets=[stage]))
+
+stage, *files = sys.argv[1:]
+for name in [None, *files]:
+    path = Path(name or "README.md")
+    before = path.read_bytes()
+    path.write_bytes(before + b"\\n# An edit.\\n")
+    print(name, is_stale(stage))
+    path.write_bytes(before)
+"""
+
+
+def imported(root: Path, module: str, commands: tuple[str, ...] = ()) -> set[Path]:
+    """The files that a module and all that it imports are in; of the command line, those that some commands import."""
+    found: set[Path] = set()
+    waiting = [module]
+    while waiting:
+        name = waiting.pop()
+        base = root.joinpath(*name.split("."))
+        path = base / "__init__.py" if base.is_dir() else base.with_suffix(".py")
+        if path in found or not path.is_file():
+            continue
+        found.add(path)
+        tree = ast.parse(path.read_text())
+        if name == module and commands:  # without the bodies of the other commands
+            tree.body = [
+                f for f in tree.body if not isinstance(f, ast.FunctionDef) or not f.decorator_list or f.name in commands
+            ]
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and node.module:
+                waiting += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    return found
+
+
+CLOSURE_OF_RUN = {"benchmark.cli", "benchmark.params", "benchmark.sweep", "benchmark.records", "benchmark.pins", "benchmark.settings",
+                  "benchmark.digest", "benchmark.meaning", "benchmark.dump", "benchmark.loop", "benchmark.results"}  # fmt: skip
+
+
+def closure_of_run(root: Path) -> set[str]:
+    """All of our code that `thrive run` may go through."""
+    found = imported(root, "benchmark.cli", ("run",))
+    for task in TASKS:
+        found |= imported(root, f"benchmark.tasks.{task}")
+    return {str(path.relative_to(root)) for path in found}
+
+
+def covers(deps: list[str], path: str) -> bool:
+    """As DVC sees it: a dependency is a file, or a folder with all that is in it."""
+    return any(path == dep or path.startswith(f"{dep}/") for dep in deps)
+
+
+RENDERERS = (
+    "leaderboard/html.py",
+    "leaderboard/page/board.html",
+    "leaderboard/write.py",
+    "paper/figures.py",
+    "paper/report.py",
+)
+
+
+@pytest.mark.parametrize("pipeline", ["dvc.yaml", "paper/dvc.yaml"])
+def test_a_score_depends_on_all_code_of_a_run_and_on_no_renderer(root, pipeline):
+    stages = yaml.safe_load((root / pipeline).read_text())["stages"]
+    scores = [
+        stage.get("do", stage) for name, stage in stages.items() if "thrive run" in str(stage.get("do", stage)["cmd"])
+    ]
+    scores = [stage for stage in scores if isinstance(stage["cmd"], str)]  # the leaderboard's makes pages too
+    closure = closure_of_run(root)
+    assert {f"{name.replace('.', '/')}.py" for name in CLOSURE_OF_RUN} <= closure
+    assert scores
+    for stage in scores:
+        assert [path for path in closure if not covers(stage["deps"], path)] == []
+        assert [path for path in RENDERERS if covers(stage["deps"], path)] == []
+
+
+def test_the_board_depends_on_all_code_that_makes_it(root):
+    deps = yaml.safe_load((root / "dvc.yaml").read_text())["stages"]["leaderboard"]["deps"]
+    made_by = imported(root, "benchmark.cli", ("run", "score", "board"))
+    made_by -= {path for path in made_by if path.name == "__init__.py"}  # which only say what is beside them
+    assert [path for path in made_by if not covers(deps, str(path.relative_to(root)))] == []
+
+
+@pytest.mark.parametrize(("stage", "module"), [
+    ("cardinality", "paper.cardinality"), ("collapse_time", "paper.collapse_time"), ("statistics", "leaderboard.coverage"),
+])  # fmt: skip
+def test_what_keeps_no_cells_depends_on_the_code_of_its_numbers(root, stage, module):
+    """And on nothing else, for it takes long: what it reaches of what decides a number."""
+    deps = yaml.safe_load((root / "paper" / "dvc.yaml").read_text())["stages"][stage]["deps"]
+    decides = {d.module.path for task in TASKS for d in program().closure(*CORE, f"benchmark.tasks.{task}")}
+    reached = imported(root, module) & decides - {root / "benchmark" / "errors.py"}
+    assert len(reached) > 7
+    assert [path for path in reached if not covers(deps, str(path.relative_to(root)))] == []
+
+
+def test_an_edit_of_any_code_of_a_run_makes_its_stage_stale(clone, tmp_path):
+    """Every module in turn, by DVC itself, which is told that what the stage makes is up to date."""
+    folder = shutil.copytree(clone, tmp_path / "clone", symlinks=True)
+    made = folder / "results" / "smoke" / "gaussian"
+    made.mkdir(parents=True)
+    (made / "about.json").write_text("{}\n")
+    call(folder, "dvc", "commit", "--force", "score@gaussian")
+    files = sorted(closure_of_run(folder))
+    printed = call(folder, sys.executable, "-c", STALE, "score@gaussian", *RENDERERS, *files)
+    found = dict(line.rsplit(" ", 1) for line in printed.splitlines() if line.endswith(("True", "False")))
+    assert found == dict.fromkeys(("None", *RENDERERS), "False") | dict.fromkeys(files, "True")
 
 
 def test_the_pipeline_end_to_end(clone):

@@ -69,7 +69,8 @@ def test_features_of_some_rows_come_in_the_order_of_their_ids():
     def look(context, candidates):
         ids = candidates.ids
         np.testing.assert_array_equal(candidates.features(ids[3:6]), candidates.features()[3:6])
-        np.testing.assert_array_equal(candidates.features(candidates.all()), candidates.features(np.sort(ids)))
+        np.testing.assert_array_equal(candidates.features(candidates.all()), candidates.features(ids))
+        np.testing.assert_array_equal(candidates.features(ids[::-1]), candidates.features()[::-1])
 
     records(strategy(keep=keeping(look)), LABELLED)
 
@@ -197,11 +198,13 @@ def test_a_verifier_knows_real_from_synthetic(task):
 
 
 def test_a_verifier_of_a_gaussian_is_the_log_ratio():
-    """With many held-back rows it is log N(0, I) - log model, within sampling error."""
-    model = TASK.fit(_rows(RNG.standard_normal((12, 2)) * 2 + 1), FitOptions(), None)
-    x = RNG.standard_normal((50, 2))
-    expected = multivariate_normal(np.zeros(2)).logpdf(x) - multivariate_normal(model.mean, model.covariance).logpdf(x)
-    held_back = TASK.held_back(None, 200_000, np.random.default_rng(1))
+    """With many held-back rows it is log truth - log model, within sampling error."""
+    truth = TASK.world(np.random.default_rng(0))
+    model = TASK.fit(_rows(truth.sample(12, RNG) * 2 + 1), FitOptions(), None)
+    x = truth.sample(50, RNG)
+    real = multivariate_normal(truth.shift, truth.spread @ truth.spread.T)
+    expected = real.logpdf(x) - multivariate_normal(model.mean, model.covariance).logpdf(x)
+    held_back = TASK.held_back(truth, 200_000, np.random.default_rng(1))
     np.testing.assert_allclose(TASK.log_ratio(held_back, model, x), expected, atol=0.05)
 
 

@@ -24,6 +24,9 @@ class AnchoredResampling(Strategy):
         return SampleRequest(count=2 * context.n)
 
     def keep(self, context, candidates):
-        ratio = candidates.log_likelihood(under="first") - candidates.log_likelihood(under="current")
+        first, current = candidates.log_likelihood(under="first"), candidates.log_likelihood(under="current")
+        ratio = np.subtract(
+            first, current, out=np.zeros(len(first)), where=np.isfinite(current)
+        )  # a singular model has no density
         keys = np.minimum(ratio, math.log(self.clip)) + context.rng.gumbel(size=len(ratio))
         return candidates.ids[np.argsort(-keys)[: context.n]]

@@ -8,9 +8,10 @@ Source: Kazdan et al., Collapse or Thrive? (ICML 2025), appendix; Ewens, Mathema
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 import numpy as np
+from annotated_types import Interval
 from numpy.typing import NDArray
 from scipy.special import entr
 
@@ -38,8 +39,8 @@ class Discrete:
     seeds_per_cell: ClassVar[int] = 25
     pins: ClassVar[tuple[str, ...]] = ()
 
-    outcomes: int
-    n: int
+    outcomes: Annotated[int, Interval(ge=2, le=10**6)]
+    n: Annotated[int, Interval(ge=1, le=10**8)]
 
     def __post_init__(self) -> None:
         if self.outcomes < 2:

@@ -1,15 +1,20 @@
-"""Multivariate Gaussian estimation: the truth is N(0, I_d), the model N(μ, Σ) by weighted maximum likelihood.
+"""Multivariate Gaussian estimation: the truth is N(m, A Aᵀ), drawn by seed, the model N(μ, Σ) by weighted maximum likelihood.
+
+The paper's truth is N(0, I). Its three workflows are affine-equivariant: they do to m + A z what they do to z. So losses and
+diagnostics are taken in the truth's own coordinates z = A⁻¹(x - m), where the numbers are the paper's, and no strategy gains by
+knowing a truth that is the same for every seed.
 
 Source: Kazdan et al., Collapse or Thrive? (ICML 2025), section 2: mean and biased covariance (ddof 0).
 """
 
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
+from annotated_types import Interval
 from numpy.typing import NDArray
 from scipy.linalg import blas, lapack
 from scipy.special import gammaincinv
@@ -27,6 +32,8 @@ Vector = NDArray[np.float64]
 Matrix = NDArray[np.float64]
 
 LOG_2PI = float(np.log(2 * np.pi))
+LOG_CONDITION = float(np.log(10))
+"""Of A at most: shrinking a covariance towards a multiple of I is a large error then, and the coordinates cost one digit."""
 
 
 class Statistic(NamedTuple):
@@ -44,6 +51,7 @@ class Normal:
 
     mean: Vector
     covariance: Matrix
+    seen: list[Any] = field(default_factory=list)  # a truth, and this model in its coordinates
 
     @cached_property
     def eigenvalues(self) -> Vector:
@@ -89,6 +97,53 @@ class Normal:
         return -np.inf if self.whitening is None else -2 * float(np.log(self.whitening.diagonal()).sum())
 
 
+@dataclass(frozen=True, eq=False)
+class Truth:
+    """N(shift, spread·spreadᵀ), where real data come from.
+
+    Attributes:
+        shift: m, shape (d,).
+        spread: A, shape (d, d), lower triangular with a positive diagonal.
+    """
+
+    shift: Vector
+    spread: Matrix
+
+    @classmethod
+    def drawn(cls, d: int, rng: "Generator") -> "Truth":
+        """A Aᵀ = s² Q D² Qᵀ with a uniform rotation Q, D log-uniform within a factor of 10, and a scale s."""
+        rotation = np.linalg.qr(rng.standard_normal((d, d)))[0]
+        scales = np.exp(rng.uniform(-1, 1) + LOG_CONDITION * rng.uniform(-0.5, 0.5, d))
+        spread = np.linalg.cholesky((rotation * scales**2) @ rotation.T)
+        return cls(scales.max() * rng.standard_normal(d), np.asarray(spread))
+
+    @cached_property
+    def inverse(self) -> Matrix:
+        """A⁻¹."""
+        return np.asarray(lapack.dtrtri(self.spread, lower=1)[0])
+
+    @cached_property
+    def log_determinant(self) -> float:
+        """log |det A|."""
+        return float(np.log(self.spread.diagonal()).sum())
+
+    def sample(self, count: int, rng: "Generator") -> Examples:
+        """Shape (count, d): m + A z."""
+        return np.asarray(rng.standard_normal((count, len(self.shift))) @ self.spread.T + self.shift)
+
+    def whiten(self, examples: Examples) -> Examples:
+        """z = A⁻¹(x - m) of each example."""
+        return np.asarray((examples - self.shift) @ self.inverse.T)
+
+    def seen_from(self, model: Normal) -> Normal:
+        """The model in the truth's own coordinates, where the truth is N(0, I)."""
+        if not model.seen or model.seen[0] is not self:
+            covariance = self.inverse @ model.covariance @ self.inverse.T
+            model.seen[:] = self, Normal(self.inverse @ (model.mean - self.shift), (covariance + covariance.T) / 2)
+        seen: Normal = model.seen[1]
+        return seen
+
+
 @dataclass(frozen=True)
 class Gaussian:
     """An instance: d dimensions, n examples a generation, and the temperature that its sampler adds to everyone's."""
@@ -99,9 +154,9 @@ class Gaussian:
     seeds_per_cell: ClassVar[int] = 25
     pins: ClassVar[tuple[str, ...]] = ()
 
-    d: int
-    n: int
-    sampler_temperature: float = 1.0
+    d: Annotated[int, Interval(ge=1, le=10**5)]
+    n: Annotated[int, Interval(ge=2, le=10**8)]  # one point has no spread
+    sampler_temperature: Annotated[float, Interval(ge=0.01, le=100)] = 1.0
 
     @property
     def name(self) -> str:
@@ -111,18 +166,19 @@ class Gaussian:
     def dimension(self) -> int:
         return self.d
 
-    def world(self, rng: "Generator") -> None:
-        """Nothing is fixed behind N(0, I)."""
+    def world(self, rng: "Generator") -> Truth:
+        return Truth.drawn(self.d, rng)
 
-    def real_data(self, world: None, count: int, rng: "Generator", skip: int = 0) -> Examples:
-        """Shape (count, d), from N(0, I)."""
-        return rng.standard_normal((count, self.d))
+    def real_data(self, world: Truth, count: int, rng: "Generator", skip: int = 0) -> Examples:
+        """Shape (count, d), from the truth."""
+        return world.sample(count, rng)
 
-    def held_back(self, world: None, count: int, rng: "Generator") -> Examples:
+    def held_back(self, world: Truth, count: int, rng: "Generator") -> Examples:
         return self.real_data(world, count, rng)
 
-    def held_out(self, world: None, rng: "Generator") -> None:
-        """No test data: the test loss is exact."""
+    def held_out(self, world: Truth, rng: "Generator") -> Truth:
+        """The truth itself: no test data, the test loss is exact."""
+        return world
 
     def fit(self, training_set: Weighted, options: "FitOptions", draw_rng: Callable[[], "Generator"]) -> Normal:
         """Σ = scatter / (Σw·(1 - ddof/N)), N = (Σw)²/Σw², which for unit weights is scatter / (n - ddof); plus ridge·(tr Σ/d)·I."""
@@ -137,24 +193,28 @@ class Gaussian:
             covariance += options.ridge * covariance.trace() / self.d * np.eye(self.d)
         return Normal(total.mean, covariance)
 
-    def test_loss(self, model: Normal, test: None) -> float:
-        """Exact expected negative log-likelihood under N(0, I), in nats per example.
+    def test_loss(self, model: Normal, test: Truth) -> float:
+        """Exact expected negative log-likelihood under the truth, minus log |det A|, in nats per example.
+
+        That is the loss of the model (μ, Σ) in the truth's coordinates, under N(0, I).
 
         Returns:
-            ½[d log 2π + log det Σ + tr Σ⁻¹ + μᵀΣ⁻¹μ]; +inf where Σ is singular.
+            ½[d log 2π + log det Σ + tr Σ⁻¹ + μᵀΣ⁻¹μ]; +inf where Σ is singular, there or in the coordinates of the data.
 
         Source:
             Bishop, Pattern Recognition and Machine Learning (2006), eq. 2.43, averaged over x.
         """
-        if model.whitening is None:
+        seen = test.seen_from(model)
+        if model.whitening is None or seen.whitening is None:
             return float("inf")
-        trace_of_inverse = float(np.vdot(model.whitening, model.whitening))
-        offset = model.whitening @ model.mean
-        return 0.5 * (self.d * LOG_2PI + model.log_determinant + trace_of_inverse + float(offset @ offset))
+        trace_of_inverse = float(np.vdot(seen.whitening, seen.whitening))
+        offset = seen.whitening @ seen.mean
+        return 0.5 * (self.d * LOG_2PI + seen.log_determinant + trace_of_inverse + float(offset @ offset))
 
-    def simplest_loss(self, real: Examples, test: None) -> float:
-        """Of N(x, I) around a single real example x, the mean over the real data: ½[d log 2π + d + mean ‖x‖²]."""
-        return 0.5 * (self.d * LOG_2PI + self.d + float(np.vdot(real, real)) / len(real))
+    def simplest_loss(self, real: Examples, test: Truth) -> float:
+        """Of N(x, A Aᵀ) around a single real example x, the mean over the real data: ½[d log 2π + d + mean ‖z‖²]."""
+        z = test.whiten(real)
+        return 0.5 * (self.d * LOG_2PI + self.d + float(np.vdot(z, z)) / len(z))
 
     def sample(self, model: Normal, count: int, request: "SampleRequest", rng: "Generator") -> Sampled:
         """Shape (count, d), from N(μ, τΣ); top-p cuts at the ellipsoid that holds the share p of the mass."""
@@ -173,7 +233,7 @@ class Gaussian:
         return radii
 
     def features(self, examples: Examples, rng: "Generator") -> Matrix:
-        """The examples under x → A x + b, A = Q₁ D Q₂ with scales e^±1 and an offset: N(0, I) is no shortcut there."""
+        """The examples under x → B x + b, B = Q₁ D Q₂ with scales e^±1 and an offset."""
         turned = [np.linalg.qr(rng.standard_normal((self.d, self.d)))[0] for _ in range(2)]
         scales, offset = np.exp(rng.uniform(-1, 1, self.d)), 10 * rng.standard_normal(self.d)
         return np.asarray(examples @ (turned[0] * scales) @ turned[1] + offset)
@@ -187,10 +247,11 @@ class Gaussian:
         return density
 
     def log_ratio(self, held_back: Examples, model: Normal, examples: Examples) -> Vector:
-        """By a Gaussian fitted to the held-back examples."""
+        """By a Gaussian fitted to the held-back examples; 0 where neither has a density, which tells nothing."""
         total = _of_rows(held_back)
-        real = Normal(total.mean, total.scatter / total.mass)
-        return self.log_likelihood(real, examples, False) - self.log_likelihood(model, examples, False)
+        real = self.log_likelihood(Normal(total.mean, total.scatter / total.mass), examples, False)
+        own = self.log_likelihood(model, examples, False)
+        return np.subtract(real, own, out=np.zeros_like(own), where=np.isfinite(real) | np.isfinite(own))
 
     def blend(self, model: Normal, other: Normal, weight: float) -> Normal:
         """An average of means and covariances."""
@@ -208,19 +269,20 @@ class Gaussian:
         return Normal((1 + weight) * model.mean - weight * other.mean, (vectors * np.exp(values)) @ vectors.T)
 
     def diagnostics(self, model: Normal, generation: Examples, start: Start, *, full: bool) -> dict[str, float]:
-        """The paper's: error of the mean, trace and determinant, relative to the truth; and a 1-D marginal.
+        """In the truth's coordinates the paper's: error of the mean, trace and determinant, relative to the truth; and a 1-D marginal.
 
         With `full` also the squared 2-Wasserstein distance to the truth and the shares of the generation outside the
         balls that hold .99 (its tails) and .999 of the truth.
         """
+        seen = start.test.seen_from(model)
         cheap = {
-            "mean_error": float(model.mean @ model.mean),  # ‖μ - μ0‖²
-            "trace_ratio": float(model.covariance.trace()) / self.d,
-            "log_determinant_ratio": model.log_determinant,  # log(det Σ / det I)
-            "marginal_mean": float(model.mean[0]),
-            "marginal_variance": float(model.covariance[0, 0]),
+            "mean_error": float(seen.mean @ seen.mean),  # ‖μ - μ0‖²
+            "trace_ratio": float(seen.covariance.trace()) / self.d,
+            "log_determinant_ratio": seen.log_determinant,  # log(det Σ / det I)
+            "marginal_mean": float(seen.mean[0]),
+            "marginal_variance": float(seen.covariance[0, 0]),
         }
-        return cheap | (self._full_diagnostics(model, generation) if full else {})
+        return cheap | (self._full_diagnostics(seen, start.test.whiten(generation)) if full else {})
 
     def _full_diagnostics(self, model: Normal, generation: Examples) -> dict[str, float]:
         # W2² = ‖μ‖² + tr(Σ + I - 2 Σ^½): Givens and Shortt (1984), Proposition 7.

@@ -6,12 +6,15 @@ Source: Kazdan et al., Collapse or Thrive? (ICML 2025), section 3. Data sets: sc
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import numpy as np
+from annotated_types import Interval
 from numpy.typing import NDArray
 
+from benchmark.errors import ContractBroken
 from benchmark.history import Examples, History, Weighted, real_data_only
+from benchmark.strategy import NEUTRAL_REQUEST
 from benchmark.task import Sampled, Start
 
 if TYPE_CHECKING:
@@ -37,6 +40,11 @@ LEAST_EXPONENT = -700.0
 PLAIN_SUM_IS_EXACT = 1e-280
 """A sum of kernels above this, beside weights of at most 1, lost nothing: e^-700 is 1e-304."""
 LEAST_SHARE = 1e-9
+LEAST_NOISE = 0.1
+"""Of a sample's variance around its row, relative to the neutral h²."""
+NEAR = 0.1
+"""In neutral bandwidths: a row that is nearer to a real one may be its copy."""
+NEUTRAL_ROWS = 2000
 NEIGHBOURS = 5
 
 
@@ -49,6 +57,7 @@ class KernelDensity:
 
     training_set: Weighted
     bandwidth: float
+    factor: float = 1.0  # of the bandwidth that the instance or the rule has
     others: "tuple[tuple[float, KernelDensity], ...]" = ()
     _known: list[Any] = field(default_factory=list)  # test points, and its own log density there
 
@@ -98,9 +107,9 @@ class KDE:
     pins: ClassVar[tuple[str, ...]] = ()
 
     data: Literal["blobs", "circles", "moons", "swiss_roll"]
-    bandwidth: float | Rule
-    n: int
-    sampler_temperature: float = 1.0
+    bandwidth: Annotated[float, Interval(ge=1e-4, le=1e4)] | Rule
+    n: Annotated[int, Interval(ge=2, le=10**7)]  # diagnostics need a neighbour
+    sampler_temperature: Annotated[float, Interval(ge=0.01, le=100)] = 1.0
     """Which the instance's sampler adds to everyone's."""
     blobs_share_centres: bool = True
     """False as published: held-out blobs then come from other centres than the training blobs."""
@@ -133,7 +142,7 @@ class KDE:
     def fit(self, training_set: Weighted, options: "FitOptions", draw_rng: Callable[[], "Generator"]) -> KernelDensity:
         rule = options.bandwidth_rule or self.bandwidth
         bandwidth = rule if isinstance(rule, (int, float)) else RULES[rule](training_set, self.dimension)
-        return KernelDensity(training_set, options.bandwidth_factor * bandwidth)
+        return KernelDensity(training_set, options.bandwidth_factor * bandwidth, options.bandwidth_factor)
 
     def test_loss(self, model: KernelDensity, test: Examples) -> float:
         """Mean of -log p(x) over the test points, in nats per example."""
@@ -147,8 +156,14 @@ class KDE:
         return -float(normal.logpdf(test).mean())
 
     def sample(self, model: KernelDensity, count: int, request: "SampleRequest", rng: "Generator") -> Sampled:
-        """Rows of the training set plus N(0, τh²I); shape (count, dimension)."""
+        """Rows of the training set plus N(0, τh²I); shape (count, dimension).
+
+        Raises:
+            ContractBroken: so little noise that rows of the training set come back, real ones too, as synthetic.
+        """
         parts = model.parts
+        for _, part in parts:
+            _refuse_copies(request.temperature * part.factor**2)
         if len(parts) == 1:
             return Sampled(self._sample_of(model, count, request, rng), {})
         shares = np.array([share for share, _ in parts])
@@ -191,12 +206,60 @@ class KDE:
         raise NotImplementedError("a difference of densities is no density: `knobs` has no 'negative'")
 
     def diagnostics(self, model: KernelDensity, generation: Examples, start: Start, *, full: bool) -> dict[str, float]:
-        """Bandwidth and covariance trace of the generation; with `full` entropy, precision, recall and entanglement too."""
+        """Bandwidth, covariance trace of the generation and share of it that copies real rows; with `full` more of its neighbours.
+
+        That is entropy, precision, recall and entanglement, and how far real rows are.
+        """
         centred = generation - generation.mean(axis=0)
-        cheap = {"bandwidth": model.bandwidth, "covariance_trace": float(np.vdot(centred, centred)) / len(generation)}
-        return cheap | (
-            _neighbour_diagnostics(generation, start.test) | self._entanglement(generation, start) if full else {}
-        )
+        cheap = {
+            "bandwidth": model.bandwidth,
+            "covariance_trace": float(np.vdot(centred, centred)) / len(generation),
+            "copied_share": self._copied_share(generation, start),
+        }
+        return cheap | (self._full_diagnostics(generation, start) if full else {})
+
+    def _full_diagnostics(self, generation: Examples, start: Start) -> dict[str, float]:
+        to_real = self._real_rows(start)[0].query(generation)[0]
+        return {
+            "nearest_real": float(np.median(to_real)) / start.model.bandwidth,
+            "repeated_share": 1 - len(np.unique(generation, axis=0)) / len(generation),
+            **_neighbour_diagnostics(generation, start.test),
+            **self._entanglement(generation, start),
+        }
+
+    def _copied_share(self, generation: Examples, start: Start) -> float:
+        """The share of rows within a tenth of the neutral bandwidth of a real row.
+
+        Raises:
+            ContractBroken: by five standard deviations it is more than the neutral sampler's at iteration 1, and more than the share
+                that is as near to as many held-out real rows, which rows that only lie where real ones are dense have too.
+        """
+        from scipy.stats import binom, norm
+
+        tree, neutral = self._real_rows(start)
+        n, distance = len(generation), NEAR * start.model.bandwidth
+        copied = _share_near(tree, generation, distance)
+        most = float(binom.isf(norm.sf(5), n, neutral)) / n
+        if copied > most:
+            m = min(len(start.real), len(start.test))
+            among, held_out = (_share_near(_tree(rows[:m]), generation, distance) for rows in (start.real, start.test))
+            if among - held_out > 5 * np.sqrt(2 * max(held_out, 1 / n) / n):
+                raise ContractBroken(
+                    f"{copied:.3g} of the rows are within {NEAR} bandwidths of a real row: expected at most {most:.3g}, for more "
+                    "are real rows under a synthetic label."
+                )
+        return copied
+
+    def _real_rows(self, start: Start) -> tuple[Any, float]:
+        """A tree of generation 0, and the share of the neutral sampler's rows that are near one of them, three errors up."""
+        known = start.model.training_set.history.memo
+        if "real rows" not in known:
+            tree, rng = _tree(start.real), np.random.default_rng(0)
+            neutral = self._sample_of(start.model, NEUTRAL_ROWS, NEUTRAL_REQUEST, rng)
+            share = _share_near(tree, neutral, NEAR * start.model.bandwidth)
+            known["real rows"] = tree, share + 3 * np.sqrt(max(share, 1 / NEUTRAL_ROWS) / NEUTRAL_ROWS)
+        found: tuple[Any, float] = known["real rows"]
+        return found
 
     def _entanglement(self, generation: Examples, start: Start) -> dict[str, float]:
         """The share of the generation that lies between modes.
@@ -214,6 +277,24 @@ class KDE:
 
     def show(self, generation: Examples) -> list[str]:
         return []
+
+
+def _tree(rows: Examples) -> Any:
+    from scipy.spatial import cKDTree
+
+    return cKDTree(rows)
+
+
+def _share_near(tree: Any, rows: Examples, distance: float) -> float:
+    """The share of rows that are nearer than this to a point of the tree."""
+    return float(np.isfinite(tree.query(rows, distance_upper_bound=distance)[0]).mean())
+
+
+def _refuse_copies(noise: float) -> None:
+    if noise < LEAST_NOISE:
+        raise ContractBroken(
+            f"temperature·bandwidth_factor² is {noise:g}: expected at least {LEAST_NOISE}, for less hands back training rows."
+        )
 
 
 def _random_state(rng: "Generator") -> np.random.RandomState:
@@ -463,6 +544,7 @@ def _neighbour_diagnostics(generation: Examples, test: Examples) -> dict[str, fl
     n, d = generation.shape
     k = min(NEIGHBOURS, n - 1)
     own = np.asarray(cKDTree(generation).query(generation, k + 1)[0])  # the first neighbour of a point is itself
+    own = own if k else np.full((1, 2), np.nan)  # one row has no neighbour: neither entropy nor recall
     radius_of_test = np.asarray(cKDTree(test).query(test, NEIGHBOURS + 1)[0])[:, -1]
     squared_distances = cdist(generation, test, "sqeuclidean")
     log_ball = d / 2 * np.log(np.pi) - gammaln(d / 2 + 1)

@@ -13,12 +13,14 @@ import functools
 import importlib.util
 import math
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
+from annotated_types import Interval, Len
 from numpy.typing import NDArray
 
 from benchmark.errors import ThriveError
@@ -39,6 +41,8 @@ Network = Any
 Ids = list[int]
 """One example as token ids, from the beginning-of-text token to the end-of-text token."""
 
+DEVICE = r"cpu|mps|(cuda|xpu)(:[0-9]{1,3})?"
+Folder = Annotated[str, Len(1, 1000)]
 ASSETS = Path(__file__).parents[1] / "assets"
 LARGEST_BATCH = 512
 """Samples that are drawn together; memory for their keys and values is what limits it."""
@@ -130,6 +134,31 @@ def has_bfloat16_units(device: str) -> bool:
     return torch.device(device).type == "cpu" and any(units.get(name) for name in ("amx_bf16", "avx512_bf16"))
 
 
+def _number_of_pairs(path: Path) -> int:
+    """In a Parquet file; 0 where it is none."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return int(pq.read_metadata(path).num_rows)
+    except (pa.ArrowException, OSError):
+        return 0
+
+
+def _lack_of_device(device: str, precision: str) -> str | None:
+    """Why this machine cannot compute there; None where it can."""
+    import torch
+
+    kind, _, number = device.partition(":")
+    module = torch.mps if kind == "mps" else torch.get_device_module(kind)
+    there = module.device_count() if kind == "mps" or module.is_available() else 0
+    if int(number or 0) >= there:
+        return f"device: found '{device}', and this machine has {there} of {kind}. Write device: cpu, or run it on another machine."
+    if precision == "bfloat16" and kind == "cuda" and not torch.cuda.is_bf16_supported():
+        return f"precision: found 'bfloat16', which {device} cannot compute in. Write precision: float32, or auto."
+    return None
+
+
 @functools.cache
 def load_pairs(path: Path) -> list[tuple[str, str]]:
     """Prompt and response of every row of a Parquet file."""
@@ -174,27 +203,30 @@ class LanguageModel:
     seeds_per_cell: ClassVar[int] = 1
     dimension: ClassVar[None] = None
 
-    n: int
-    epochs: float = 3.0
-    batch: int = 8
-    learning_rate: float = 1e-3
-    warmup: float = 0.05
-    max_tokens: int = 48
+    n: Annotated[int, Interval(ge=5, le=10**7)]  # verifiers are trained in five folds
+    epochs: Annotated[float, Interval(ge=0.01, le=1000)] = 3.0
+    batch: Annotated[int, Interval(ge=1, le=10**5)] = 8
+    learning_rate: Annotated[float, Interval(ge=1e-8, le=1)] = 1e-3
+    warmup: Annotated[float, Interval(ge=0, le=1)] = 0.05
+    max_tokens: Annotated[int, Interval(ge=3, le=10**5)] = 48  # begin, end, and one between
     matched_steps: bool = False
-    checkpoint: str = "checkpoint"
-    data: str = "factbook"
-    head: str = ""
-    separator: str = "\n "
+    checkpoint: Folder = "checkpoint"
+    data: Folder = "factbook"
+    head: Annotated[str, Len(0, 400)] = ""
+    separator: Annotated[str, Len(1, 400)] = "\n "
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    device: str = "cpu"
-    at_once: int = 32
+    device: Annotated[str, Len(1, 10)] = "cpu"
+    at_once: Annotated[int, Interval(ge=1, le=10**5)] = 32
     encoder: Literal["ngrams", "minilm"] = "ngrams"
-    copies: int = 1
+    copies: Annotated[int, Interval(ge=1, le=10**5)] = 1
     head_as_characters: bool = False
 
     def __post_init__(self) -> None:
-        if self.copies < 1:
-            raise ValueError(f"copies: found {self.copies}, expected 1 or more")
+        for name in ("checkpoint", "data"):
+            if not getattr(self, name).isprintable():
+                raise ValueError(f"{name}: found {getattr(self, name)!r}, expected the name of a folder")
+        if not re.fullmatch(DEVICE, self.device):
+            raise ValueError(f"device: found {self.device!r}, expected cpu, cuda, cuda:1, xpu or mps")
         if self.head_as_characters and not self.head:
             raise ValueError("head_as_characters: there is no head to remove. Give one, such as head: 'user: '")
 
@@ -209,6 +241,18 @@ class LanguageModel:
     @property
     def pins(self) -> tuple[str, ...]:
         return ("factbook", "checkpoint", *([] if self.encoder == "ngrams" else [self.encoder]))
+
+    @property
+    def obstacle(self) -> str | None:
+        """What this machine lacks to run it: a file, real pairs, a device, or its precision; None where nothing."""
+        needed = [ASSETS / self.data / f"{split}.parquet" for split in ("train", "validation", "test")]
+        for path in [*needed, ASSETS / self.checkpoint / "config.json"]:
+            if not path.is_file():
+                return f"{'data' if path in needed else 'checkpoint'}: no such file: {path}. Put it there, or name another folder."
+        pairs = _number_of_pairs(needed[0])
+        if pairs < self.n:
+            return f"n: found {self.n}, expected at most {pairs}, the pairs in {needed[0]}."
+        return None if self.device == "cpu" else _lack_of_device(self.device, self.precision)
 
     @property
     def layout(self) -> Layout:
@@ -247,12 +291,17 @@ class LanguageModel:
 
     def _given(self, texts: list[str], wanted: slice) -> list[str]:
         if wanted.stop > len(texts):
-            raise ThriveError(f"{self.name}: {wanted.stop} real pairs asked for, and {self.data} has {len(texts)}.")
+            raise ThriveError(
+                f"{wanted.stop} real pairs asked for, and {self.data} has {len(texts)} of at most {self.max_tokens} tokens."
+            )
         return texts[wanted]
 
     def held_out(self, world: list[str], rng: "Generator") -> list[Ids]:
         """All test texts, encoded: one test set for all seeds."""
-        return self.base.encode(self.corpus("test"))
+        texts = self.corpus("test")
+        if not texts:
+            raise ThriveError(f"{self.data} has no test pairs of at most {self.max_tokens} tokens: raise max_tokens.")
+        return self.base.encode(texts)
 
     def fit(self, training_set: Weighted, options: "FitOptions", draw_rng: Callable[[], "Generator"]) -> Network:
         """The base checkpoint, fine-tuned. A row's weight multiplies its loss."""
@@ -285,9 +334,7 @@ class LanguageModel:
         attempts = 0
         while len(texts) < count:
             if attempts > HOPELESS * count:
-                raise ThriveError(
-                    f"{self.name}: {len(texts)} of {attempts} samples had the form of an example: given up."
-                )
+                raise ThriveError(f"{len(texts)} of {attempts} samples had the form of an example: given up.")
             size = _next_batch(count - len(texts), attempts, len(texts))
             noise = rng.random((math.ceil(size / self.copies), self.max_tokens - 1))
             uniforms = np.repeat(noise, self.copies, axis=0)[:size]
@@ -309,8 +356,8 @@ class LanguageModel:
         return text if len(self.base.encode([text])[0]) <= self.max_tokens else None
 
     def features(self, examples: Examples, rng: "Generator") -> NDArray[np.float64]:
-        """Vectors of length 1, shape (count, 256), or (count, 384) of "minilm"."""
-        return ENCODERS[self.encoder](examples)
+        """Vectors of length 1, shape (count, 256), or (count, 384) of "minilm", under a hidden map."""
+        return ENCODERS[self.encoder](examples, rng)
 
     def log_likelihood(self, model: Network, examples: Examples, per_token: bool) -> NDArray[np.float64]:
         """End of text included."""
@@ -337,13 +384,14 @@ class LanguageModel:
         return _moved(model, other, -weight)
 
     def diagnostics(self, model: Network, generation: Examples, start: Start, *, full: bool) -> dict[str, float]:
-        """How varied the generation is; with `full` also what costs a pass of a model.
+        """How varied the generation is, and the share of it that real texts say to the letter; with `full` also what costs a pass of a model.
 
         That is how surprising the generation is to its own model, and to the neutral fit on real data (nats per token); and the
         test loss on the tenth of the test texts that surprises that fit most (per token). And how many kinds of question it asks.
         """
         rows = self.base.encode(generation)
-        return variety(list(generation), rows) | (self._by_models(model, rows, start) if full else {})
+        copied = {"copied_share": float(np.isin(generation.astype(str), start.real.astype(str)).mean())}
+        return copied | variety(list(generation), rows) | (self._by_models(model, rows, start) if full else {})
 
     def _by_models(self, model: Network, rows: list[Ids], start: Start) -> dict[str, float]:
         nats, tokens = negative_log_likelihoods(start.model, start.test, self.at_once)
@@ -618,11 +666,13 @@ def _next_batch(missing: int, attempts: int, accepted: int) -> int:
     return min(LARGEST_BATCH, math.ceil(1.05 * missing / acceptance) + 4)
 
 
-def _hashed_ngrams(examples: Examples) -> NDArray[np.float64]:
-    """Hashed counts of two to four letters."""
+def _hashed_ngrams(examples: Examples, rng: "Generator") -> NDArray[np.float64]:
+    """Hashed counts of two to four letters, salted: vectors of known texts, made elsewhere, match none of these."""
     from sklearn.feature_extraction.text import HashingVectorizer
 
-    encoder = HashingVectorizer(analyzer="char_wb", ngram_range=(2, 4), n_features=FEATURES)
+    salt = rng.bytes(16).hex()
+    ngrams = HashingVectorizer(analyzer="char_wb", ngram_range=(2, 4)).build_analyzer()
+    encoder = HashingVectorizer(analyzer=lambda text: [salt + ngram for ngram in ngrams(text)], n_features=FEATURES)
     return np.asarray(encoder.transform(examples).toarray())
 
 
@@ -639,8 +689,8 @@ def _load_minilm() -> tuple[Any, Network]:
     return AutoTokenizer.from_pretrained(folder), AutoModel.from_pretrained(folder).eval()
 
 
-def _minilm(examples: Examples) -> NDArray[np.float64]:
-    """Means over tokens of the last layer, of length 1.
+def _minilm(examples: Examples, rng: "Generator") -> NDArray[np.float64]:
+    """Means over tokens of the last layer, of length 1, turned at random.
 
     Source: the model card of sentence-transformers/all-MiniLM-L6-v2; Reimers and Gurevych, Sentence-BERT (2019).
     """
@@ -655,10 +705,14 @@ def _minilm(examples: Examples) -> NDArray[np.float64]:
             mask = batch["attention_mask"][:, :, None]
             means = (network(**batch).last_hidden_state * mask).sum(1) / mask.sum(1)
             found.append(torch.nn.functional.normalize(means).double().numpy())
-    return np.concatenate(found)
+    turned = np.linalg.qr(rng.standard_normal((found[0].shape[1],) * 2))[0]
+    return np.asarray(np.concatenate(found) @ turned)
 
 
-ENCODERS: dict[str, Callable[[Examples], NDArray[np.float64]]] = {"ngrams": _hashed_ngrams, "minilm": _minilm}
+ENCODERS: dict[str, "Callable[[Examples, Generator], NDArray[np.float64]]"] = {
+    "ngrams": _hashed_ngrams,
+    "minilm": _minilm,
+}
 
 
 def variety(texts: list[str], rows: list[Ids]) -> dict[str, float]:

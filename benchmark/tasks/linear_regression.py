@@ -9,9 +9,10 @@ regression (2024), arXiv 2402.07712.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, NamedTuple
 
 import numpy as np
+from annotated_types import Interval
 from numpy.typing import NDArray
 from scipy.linalg import lapack
 
@@ -59,9 +60,9 @@ class LinearRegression:
     seeds_per_cell: ClassVar[int] = 25
     pins: ClassVar[tuple[str, ...]] = ()
 
-    d: int
-    n: int
-    noise_variance: float
+    d: Annotated[int, Interval(ge=1, le=10**5)]
+    n: Annotated[int, Interval(ge=2, le=10**8)]
+    noise_variance: Annotated[float, Interval(ge=1e-6, le=1e6)]
 
     def __post_init__(self) -> None:
         if not 1 <= self.d < self.n:

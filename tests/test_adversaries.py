@@ -1,0 +1,109 @@
+"""Entries that would win without mitigating collapse: each is refused by the rule meant for it, or gains nothing.
+
+The rules that refuse them stand in submissions/README.md.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import ENTRIES
+
+from benchmark.entries import Entry
+from benchmark.errors import ContractBroken, Unsupported
+from benchmark.loop import run
+from benchmark.small import LanguageModel
+from benchmark.tasks.gaussian import Gaussian
+from benchmark.tasks.kde import KDE
+
+ADVERSARIES = Path(__file__).parent / "fixtures" / "adversaries"
+BLEND = "weight of the previous model in the blend: {}, and the track and budget allow 0.5"
+MASS = "share of real rows in the mass that the model rests on: {}, and the track and budget allow"
+NOISE = "temperature·bandwidth_factor² is {}: expected at least 0.1"
+REFUSED = {
+    "freezes": ("gaussian", 1, BLEND.format(1)),
+    "freezes-at-2": ("gaussian", 3, BLEND.format(1)),
+    "freezes-at-5": ("gaussian", 6, BLEND.format(1)),
+    "freezes-nearly": ("gaussian", 1, BLEND.format(0.99)),
+    "freezes-synthetic": ("gaussian", 4, BLEND.format(1)),
+    "alternates": ("gaussian", 2, BLEND.format(1)),
+    "averages-all": ("gaussian", 3, BLEND.format(0.666667)),
+    "hoards-fresh-rows": ("gaussian", 3, BLEND.format(0.666667)),
+    "leans-on-the-first": ("gaussian", 2, MASS.format("0.9625")),
+    "leans-in-assisted": (
+        "gaussian",
+        5,
+        "weight of the first model in the blend: 0.5, and the track and budget allow 0.4",
+    ),
+    "chains-the-first": ("gaussian", 6, MASS.format("0.6")),
+    "half-minus-half": ("gaussian", 2, MASS.format("1")),
+    "starves-the-pool": ("gaussian", 1, "3 rows: expected at least n = 24"),
+    "keeps-half": ("gaussian", 1, "12 rows: expected at least n = 24"),
+    "asks-for-three": ("gaussian", 1, "3 candidates: expected at least n = 24"),
+    "asks-for-a-googol": ("gaussian", 1, "candidates: 1e+300, and the track and budget allow 96"),
+    "brings-its-own-generator": ("gaussian", 1, "the rng is another one, of type Generator: pass context.rng"),
+    "clones": ("kde", 1, NOISE.format("1e-24")),
+    "clones-by-bandwidth": ("kde", 1, NOISE.format("1e-24")),
+    "clones-by-both": ("kde", 1, NOISE.format("1e-10")),
+    "clones-without-variance": ("kde", 1, NOISE.format("1e-06")),
+    "chooses-copies": ("sparse kde", 3, "of the rows are within 0.1 bandwidths of a real row"),
+}
+"""The instance that refuses each, at which iteration, and what is said."""
+HARMLESS = ("marks-digits", "marks-likelihoods", "knows-the-standard-truth")
+"""What no rule forbids, for it gains nothing."""
+INSTANCES = {
+    "gaussian": Gaussian(2, 24),
+    "kde": KDE("moons", 0.3, 24),
+    "text": LanguageModel(24),
+    "sparse kde": KDE("swiss_roll", 0.5, 100),
+}
+
+
+def test_every_adversary_has_its_place():
+    assert {folder.name for folder in ADVERSARIES.iterdir()} == {*REFUSED, *HARMLESS}
+
+
+@pytest.mark.parametrize("id", REFUSED)
+def test_an_adversary_is_refused_by_the_rule_meant_for_it(id):
+    instance, t, complaint = REFUSED[id]
+    entry, records = Entry(ADVERSARIES / id), []
+    with pytest.raises(ContractBroken) as refused:
+        records += run(INSTANCES[instance], entry.make, entry.rules, 0, 12)
+    assert f"at iteration {t}: " in str(refused.value)
+    assert complaint in str(refused.value)
+
+
+@pytest.mark.parametrize("id", [id for id, (instance, *_) in REFUSED.items() if instance == "gaussian"])
+@pytest.mark.parametrize("instance", ["kde", "text"])
+def test_what_one_task_setting_refuses_all_refuse(id, instance):
+    entry = Entry(ADVERSARIES / id)
+    with pytest.raises((ContractBroken, Unsupported)):
+        list(run(INSTANCES[instance], entry.make, entry.rules, 0, 12))
+
+
+@pytest.mark.parametrize(
+    "instance", [Gaussian(2, 50), Gaussian(10, 60), KDE("moons", 0.3, 50)], ids=lambda task: task.name
+)
+@pytest.mark.parametrize("id", HARMLESS)
+def test_what_is_not_refused_gains_nothing(id, instance):
+    """Paired with accumulate-subsample over 30 seeds, its loss is not lower by four standard errors."""
+    entry, base = Entry(ADVERSARIES / id), ENTRIES["accumulate-subsample"]
+    if id == "knows-the-standard-truth" and isinstance(instance, KDE):
+        pytest.skip("a kernel density has no ridge")
+
+    def final(entry, seed):
+        return [record["test_loss"] for record in run(instance, entry.make, entry.rules, seed, 15)][-1]
+
+    gain = np.array([np.arcsinh(final(base, seed)) - np.arcsinh(final(entry, seed)) for seed in range(30)])
+    assert gain.mean() < 4 * gain.std(ddof=1) / np.sqrt(len(gain))
+
+
+def test_marks_are_not_recognized_at_another_iteration():
+    """In track blind the share of real rows in the training set is that of a uniform draw, whatever was marked."""
+    entry = Entry(ADVERSARIES / "marks-digits")
+    for task in (Gaussian(2, 50), KDE("moons", 0.3, 50), LanguageModel(50)):
+        shares = np.array(
+            [[r["real_share"] for r in run(task, entry.make, entry.rules, seed, 5)] for seed in range(30)]
+        )
+        error = shares.std(axis=0, ddof=1) / np.sqrt(len(shares))
+        assert (np.abs(shares.mean(axis=0) - 1 / np.arange(1, 6))[1:] < 5 * error[1:] + 1e-9).all()
