@@ -248,12 +248,14 @@ def score(profile: str | None, folder: Path | None, as_json: bool) -> None:
     click.echo(home / folder, err=True)
     if as_json:
         from leaderboard.build import build
+        from leaderboard.known import known as beyond_scores
 
         known = entries.find(home)
         good, faults = entries.sound(known)
         _report(faults)
         shown = found.without(known.keys() - good.keys())
-        click.echo(build(shown, {entry.id: entry.card for entry in good.values()}).model_dump_json(indent=1))
+        cards = {entry.id: entry.card for entry in good.values()}
+        click.echo(build(shown, cards, beyond_scores(home, params, good)).model_dump_json(indent=1))
 
 
 @main.command()
@@ -263,9 +265,11 @@ def score(profile: str | None, folder: Path | None, as_json: bool) -> None:
 def board(folder: Path, show: bool) -> None:
     """Build the leaderboard from the scores in a folder, there: JSON, one page of HTML, Markdown, CSV, LaTeX."""
     from benchmark import entries, results
+    from benchmark.params import load
     from benchmark.records import write_atomically
     from leaderboard.build import build
     from leaderboard.changes import record
+    from leaderboard.known import known as beyond_scores
     from leaderboard.write import inject, table, write
 
     home = root()
@@ -274,7 +278,7 @@ def board(folder: Path, show: bool) -> None:
     _report(faults)
     found = results.read(home / folder).without(known.keys() - good.keys())
     cards = {entry.id: entry.card for entry in good.values()}
-    made = build(found, cards)
+    made = build(found, cards, beyond_scores(home, load(home), good))
     for fault in made.faults:
         click.secho(fault, fg="yellow", err=True)
     for division in made.divisions:
@@ -343,11 +347,21 @@ def compare(a: str, b: str, profile: str | None) -> None:
 @click.argument("id", metavar="ENTRY")
 @OPTIONAL_PROFILE
 @click.option("-t", "--task", "tasks", multiple=True, help="Task-setting; without it, all of the profile.")
-@click.option("--seeds", default=2, show_default=True, type=click.IntRange(2, 1000), help="How many secret seeds.")
+@click.option("--seeds", type=click.IntRange(2, 1000), help="How many secret seeds; without it, as params.yaml has it.")
+@click.option(
+    "--fresh-instances", "fresh", is_flag=True,
+    help="Run instances, too, that the salt draws from the ranges of params.yaml, and show how far they differ from the public ones.",
+)  # fmt: skip
 @click.option("--to", "folder", type=click.Path(path_type=Path), help="Folder; without it, results/PROFILE/verified.")
 @click.option("--salt", help="Run the written result of this salt again: nothing is written.")
 def verify(
-    id: str, profile: str | None, tasks: tuple[str, ...], seeds: int, folder: Path | None, salt: str | None
+    id: str,
+    profile: str | None,
+    tasks: tuple[str, ...],
+    seeds: int | None,
+    fresh: bool,
+    folder: Path | None,
+    salt: str | None,
 ) -> None:
     """Run an entry anew, confined and with secret seeds, and write what it came to.
 
@@ -356,7 +370,7 @@ def verify(
     """
     from threadpoolctl import threadpool_limits
 
-    from benchmark import entries, params, sweep, verify
+    from benchmark import entries, params, sweep, verified, verify
 
     home = root()
     known_params = params.load(home)
@@ -371,15 +385,27 @@ def verify(
         _require_writable(folder)
     with threadpool_limits(1):
         tell = partial(click.echo, err=True)
-        found = verify.verify(home, known_params, profile, wanted, known, entry, seeds, tell, salt)
+        seeds = seeds or known_params.verification.seeds
+        found = verify.verify(home, known_params, profile, wanted, known, entry, seeds, tell, fresh, salt)
     click.echo(verify.table(found))
     click.echo(f"isolation: {found.get('isolation', 'none: no process was started')}")
     if found.get("warning"):
         click.secho(f"warning: {found['warning']}", fg="yellow", err=True)
     if salt is None:
-        click.echo(verify.write(found, folder), err=True)
+        click.echo(verified.write(found, folder), err=True)
     if failed := verify.failures(found):
         sys.exit("\n".join(failed))
+
+
+@main.command()
+@click.argument("id", metavar="ENTRY")
+def install(id: str) -> None:
+    """Put what an entry's requirements.txt asks for into environments/ENTRY, as wheels: `thrive verify` shows it to that entry alone."""
+    from benchmark import entries
+
+    [entry] = entries.named(entries.find(root()), [id])
+    for line in entry.install() or ["nothing is required"]:
+        click.echo(line)
 
 
 @main.command()

@@ -149,12 +149,17 @@ class Entry:
             raise BadEntry(f"{self.folder}: cannot be read: {problem}.") from None
 
     @property
+    def outside(self) -> bool:
+        """Whether somebody handed it in: such entries are ranked on verified numbers alone."""
+        return self.folder.absolute().parent.name == "submissions"
+
+    @property
     def _root(self) -> Path:
         return self.folder.absolute().parents[1]
 
     @property
     def sources(self) -> list[Path]:
-        """All that must be readable to run it: its folder, and what links in it lead to.
+        """All that must be readable to run it: its folder, what links in it lead to, and its wheels.
 
         Raises:
             BadEntry: a link leads elsewhere than to another entry.
@@ -164,15 +169,30 @@ class Entry:
         for target in targets:
             if not any(target.is_relative_to(kind) for kind in allowed):
                 raise BadEntry(f"{self.folder}: a link in it leads to {target}: it may lead to other entries alone.")
-        return [self.folder.absolute(), *targets]
+        return [self.folder.absolute(), *targets, *([self.wheels] if self.wheels.is_dir() else [])]
+
+    @property
+    def wheels(self) -> Path:
+        """The folder that `thrive install` puts what requirements.txt asks for into: its confined process alone imports from it."""
+        return self._root / "environments" / self.id
+
+    def install(self) -> list[str]:
+        """Put what requirements.txt asks for into `wheels`, and say what was installed. None of it is run.
+
+        Raises:
+            BadEntry: a requirement is none, changes the lock, or has no wheel.
+        """
+        return requirements.install(self.folder / "requirements.txt", self._root / requirements.LOCK, self.wheels)
 
     @cached_property
     def distributions(self) -> list[Path]:
-        """Folders and files of what requirements.txt asks for, and of what that requires in turn.
+        """Folders and files of what requirements.txt asks for, and of what that requires in turn; none where `wheels` has them.
 
         Raises:
             BadEntry: it is not installed, or holds the benchmark's data.
         """
+        if self.wheels.is_dir():
+            return []
         path = self.folder / "requirements.txt"
         requirements.check(path, self._root / requirements.LOCK)
         return environment.distributions(tuple(requirements.names(path)))

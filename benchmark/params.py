@@ -14,6 +14,7 @@ from pydantic import Field, create_model
 
 from benchmark import settings
 from benchmark.errors import BadParams
+from benchmark.fresh import Verification
 from benchmark.task import Task
 from benchmark.tasks import TASKS, task_class
 
@@ -71,6 +72,7 @@ class Params(settings.Settings):
     profile: str
     profiles: dict[Name, Profile]
     pins: dict[Name, Pin]
+    verification: Verification = Verification()
 
 
 @dataclass(frozen=True)
@@ -113,7 +115,20 @@ def load(root: Path) -> Params:
             f"{path}: profile: found '{params.profile}', none of whose instances is ranked, so that it has no board. Choose another, "
             f"or run it without choosing it: thrive run --profile {params.profile}"
         )
+    _check_fresh(path, params)
     return params
+
+
+def _check_fresh(path: Path, params: Params) -> None:
+    """Raises BadParams where the ranges of fresh instances hold what is no instance."""
+    where = f"{path}: verification.fresh"
+    for task, fresh in params.verification.fresh.items():
+        if task not in TASKS:
+            raise BadParams(f"{where}: no task-setting '{task}'.{settings.nearest(task, TASKS)}")
+        for numbers in fresh.corners():
+            _instance(
+                task, Suite(horizon=2, seeds=2, instances=[{}]), {**numbers, "seconds": 1}, f"{where}.{task}.draw"
+            )
 
 
 def profile(params: Params, name: str) -> Profile:
@@ -174,6 +189,31 @@ def instances(params: Params, profile_name: str, task_setting: str) -> list[Inst
             for k, grid in enumerate(suite.instances)
             for numbers in _product(grid, f"{where}.{k}")
         ]
+    )
+
+
+def fresh_instances(params: Params, profile_name: str, task_setting: str, salt: str) -> list[Instance]:
+    """The fresh instances that a salt draws for one task-setting of a profile; none is one of the profile's own.
+
+    Raises:
+        BadParams: params.yaml has no ranges for the task-setting, or they hold too few instances.
+    """
+    where = f"params.yaml: verification.fresh.{task_setting}"
+    fresh = params.verification.fresh.get(task_setting)
+    if fresh is None:
+        raise BadParams(f"{where}: no ranges to draw fresh instances from. Add them, or leave out --fresh-instances.")
+    suite = profile(params, profile_name).suites[task_setting]
+    names = {instance.name for instance in instances(params, profile_name, task_setting)}
+    found: dict[str, Instance] = {}
+    for attempt in range(100 * fresh.instances):
+        numbers = {**fresh.numbers(salt, task_setting, attempt), "seconds": fresh.seconds}
+        instance = _instance(task_setting, suite, numbers, where)
+        if instance.name not in names:
+            found.setdefault(instance.name, instance)
+        if len(found) == fresh.instances:
+            return list(found.values())
+    raise BadParams(
+        f"{where}.draw: {fresh.instances} instances asked for, but the ranges hold {len(found)}: widen them."
     )
 
 

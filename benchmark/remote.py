@@ -83,8 +83,13 @@ class Remote:
         readable = [*self._entry.sources, *self._entry.distributions]
         self.process = confined(command, readable, Path(self._scratch.name), self._limits)
         strategy = RemoteStrategy(self.process, self._seconds, self._clock)
+        wheels = self._entry.wheels
         strategy.tell(
-            {"folder": str(self._entry.folder.absolute()), "hyperparameters": self._entry.card.hyperparameters}
+            {
+                "folder": str(self._entry.folder.absolute()),
+                "hyperparameters": self._entry.card.hyperparameters,
+                "wheels": str(wheels) if wheels.is_dir() else None,
+            }
         )
         return strategy
 

@@ -4,6 +4,7 @@ Every loss is a negative log-likelihood of real data in nats (text: per token). 
 excess may be negative, so neither logarithms nor ratios of it are defined; scores are asinh(excess / s).
 """
 
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -97,6 +98,18 @@ def t_interval(values: Vector) -> Interval:
         return Interval(centre, np.nan, np.nan)
     freedom = len(values) - 1
     half = float(stdtrit(freedom, (1 + CONFIDENCE) / 2) * values.std(ddof=1) / np.sqrt(len(values)))
+    return Interval(centre, centre - half, centre + half)
+
+
+def sum_of_means(samples: Iterable[Vector]) -> Interval:
+    """The sum of the means of independent samples: half-widths add up in squares, as in `pooled`; infinite where a sample is."""
+    samples = list(samples)
+    for sample in samples:
+        if not np.isfinite(sample).all():
+            return Interval(*[np.inf if np.isposinf(sample).any() else -np.inf] * 3)
+    parts = [t_interval(sample) for sample in samples]
+    centre = float(sum(part.centre for part in parts))
+    half = float(np.sqrt(sum((part.high - part.centre) ** 2 for part in parts)))
     return Interval(centre, centre - half, centre + half)
 
 

@@ -1,36 +1,37 @@
 """Verifying an entry: run anew in a confined process, with seeds that nobody could know.
 
 The seeds come from a secret salt, which is written into the result afterwards: so nothing can have been tuned to them, and
-anybody can run them again. Test data, truth and seeds stay outside of the process. The reference `replace` and the
-division's base workflow run beside it, outside, on the same seeds, and give the score its unit and its neighbour.
+anybody can run them again. So do fresh instances, if they are asked for. Test data, truth and seeds stay outside of the process.
+The division's base workflow runs beside it, outside, on the same seeds, and `replace` gives the score its unit, on more seeds of the
+same salt, for it needs two iterations alone.
 """
 
 import hashlib
-import json
 import os
 import secrets
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from benchmark import pins, scoring
+from benchmark import duplicates, pins, scoring, verified
 from benchmark.entries import Entry, named
 from benchmark.errors import ThriveError, Unsupported
 from benchmark.loading import named_run, told
 from benchmark.loop import run
 from benchmark.messages import one_line
-from benchmark.params import Instance, Params, instances, require_machine
-from benchmark.records import write_atomically
+from benchmark.params import Instance, Params, fresh_instances, instances, require_machine
 from benchmark.remote import Remote
 from benchmark.rules import Budget
 from benchmark.sandbox import Limits
 from benchmark.strategy import Strategy
 from benchmark.streams import SALT_BYTES, SecretSeed
 from benchmark.sweep import provenance
+from benchmark.verified import Verified
 
 BASE_WORKFLOW = {Budget.FIXED: "accumulate-subsample", Budget.GROWING: "accumulate"}
 LIMITS = Limits(cpu_seconds=600, wall_seconds=3600)
@@ -39,27 +40,6 @@ SECONDS_PER_CALL = 120.0
 """Of one call of an entry's method, with all that it asks in between."""
 SECONDS_PER_RUN = 1200.0
 """Of all calls of one run. Fitting and sampling are the harness's, and bounded by the budget."""
-
-
-@dataclass(frozen=True)
-class Verified:
-    """What an entry came to on one instance.
-
-    Attributes:
-        outcome: "ok", or why there is none.
-        final, slope: by seed, in nats and nats per iteration.
-        score: mean of asinh(excess / s) with its interval of 95 %, s by replace on these seeds.
-        above_base: the same of the score's difference to the base workflow, paired by seed; below 0 is better.
-    """
-
-    task: str
-    instance: str
-    seeds: list[int]
-    outcome: str
-    final: list[float] = field(default_factory=list)
-    slope: list[float] = field(default_factory=list)
-    score: scoring.Interval | None = None
-    above_base: scoring.Interval | None = None
 
 
 def seeds_of(salt: str, count: int) -> list[int]:
@@ -74,45 +54,68 @@ def secret(salt: str, seeds: Sequence[int]) -> list[SecretSeed]:
 
 def verify(
     root: Path, params: Params, profile: str, tasks: Sequence[str], known: dict[str, Entry], entry: Entry, seeds: int,
-    tell: Callable[[str], None], salt: str | None = None,
+    tell: Callable[[str], None], fresh: bool = False, salt: str | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """The result, as it is written: verified instances, salt, isolation, and what it takes to run it again.
 
     Args:
         tell: is told what is run, instance by instance.
+        fresh: draw fresh instances by the salt, and run them beside the profile's ranked ones.
         salt: of a written result, to run that one again; without it, a new one that nobody knows.
     """
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # for torch, when it is imported: threads that wait for a core spin
     salt = salt or secrets.token_hex(SALT_BYTES)
     found: list[Verified] = []
     isolation: dict[str, str | None] = {}
-    wanted = [one for task in tasks for one in instances(params, profile, task)]
-    for instance in wanted:  # before anything is computed
+    runs = chosen(params, profile, tasks, salt, fresh)
+    for instance, _ in runs:  # before anything is computed
         require_machine(instance)
         pins.verify_files(root, params, instance.task.files)
-    for instance in wanted:
-        tell(f"{instance.task_setting} {instance.name}: {seeds} runs of {instance.horizon} iterations")
-        found.append(_verified(instance, known, entry, salt, seeds_of(salt, seeds), isolation))
+    for instance, is_fresh in runs:
+        new = ", fresh" * is_fresh
+        tell(f"{instance.task_setting} {instance.name}{new}: {seeds} runs of {instance.horizon} iterations")
+        one = _verified(instance, known, entry, salt, seeds, isolation)
+        found.append(replace(one, fresh=is_fresh, numbers=numbers(instance)))
     return {
         "entry": entry.id,
         "version": entry.card.version,
         "digest": entry.digest,
         "profile": profile,
         "base_workflow": BASE_WORKFLOW[entry.rules.budget],
+        "metrics_version": scoring.METRICS_VERSION,
+        "date": datetime.now(UTC).date().isoformat(),
         "salt": salt,
         **isolation,
         "limits": asdict(LIMITS),
         "instances": [asdict(one) for one in found],
+        "gap": verified.gap(found),
+        "alike": duplicates.merged(
+            duplicates.by_code(entry, known.values()), _same_losses(runs, found, salt, entry, known)
+        ),
         "provenance": provenance(root),
     }
 
 
+def chosen(params: Params, profile: str, tasks: Sequence[str], salt: str, fresh: bool) -> list[tuple[Instance, bool]]:
+    """The instances of a verification, each with whether it is fresh: a profile's ranked ones, and those that the salt draws."""
+    found = []
+    for task in tasks:
+        found += [(one, False) for one in instances(params, profile, task) if one.ranked]
+        found += [(one, True) for one in (fresh_instances(params, profile, task, salt) if fresh else [])]
+    return found
+
+
+def numbers(instance: Instance) -> dict[str, Any]:
+    """Of the task-setting, plain."""
+    return dict(vars(instance.task))
+
+
 def _verified(
-    instance: Instance, known: dict[str, Entry], entry: Entry, salt: str, seeds: list[int],
-    isolation: dict[str, str | None],
-) -> Verified:  # fmt: skip
-    one = Verified(instance.task_setting, instance.name, seeds, "ok")
-    beside = named(known, [scoring.REFERENCE, BASE_WORKFLOW[entry.rules.budget]])
+    instance: Instance, known: dict[str, Entry], entry: Entry, salt: str, count: int, isolation: dict[str, str | None]
+) -> Verified:
+    seeds = seeds_of(salt, count)
+    one = Verified(instance.task_setting, instance.name, seeds, horizon=instance.horizon)
+    reference, base = named(known, [scoring.REFERENCE, BASE_WORKFLOW[entry.rules.budget]])
     try:
         entry.must_fit(instance.task_setting)
     except Unsupported as refusal:
@@ -127,20 +130,17 @@ def _verified(
                     if remote.process is not None:
                         isolation.update(isolation=remote.process.isolation, warning=remote.process.warning)
 
-            own, reference, base = _scored(
-                instance, [(entry, make), *((e, e.make) for e in beside)], secret(salt, seeds)
-            )
+            own, beside = _side_by_side(instance, [(entry, make), (base, base.make)], secret(salt, seeds))
     except Exception as error:  # also one of the harness's own, over what an entry asked it for
         return replace(one, outcome=_failure(error, instance))
-    one = replace(one, final=own["final"].tolist(), slope=own["slope"].tolist())
-    scale = scoring.one_generation_of_damage(reference)
-    if not (np.isfinite(scale) and scale > 0):  # few seeds, and replace did no damage on them
-        return one
-    damage = scoring.damage(reference)
-    score, base_score = (scoring.scored(runs, damage)["pseudo_score"].to_numpy() for runs in (own, base))
-    with np.errstate(invalid="ignore"):
-        difference = np.where(np.isposinf(score), np.inf, score - base_score)
-    return replace(one, score=scoring.t_interval(score), above_base=scoring.t_interval(difference))
+    unit = secret(salt, seeds_of(salt, count + max(count, instance.seeds))[count:])
+    one = replace(
+        one, final=own["final"].tolist(), slope=own["slope"].tolist(), diverged_at=_iterations(own["diverged_at"]),
+        base_final=beside["final"].tolist(), base_slope=beside["slope"].tolist(),
+        base_diverged_at=_iterations(beside["diverged_at"]), real_loss=own["real_loss"].tolist(),
+        damage=[_damage(instance, reference, seed) for seed in unit],
+    )  # fmt: skip
+    return verified.scored(one)
 
 
 def _failure(error: Exception, instance: Instance) -> str:
@@ -151,7 +151,28 @@ def _failure(error: Exception, instance: Instance) -> str:
     return one_line(f"{type(error).__name__}: {error}" if isinstance(error, ThriveError) else told(error), 3000)
 
 
-def _scored(
+def _same_losses(
+    runs: Sequence[tuple[Instance, bool]], found: Sequence[Verified], salt: str, entry: Entry, known: dict[str, Entry]
+) -> dict[str, str]:
+    """The project's own entries of the division that lose the very same on the first instance that takes no minutes."""
+    for (instance, _), one in zip(runs, found, strict=True):
+        if one.outcome == "ok" and instance.task.kind == "vectors":
+            others = [e for e in known.values() if not e.outside and e.id != entry.id and e.rules == entry.rules]
+            return duplicates.under_salt(instance, secret(salt, one.seeds), one.final, others)
+    return {}
+
+
+def _iterations(column: "pd.Series[float]") -> list[int | None]:
+    return [None if np.isnan(t) else int(t) for t in column]
+
+
+def _damage(instance: Instance, reference: Entry, seed: SecretSeed) -> float:
+    """What one generation of replace does: its test loss at t=2 minus that at t=1."""
+    first, second = run(instance.task, reference.make, reference.rules, seed, 2)
+    return float(second["test_loss"] - first["test_loss"])
+
+
+def _side_by_side(
     instance: Instance, runners: Sequence[tuple[Entry, Callable[[], Strategy]]], seeds: Sequence[SecretSeed]
 ) -> list[pd.DataFrame]:
     """The runs of each, in the order of the seeds. Seed by seed, for its start is shared."""
@@ -179,28 +200,25 @@ def failures(result: dict[str, Any]) -> list[str]:
 
 def table(result: dict[str, Any]) -> str:
     """For the console."""
-    beside = f"beside {result['base_workflow']}"
-    lines = [f"{'task-setting':16}{'instance':28}{'final':>12}  {'score':26}{beside}"]
+    beside = f"above {result['base_workflow']}"
+    lines = [f"{'task-setting':16}{'instance':28}{'':8}{'final':>12}  {'score':26}{beside}"]
     for one in result["instances"]:
-        place = f"{one['task']:16}{one['instance']:28}"
+        place = f"{one['task']:16}{one['instance']:28}{'fresh' if one['fresh'] else 'public':8}"
         if one["outcome"] != "ok":
             lines.append(f"{place}{one['outcome']}")
             continue
-        score, difference = (
-            "" if i is None else "{:.2f} ({:.2f} to {:.2f})".format(*i) for i in (one["score"], one["above_base"])
-        )
-        lines.append(f"{place}{np.mean(one['final']):12.4g}  {score:26}{difference}")
+        lines.append(f"{place}{np.mean(one['final']):12.4g}  {_shown(one['score']):26}{_shown(one['above_base'])}")
     lines.append(
-        "score: mean of asinh(excess / s) with its interval of 95 %; beside: paired difference, below 0 is better"
+        "score: mean of asinh(excess / s) with its interval of 95 %; above: paired difference, below 0 is better"
     )
+    if result["gap"] is not None:
+        lines.append(
+            f"gap: {_shown(result['gap'])}, the mean of the last column on fresh instances minus that on public ones; an interval "
+            "above 0 says that the entry does worse where nobody could tune it"
+        )
+    lines += [f"alike: {line}" for line in result["alike"]]
     return "\n".join(lines)
 
 
-def write(result: dict[str, Any], folder: Path) -> Path:
-    """ENTRY-SALT.json in a folder, so that no verification replaces another.
-
-    Numbers that are not finite are written as Python's JSON has them (NaN, Infinity).
-    """
-    path = folder / f"{result['entry']}-{result['salt'][:8]}.json"
-    write_atomically(path, (json.dumps(result, indent=1, sort_keys=True) + "\n").encode())
-    return path
+def _shown(interval: scoring.Interval | None) -> str:
+    return "" if interval is None else "{:.2f} ({:.2f} to {:.2f})".format(*interval)

@@ -160,8 +160,10 @@ def _plain(answer: Any) -> Any:
 class Worker:
     """The strategy, and the context of the iteration that it is in."""
 
-    def __init__(self, line: Line, folder: str, hyperparameters: dict[str, Any]) -> None:
+    def __init__(self, line: Line, folder: str, hyperparameters: dict[str, Any], wheels: str | None = None) -> None:
         self._line = line
+        if wheels is not None:
+            sys.path.append(wheels)  # last, so that nothing in it takes the place of a locked version
         self._strategy: Strategy = load(Path(folder))(**hyperparameters)
         self._context: Context | None = None
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from benchmark import collapse
+from benchmark import collapse, duplicates
 from benchmark.entries import Card
 from benchmark.errors import ThriveError
 from benchmark.results import Results
@@ -24,7 +24,9 @@ from benchmark.scoring import (
     t_interval,
 )
 from benchmark.verify import BASE_WORKFLOW
+from leaderboard import verification
 from leaderboard.claims import by_instance, identical, observed, unsupported
+from leaderboard.known import Known
 from leaderboard.ranking import (
     Standing,
     beside,
@@ -46,9 +48,9 @@ from leaderboard.schema import (
     TaskAbout,
     TaskScore,
     Usage,
+    estimate,
+    rounded,
 )
-
-DIGITS = 6  # significant: more would differ between processors
 
 
 @dataclass(frozen=True)
@@ -62,11 +64,14 @@ class Ranked:
 
     @property
     def complete(self) -> bool:
-        return self.row.score is not None
+        return self.row.unranked is None if self.row.outside else self.row.score is not None
 
 
-def build(results: Results, cards: dict[str, Card]) -> Board:
+def build(results: Results, cards: dict[str, Card], known: Known = Known()) -> Board:  # noqa: B008 it is frozen
     """The board of some results.
+
+    Args:
+        known: which entries are from outside, and what was verified.
 
     Raises:
         ThriveError: an entry among the results has no card any more.
@@ -79,7 +84,11 @@ def build(results: Results, cards: dict[str, Card]) -> Board:
     about = _where_entries_are_ranked(results.about)
     tasks = [_task_about(name, part, results.scores) for name, part in about["tasks"].items()]
     runs = _all_scored(tasks, results.scores)
-    found = {id: _entry(card, tasks, runs, about) for id, card in cards.items() if id in set(runs["entry"])}
+    shown = set(runs["entry"]) | {id for id in known.verified if id in known.outside}
+    alike = duplicates.by_losses(runs)
+    found = {
+        id: _beyond_scores(_entry(card, tasks, runs, about), known, alike) for id, card in cards.items() if id in shown
+    }
     found, faults = _compared(found, cards, runs, tasks)
     entries = {id: entry for id, entry in found.items() if entry.row.role != Role.REFERENCE}
     divisions = sorted({(entry.row.track, Budget(entry.row.budget)) for entry in entries.values()})
@@ -88,7 +97,7 @@ def build(results: Results, cards: dict[str, Card]) -> Board:
         profile=about["profile"],
         tasks=tasks,
         references=[entry.row for entry in found.values() if entry.row.role == Role.REFERENCE],
-        divisions=[_division(t, b, entries) for t, b in divisions],
+        divisions=[_division(t, b, entries, tasks, known) for t, b in divisions],
         faults=faults,
     )
 
@@ -141,14 +150,39 @@ def _all_scored(tasks: list[TaskAbout], scores: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def _division(track: str, budget: Budget, everyone: Mapping[str, Ranked]) -> Division:
+def _beyond_scores(entry: Ranked, known: Known, alike: Mapping[str, Mapping[str, str]]) -> Ranked:
+    """The entry with where it comes from, and what it is a near-duplicate of."""
+    id = entry.row.entry
+    result = known.verified.get(id)
+    under_salt = result.alike if result else []
+    lines = duplicates.merged(known.alike.get(id, {}), alike.get(id, {}))
+    outside = id in known.outside
+    row = entry.row.model_copy(
+        update={
+            "outside": outside,
+            "alike": list(dict.fromkeys([*lines, *under_salt])),
+            "missing": [] if outside and not entry.row.tasks else entry.row.missing,
+        }
+    )
+    return replace(entry, row=row)
+
+
+def _division(
+    track: str, budget: Budget, everyone: Mapping[str, Ranked], tasks: list[TaskAbout], known: Known
+) -> Division:
     """The entries of a division, the best first, unranked ones last. Its base workflow may stand in another division."""
     base = BASE_WORKFLOW[budget]
-    mine = {id: entry for id, entry in everyone.items() if (entry.row.track, entry.row.budget) == (track, budget)}
-    mine = _beside_base(mine, everyone.get(base), base)
+    of_base = everyone.get(base)
+    mine = {
+        id: _with_verification(entry, known, of_base, tasks)
+        for id, entry in everyone.items()
+        if (entry.row.track, entry.row.budget) == (track, budget)
+    }
+    mine = _beside_base(mine, of_base, base)
     ranked = {id: entry for id, entry in mine.items() if entry.complete}
-    by_score = rank_intervals({id: entry.by_score for id, entry in ranked.items()})
-    by_slope = rank_intervals({id: entry.by_slope for id, entry in ranked.items()})
+    base_score, base_slope = (None, None) if of_base is None else (of_base.by_score, of_base.by_slope)
+    by_score = rank_intervals({id: entry.by_score for id, entry in ranked.items()}, base_score)
+    by_slope = rank_intervals({id: entry.by_slope for id, entry in ranked.items()}, base_slope)
     rows = [
         entry.row.model_copy(
             update={
@@ -164,6 +198,24 @@ def _division(track: str, budget: Budget, everyone: Mapping[str, Ranked]) -> Div
     return Division(track=track, budget=budget, base=base, rows=rows)
 
 
+def _with_verification(entry: Ranked, known: Known, base: Ranked | None, tasks: list[TaskAbout]) -> Ranked:
+    """The entry with its verification; one from outside stands by that, or is unranked for a reason."""
+    row, result = entry.row, known.verified.get(entry.row.entry)
+    shown = None if result is None else verification.shown(result, row, known.digests.get(row.entry))
+    row = row.model_copy(update={"verified": shown})
+    if not row.outside:
+        return replace(entry, row=row)
+    on_board = {task.task: (task.horizon, set(_ranked_names(task))) for task in tasks}
+    why = verification.why_unranked(result, row, shown, on_board, base is not None and base.complete)
+    row = row.model_copy(update={"unranked": why})
+    if why is not None or result is None or base is None:
+        return replace(entry, row=row)
+    ranked = {name: instances for name, (_, instances) in on_board.items()}
+    by_score = verification.standing(result, ranked, "final", base.by_score)
+    by_slope = verification.standing(result, ranked, "slope", base.by_slope)
+    return replace(entry, row=row, by_score=by_score, by_slope=by_slope)
+
+
 def _beside_base(entries: dict[str, Ranked], base: Ranked | None, base_id: str) -> dict[str, Ranked]:
     """The entries with what they are above the base workflow; task-setting by task-setting also where the row is unranked."""
     if base is None:
@@ -176,7 +228,7 @@ def _beside_base(entries: dict[str, Ranked], base: Ranked | None, base_id: str) 
 
 def _with_base(entry: Ranked, base: Ranked, words: str | None) -> Ranked:
     shared = {task: values for task, values in entry.by_score.scores.items() if task in base.by_score.scores}
-    above = difference(Standing(shared, entry.by_score.life), base.by_score)
+    above = difference(replace(entry.by_score, scores=shared), base.by_score)
     tasks = [
         part.model_copy(update={"above_base": _known(above[part.task])}) if part.task in above else part
         for part in entry.row.tasks
@@ -187,7 +239,7 @@ def _with_base(entry: Ranked, base: Ranked, words: str | None) -> Ranked:
 
 
 def _known(interval: Interval) -> Estimate | None:
-    return None if math.isnan(interval.centre) else _estimate(interval)
+    return None if math.isnan(interval.centre) else estimate(interval)
 
 
 def _task_about(name: str, about: dict[str, Any], scores: pd.DataFrame) -> TaskAbout:
@@ -215,7 +267,7 @@ def _instance_about(instance: dict[str, Any], runs: pd.DataFrame) -> InstanceAbo
         family=" ".join(word for word in instance["name"].split() if not word.startswith("n=")),
         n=instance["numbers"]["n"],
         ranked=reason is None,
-        scale=_rounded(scale) if reason is None else None,
+        scale=rounded(scale) if reason is None else None,
         reason=reason,
     )
 
@@ -247,13 +299,17 @@ def _entry(card: Card, tasks: list[TaskAbout], runs: pd.DataFrame, about: dict[s
         rank_interval=None,
         slope_rank=None,
         slope_rank_interval=None,
-        score=_estimate(pooled([p.score for p in parts])) if complete else None,
-        slope_score=_estimate(pooled([p.slope_score for p in parts])) if complete else None,
+        score=estimate(pooled([p.score for p in parts])) if complete else None,
+        slope_score=estimate(pooled([p.slope_score for p in parts])) if complete else None,
         verdict=worst(p.shown.verdict for p in parts if p.shown.verdict),
         above_base=None,
         beside_base=None,
-        survival=_rounded(float(np.mean([p.shown.survival for p in parts]))) if parts else None,
+        survival=rounded(float(np.mean([p.shown.survival for p in parts]))) if parts else None,
         usage=_mean_usage([p.shown.usage for p in parts]) if parts else None,
+        outside=False,
+        verified=None,
+        unranked=None,
+        alike=[],
         missing=missing,
         refused=refused,
         tasks=[p.shown for p in parts],
@@ -294,7 +350,7 @@ def _scaling(task: TaskAbout, runs: pd.DataFrame) -> dict[str, Estimate]:
         excess = (mine["final"] - mine["real_loss"]).groupby([mine["seed"], mine["instance"].map(n)]).mean().unstack()
         values = collapse.scaling(excess.dropna())
         if len(values) and np.isfinite(values).all():
-            found[family] = _estimate(t_interval(values))
+            found[family] = estimate(t_interval(values))
     return found
 
 
@@ -338,8 +394,8 @@ def _of_task(task: TaskAbout, runs: pd.DataFrame, everyone: pd.DataFrame) -> _Pa
     ]
     shown = TaskScore(
         task=task.task,
-        score=_estimate(t_interval(by_seed["pseudo_score"].to_numpy())),
-        slope_score=_estimate(t_interval(by_seed["pseudo_slope_score"].to_numpy())),
+        score=estimate(t_interval(by_seed["pseudo_score"].to_numpy())),
+        slope_score=estimate(t_interval(by_seed["pseudo_slope_score"].to_numpy())),
         survival=_survival(ranked),
         verdict=worst(found.verdict for found in instances if found.verdict),
         above_base=None,
@@ -351,7 +407,7 @@ def _of_task(task: TaskAbout, runs: pd.DataFrame, everyone: pd.DataFrame) -> _Pa
 
 
 def _survival(runs: pd.DataFrame) -> float:
-    return _rounded(float(runs["diverged_at"].isna().mean())) or 0.0
+    return rounded(float(runs["diverged_at"].isna().mean())) or 0.0
 
 
 def _usage(ranked: pd.DataFrame, everyone: pd.DataFrame) -> Usage:
@@ -360,10 +416,10 @@ def _usage(ranked: pd.DataFrame, everyone: pd.DataFrame) -> Usage:
     cost = (ranked.groupby("instance").pipe(_rows_handled) / reference).dropna().mean()
     mean = ranked.groupby("instance")[["training_rows", "candidates", "fresh_real_rows", "verifier_rows"]].mean().mean()
     return Usage(
-        training_rows=_rounded(mean["training_rows"]) or 0.0,
-        candidates=_rounded(mean["candidates"]) or 0.0,
-        real_rows=_rounded(mean["fresh_real_rows"] + mean["verifier_rows"]) or 0.0,
-        cost=_rounded(cost),
+        training_rows=rounded(mean["training_rows"]) or 0.0,
+        candidates=rounded(mean["candidates"]) or 0.0,
+        real_rows=rounded(mean["fresh_real_rows"] + mean["verifier_rows"]) or 0.0,
+        cost=rounded(cost),
     )
 
 
@@ -379,10 +435,10 @@ def _mean_usage(parts: list[Usage]) -> Usage:
         return float(np.mean([math.nan if (value := of(part)) is None else value for part in parts]))
 
     return Usage(
-        training_rows=_rounded(mean(lambda u: u.training_rows)) or 0.0,
-        candidates=_rounded(mean(lambda u: u.candidates)) or 0.0,
-        real_rows=_rounded(mean(lambda u: u.real_rows)) or 0.0,
-        cost=_rounded(mean(lambda u: u.cost)),
+        training_rows=rounded(mean(lambda u: u.training_rows)) or 0.0,
+        candidates=rounded(mean(lambda u: u.candidates)) or 0.0,
+        real_rows=rounded(mean(lambda u: u.real_rows)) or 0.0,
+        cost=rounded(mean(lambda u: u.cost)),
     )
 
 
@@ -393,10 +449,10 @@ def _instance_score(about: InstanceAbout, runs: pd.DataFrame, everyone: pd.DataF
         seeds=len(runs),
         survival=_survival(runs),
         final=_mean(runs["final"]),
-        final_median=_rounded(float(np.quantile(runs["final"], 0.5, method="lower"))),
+        final_median=rounded(float(np.quantile(runs["final"], 0.5, method="lower"))),
         slope=_mean(runs["slope"]),
         late_slope=_mean(runs["late_slope"]),
-        excess=_estimate(_excess(runs)),
+        excess=estimate(_excess(runs)),
         score=_mean(runs["pseudo_score"]) if about.ranked else None,
         slope_score=_mean(runs["pseudo_slope_score"]) if about.ranked else None,
         verdict=_verdict(about, runs, everyone[everyone["entry"] == REFERENCE]) if about.ranked else None,
@@ -429,12 +485,4 @@ def _collapse(runs: pd.DataFrame) -> dict[str, Estimate]:
 
 
 def _mean(values: pd.Series) -> Estimate:
-    return _estimate(t_interval(values.to_numpy(float)))
-
-
-def _estimate(interval: Interval) -> Estimate:
-    return Estimate(centre=_rounded(interval.centre), low=_rounded(interval.low), high=_rounded(interval.high))
-
-
-def _rounded(value: float) -> float | None:
-    return float(f"{value:.{DIGITS}g}") if math.isfinite(value) else None
+    return estimate(t_interval(values.to_numpy(float)))

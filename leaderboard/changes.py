@@ -78,6 +78,8 @@ def _why(old: dict[str, Any] | None, row: dict[str, Any], common: list[str]) -> 
         return f"version {old['version']} → {row['version']}"
     if old.get("digest") != row["digest"]:
         return "its code or data changed"
+    if row["outside"] and old.get("verified") != row["verified"]:
+        return f"verified on {row['verified']['date']}" if row["verified"] else "no longer verified"
     if _shown(old)[1:] == _shown(row)[1:]:
         return "others moved"
     return "see above" if common else "unknown: the same code, protocol and libraries gave other numbers"

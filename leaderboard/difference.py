@@ -1,7 +1,7 @@
 """What a pull request does to the board, as Markdown: `python -m leaderboard.difference before.json after.json`.
 
-Both files come from a run of a stranger's code, so they are text that anybody may have written: of bounded size, held
-against the schema, and nothing but numbers and well-formed ids is taken from them. Needs pydantic alone.
+Both files come from a job that ran a stranger's code, if only in a sandbox, so they are text that anybody may have written: of bounded
+size, held against the schema, and nothing but numbers and well-formed ids is taken from them. Needs pydantic alone.
 """
 
 import re
@@ -30,8 +30,9 @@ def difference(before: Path, after: Path) -> str:
         return "The board stays as it is."
     lines = [_line(row, known.get(row.entry)) for row in changed]
     text = "\n".join(
-        ["Profile `quick`, as the pull request's own run measured it: lower is better, brackets are 95 % intervals.", "",
-         "| division | entry | rank | score | slope score |", "| --- | --- | --- | --- | --- |", *lines]
+        ["`verified` is the score minus that of the division's base workflow, in a sandbox and with secret seeds, both under one salt; `gap` is "
+         "what it is more on fresh instances than on public ones. Lower is better, brackets are 95 % intervals.", "",
+         "| division | entry | rank | score | slope score | verified | gap | near-duplicates |", f"|{' --- |' * 8}", *lines]
     )  # fmt: skip
     return text if len(text) <= MOST_CHARACTERS else NONE
 
@@ -55,9 +56,11 @@ def _rows(board: Board) -> list[Row]:
     return [row for row, good in zip(rows, named, strict=True) if good]
 
 
-def _shown(row: Row) -> tuple[str, str, str]:
-    rank = "incomplete" if row.rank is None else str(row.rank)
-    return rank, _estimate(row.score), _estimate(row.slope_score)
+def _shown(row: Row) -> tuple[str, ...]:
+    rank = str(row.rank) if row.rank is not None else "unranked" if row.outside else "incomplete"
+    found = row.verified
+    verified = (found and found.above_base, found and found.gap)
+    return rank, *(_estimate(part) for part in (row.score, row.slope_score, *verified)), str(len(row.alike))
 
 
 def _line(row: Row, old: Row | None) -> str:

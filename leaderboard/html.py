@@ -14,7 +14,21 @@ import pandas as pd
 from benchmark.collapse import DEFINITIONS
 from benchmark.results import Results
 from leaderboard.schema import Board, Division, Estimate, Row, TaskScore
-from leaderboard.words import MEANINGS, NOT_SHOWN, TITLES, above_zero, dates, rank, show, spread, versions
+from leaderboard.words import (
+    MEANINGS,
+    NOT_SHOWN,
+    OUTSIDE,
+    TITLES,
+    above_zero,
+    dates,
+    rank,
+    show,
+    spread,
+    verified,
+    verified_on,
+    verified_when,
+    versions,
+)  # fmt: skip
 
 PAGE = Path(__file__).with_name("page")
 POINTS = 16  # iterations that a curve is drawn at
@@ -50,6 +64,10 @@ def html(board: Board, results: Results) -> str:
         part_of=part_of,
         rank=rank,
         above_zero=above_zero,
+        outside=OUTSIDE,
+        verified=verified,
+        verified_on=verified_on,
+        verified_when=verified_when,
         sparks=_sparks(board, results),
         texts={e: t for about in results.about["tasks"].values() for e, t in about["texts"].items()},
         dates=dates(board),

@@ -3,6 +3,10 @@
 Two entries are compared seed by seed, on scores averaged over ranked instances; task-settings count equally and have different
 numbers of seeds. A test rejects where the interval of `benchmark.scoring.pooled` leaves out 0, so that intervals and ranks never
 contradict each other; on one task-setting it is the paired t test.
+
+An entry from outside is measured on secret seeds of its own, on which the base workflow runs beside it. It is compared with others by
+its difference to the base workflow there and theirs on the public seeds: luck of the seeds cancels on either side, and what is left is two
+independent samples, whose half-widths add up in squares.
 """
 
 import gc
@@ -13,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from benchmark.scoring import CONFIDENCE, Interval, Vector, pooled, t_interval
+from benchmark.scoring import CONFIDENCE, Interval, Vector, pooled, sum_of_means, t_interval
 
 ROUNDING = 1e-9  # sums of the same numbers in another order differ by less
 DEGRADES = 0.1  # of s, over the whole run
@@ -28,10 +32,12 @@ class Standing:
     Attributes:
         scores: pseudo-values of the score; +inf where a run diverged.
         life: share of the iterations before the first loss that is not finite.
+        apart: of an entry with seeds of its own, the independent samples whose means add up to its difference to the base workflow.
     """
 
     scores: Mapping[str, "pd.Series[float]"]
     life: Mapping[str, "pd.Series[float]"]
+    apart: Mapping[str, tuple[Vector, ...]] | None = None
 
     @property
     def centre(self) -> float:
@@ -51,10 +57,13 @@ class RankInterval(NamedTuple):
     high: int
 
 
-def rank_intervals(entries: Mapping[str, Standing]) -> dict[str, RankInterval]:
+def rank_intervals(entries: Mapping[str, Standing], base: Standing | None = None) -> dict[str, RankInterval]:
     """Each entry's rank, with an interval that holds its true rank in 95 % of boards, or more.
 
     The family of an entry's interval are the N - 1 tests that it is part of, corrected by Holm's method.
+
+    Args:
+        base: the base workflow on the public seeds; needed where an entry has seeds of its own.
 
     Source:
         Mogstad, Romano, Shaikh and Wilhelm, Inference for ranks (2024), section 3: marginal confidence sets.
@@ -62,7 +71,7 @@ def rank_intervals(entries: Mapping[str, Standing]) -> dict[str, RankInterval]:
     everyone = list(entries.values())
     return {
         id: _rank_interval(own.order, others, [other.order for k, other in enumerate(everyone) if k != i])
-        for i, ((id, own), others) in enumerate(zip(entries.items(), _all_p_values(everyone), strict=True))
+        for i, ((id, own), others) in enumerate(zip(entries.items(), _all_p_values(everyone, base), strict=True))
     }
 
 
@@ -77,7 +86,7 @@ def _rank_interval(own: tuple[float, float], p_values: Vector, others: list[tupl
 
 def beside(entries: Mapping[str, Standing], base: Standing) -> dict[str, str]:
     """Each entry beside the division's base workflow, in words; corrected by Holm's method for there being many."""
-    found = holm(next(_all_p_values([base, *entries.values()])))
+    found = holm(next(_all_p_values([base, *entries.values()], base)))
     said = {}
     for (id, own), significant in zip(entries.items(), found, strict=True):
         said[id] = "not separable" if not significant else "better" if own.order < base.order else "worse"
@@ -104,17 +113,46 @@ def p_value(a: Standing, b: Standing) -> float:
     return float(next(_all_p_values([a, b]))[0])
 
 
-def _all_p_values(entries: list[Standing]) -> Iterator[Vector]:
+def _all_p_values(entries: list[Standing], base: Standing | None = None) -> Iterator[Vector]:
     """For each entry, the p-values of its tests against all others, in their order. A board of 500 has 125,000 of them."""
     diverged = np.isinf([entry.centre for entry in entries])
-    scores, lives = _tables([entry.scores for entry in entries]), _tables([entry.life for entry in entries])
-    for i in range(len(entries)):
+    public = np.array([entry.apart is None for entry in entries])
+    shared = [entry for entry in entries if entry.apart is None]
+    scores, lives = _tables([entry.scores for entry in shared]), _tables([entry.life for entry in shared])
+    rows = np.cumsum(public) - 1  # of the tables
+    for i, entry in enumerate(entries):
         others = np.arange(len(entries)) != i
         found = np.where(diverged == diverged[i], 1.0, 0.0)
         alike = others & (diverged == diverged[i])
+        paired = alike & public & public[i]
         tables = lives if diverged[i] else scores
-        found[alike] = _p_values([_apart(table[i], table[alike]) for table in tables])
+        if paired.any():
+            found[paired] = _p_values([_apart(table[rows[i]], table[rows[paired]]) for table in tables])
+        for j in np.flatnonzero(alike & ~paired):
+            found[j] = _unpaired_p_value(entry, entries[j], base, bool(diverged[i]))
         yield found[others]
+
+
+def _unpaired_p_value(a: Standing, b: Standing, base: Standing | None, diverged: bool) -> float:
+    """Of two entries that do not share their seeds. A base workflow without scores tells nothing."""
+    if diverged:
+        samples = [sign * of.life[task].to_numpy(float) for task in a.life for sign, of in ((1, a), (-1, b))]
+    else:
+        samples = [
+            sign * part for task in a.scores for sign, of in ((1, a), (-1, b)) for part in _above(of, task, base)
+        ]
+    if not all(np.isfinite(sample).all() for sample in samples):
+        return 1.0
+    return float(_p_values([np.asarray(sample[None, :], float) for sample in samples])[0])
+
+
+def _above(entry: Standing, task: str, base: Standing | None) -> tuple[Vector, ...]:
+    """Independent samples whose means add up to an entry's difference to the base workflow on a task-setting."""
+    if entry.apart is not None:
+        return entry.apart[task]
+    assert base is not None, "entries with seeds of their own are ranked beside a base workflow"
+    [difference] = _paired({task: entry.scores[task]}, {task: base.scores[task]})
+    return (difference,)
 
 
 def _tables(by_task: "list[Mapping[str, pd.Series[float]]]") -> list[Vector]:
@@ -124,7 +162,12 @@ def _tables(by_task: "list[Mapping[str, pd.Series[float]]]") -> list[Vector]:
 
 
 def difference(a: Standing, b: Standing) -> dict[str, Interval]:
-    """Score of A minus B by task-setting, paired by seed, with intervals; infinite where one diverged, unknown where both did."""
+    """Score of A minus B by task-setting, paired by seed, with intervals; infinite where one diverged, unknown where both did.
+
+    Where A has seeds of its own, B is the base workflow.
+    """
+    if a.apart is not None:
+        return {task: sum_of_means(samples) for task, samples in a.apart.items()}
     found = {}
     for task, values in zip(a.scores, _paired(a.scores, b.scores), strict=True):
         if np.isnan(values).any() or not (np.isfinite(values).all() or len(set(values[np.isinf(values)])) == 1):
@@ -155,7 +198,7 @@ def _paired(a: "Mapping[str, pd.Series[float]]", b: "Mapping[str, pd.Series[floa
 def _apart(x: Vector, y: Vector) -> Vector:
     """x - y; 0 where they are equal but for rounding."""
     with np.errstate(invalid="ignore"):
-        return np.where(np.isclose(x, y, rtol=ROUNDING, atol=ROUNDING) & np.isfinite(x), 0.0, x - y)
+        return np.asarray(np.where(np.isclose(x, y, rtol=ROUNDING, atol=ROUNDING) & np.isfinite(x), 0.0, x - y))
 
 
 def _p_values(differences: list[Vector]) -> Vector:

@@ -1,5 +1,7 @@
 """What leaderboard.json holds. Its JSON schema, leaderboard.schema.json, is made from these classes."""
 
+import math
+
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 
@@ -15,6 +17,20 @@ class Estimate(Part):
     centre: float | None = Field(description="null: +inf, since a run diverged")
     low: float | None = Field(description="null: +inf, or too few seeds for an interval")
     high: float | None = Field(description="null: +inf, or too few seeds for an interval")
+
+
+DIGITS = 6  # significant: more would differ between processors
+
+
+def estimate(interval: tuple[float, float, float]) -> Estimate:
+    """Of a centre and the ends of its interval."""
+    centre, low, high = map(rounded, interval)
+    return Estimate(centre=centre, low=low, high=high)
+
+
+def rounded(value: float) -> float | None:
+    """None where it is not finite."""
+    return float(f"{value:.{DIGITS}g}") if math.isfinite(value) else None
 
 
 class InstanceScore(Part):
@@ -73,6 +89,35 @@ class TaskScore(Part):
     scaling: dict[str, Estimate] = Field(description="the collapse profile's change of scaling, by family of instances")
 
 
+class VerifiedTask(Part):
+    """What of a task-setting was verified."""
+
+    task: str
+    seeds: int
+    horizon: int
+    instances: int = Field(description="of the profile")
+    fresh: int = Field(description="instances drawn by the salt")
+    above_base: Estimate | None = Field(description="on the profile's instances; null: an instance has no score")
+
+
+class Verification(Part):
+    """The latest verification of an entry: in a sandbox, with secret seeds that follow from the salt."""
+
+    date: str
+    salt: str
+    profile: str
+    version: str
+    isolation: str | None
+    stale: bool = Field(description="the entry's code, data or card changed since")
+    above_base: Estimate | None = Field(
+        description="mean over task-settings of score minus that of the base workflow under the same salt; below 0 is better"
+    )
+    gap: Estimate | None = Field(
+        description="above_base on fresh instances minus that on the profile's; null: none were drawn"
+    )
+    tasks: list[VerifiedTask]
+
+
 class Row(Part):
     """An entry."""
 
@@ -97,7 +142,9 @@ class Row(Part):
     track: str
     budget: str
     role: str
-    rank: int | None = Field(description="by score, within the division; null: a reference line, or incomplete")
+    rank: int | None = Field(
+        description="by score, within the division; null: a reference line, incomplete, or from outside and not verified"
+    )
     rank_interval: RankInterval | None = Field(
         description="1 + the entries significantly better … N - those significantly worse: paired tests, Holm, 5 %"
     )
@@ -110,6 +157,12 @@ class Row(Part):
     usage: Usage | None = Field(description="mean over task-settings")
     score: Estimate | None = Field(description="mean over task-settings; null: incomplete")
     slope_score: Estimate | None
+    outside: bool = Field(description="handed in: it is ranked on verified numbers alone")
+    verified: Verification | None = Field(description="null: not verified")
+    unranked: str | None = Field(
+        description="why an entry from outside has no rank; null: it has, or is not from outside"
+    )
+    alike: list[str] = Field(description="near-duplicates: other entries, and in what they are alike")
     missing: list[str] = Field(description="task-settings or instances without all seeds: the row is then unranked")
     refused: dict[str, str] = Field(description="task-setting to the reason why the entry does not run there")
     tasks: list[TaskScore]

@@ -1,6 +1,6 @@
 """The board's words, and how its numbers are written, once for all its forms."""
 
-from leaderboard.schema import Board, Estimate, RankInterval
+from leaderboard.schema import Board, Estimate, RankInterval, Row
 
 TITLES = {"gaussian": "Gaussian", "kde": "KDE", "language_model": "Language model"}
 
@@ -15,7 +15,9 @@ MEANINGS = {
     "rank": (
         "by score, within a division (track × budget), with the interval of ranks that the seeds leave open: 1 + the number of entries "
         "that are significantly better to N − the number that are significantly worse, by paired tests with Holm's correction at 5 %. "
-        "Reference lines and entries that lack a task-setting (–) are not ranked."
+        "Reference lines and entries that lack a task-setting (–) are not ranked. An entry from outside (◆) is ranked on verified numbers alone: "
+        "its place is the base workflow's public score plus its verified difference to the base workflow, which is paired under one salt so that "
+        "luck of the seeds cancels; it is tested against others by that difference and theirs, as two independent samples."
     ),
     "slope score": "asinh(slope · T / s), the same unit: what the slope of the test loss over all T iterations adds up to. Lower is better; it has a rank of its own.",
     "verdict": (
@@ -24,6 +26,14 @@ MEANINGS = {
     ),
     "beside base": (
         "the same test as for ranks against the division's base workflow: accumulate-subsample where the budget is fixed, accumulate where it grows."
+    ),
+    "verified": (
+        "score minus that of the division's base workflow when run in a sandbox with secret seeds, both under the same salt; below 0 is better. With the day, "
+        "and the salt from which anybody can draw the seeds again. Stale: code, data or card of the entry changed since. Entries without ◆ are the project's own."
+    ),
+    "gap": (
+        "the verified difference on fresh instances, which the salt draws from ranges in params.yaml, minus that on the public ones. An interval above 0 says that "
+        "the entry does worse where nobody could tune it. It holds the spread between instances; the base workflow's gap is 0."
     ),
     "survival": "share of runs on ranked instances whose losses are all finite. Higher is better.",
     "training rows": "rows trained on, repeats included, summed over the iterations of a run; mean over seeds, ranked instances and task-settings.",
@@ -63,6 +73,35 @@ def spread(estimate: Estimate) -> str:
 def above_zero(estimate: Estimate) -> bool:
     """Whether the whole interval is; +inf is, and one seed shows nothing."""
     return estimate.centre is None or (estimate.low is not None and estimate.low > 0)
+
+
+OUTSIDE = "◆"
+"""Marks an entry from outside."""
+
+
+def verified(row: Row) -> str:
+    """Of an entry, in a cell: "-0.42 [-0.50, -0.33]"."""
+    if row.verified is None:
+        return "not verified" if row.outside else "–"
+    if row.verified.stale:
+        return "stale"
+    return "failed" if row.verified.above_base is None else show(row.verified.above_base)
+
+
+def verified_when(row: Row) -> str:
+    """Day and salt: "2026-11-26, salt 1a2b3c4d"; nothing where it was not verified."""
+    return "" if row.verified is None else f"{row.verified.date}, salt {row.verified.salt[:8]}"
+
+
+def verified_on(row: Row) -> str:
+    """What was verified, task-setting by task-setting."""
+    if row.verified is None:
+        return ""
+    parts = [
+        f"{TITLES.get(part.task, part.task)}: instances {part.instances} public, {part.fresh} fresh; {part.seeds} seeds; T = {part.horizon}"
+        for part in row.verified.tasks
+    ]
+    return f"profile {row.verified.profile}, {', '.join(parts)}, isolation {row.verified.isolation or 'none'}"
 
 
 def _two_digits(value: float) -> str:

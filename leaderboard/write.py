@@ -14,7 +14,20 @@ from benchmark.records import write_atomically
 from benchmark.results import Results
 from leaderboard.html import html
 from leaderboard.schema import Board, Division, Estimate, Row, TaskScore
-from leaderboard.words import MEANINGS, NOT_SHOWN, TITLES, above_zero, dates, rank, show, spread, versions
+from leaderboard.words import (
+    MEANINGS,
+    NOT_SHOWN,
+    OUTSIDE,
+    TITLES,
+    above_zero,
+    dates,
+    rank,
+    show,
+    spread,
+    verified,
+    verified_when,
+    versions,
+)  # fmt: skip
 
 
 def write(board: Board, results: Results, folder: Path) -> list[Path]:
@@ -96,17 +109,25 @@ def as_csv(board: Board) -> str:
         "beside_base",
         "survival",
         "cost",
+        "outside",
+        "verified_on",
+        "salt",
+        "stale",
     ]
+    estimates += ["above_base_verified", "gap"]
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow([*head, *(f"{name}{end}" for name in estimates for end in ("", "_low", "_high"))])
     for division, row in _numbered(board):
         ends = (row.rank_interval.low, row.rank_interval.high) if row.rank_interval else ("", "")
         by_task = {part.task: part.score for part in row.tasks}
+        shown = row.verified
         found = [row.score, row.slope_score, *(by_task.get(task.task) for task in board.tasks)]
+        found += [None, None] if shown is None else [shown.above_base, shown.gap]
         writer.writerow([
             division.track if division else "reference", division.budget if division else "", row.rank, *ends, row.slope_rank, row.entry,
             row.version, row.verdict, row.beside_base, row.survival, row.usage and row.usage.cost,
+            row.outside, shown and shown.date, shown and shown.salt, shown and shown.stale,
             *(number for estimate in found for number in _three(estimate)),
         ])  # fmt: skip
     return file.getvalue()
@@ -189,17 +210,19 @@ def table(board: Board, rows: list[Row]) -> str:
     """Ranks, verdicts and scores of some rows."""
     tasks = [task.task for task in board.tasks]
     head = [
-        "rank", "entry", "verdict", "beside base", "score", "slope score", "slope rank", "survival", "cost",
+        "rank", "entry", "verdict", "beside base", "score", "slope score", "slope rank", "verified", "gap", "survival", "cost",
         *(TITLES.get(task, task) for task in tasks),
     ]  # fmt: skip
     lines = [_line(head), _line(["---"] * len(head))]
     for row in rows:
         lines.append(_line([
-            rank(row.rank, row.rank_interval), f"`{row.entry}`", row.verdict or "–", row.beside_base or "–",
-            _score(row, "score"), _score(row, "slope_score"), rank(row.slope_rank, row.slope_rank_interval),
+            rank(row.rank, row.rank_interval), f"`{row.entry}`{f' {OUTSIDE}' * row.outside}", row.verdict or "–", row.beside_base or "–",
+            _score(row, "score"), _score(row, "slope_score"), rank(row.slope_rank, row.slope_rank_interval), _verified(row), _gap(row),
             "–" if row.survival is None else f"{row.survival:.0%}", _cost(row), *(_of_task(row, task) for task in tasks),
         ]))  # fmt: skip
-    notes = [f"- `{row.entry}` is incomplete: {'; '.join(row.missing)}" for row in rows if row.missing]
+    notes = [f"- `{row.entry}` {OUTSIDE} is not ranked: {row.unranked}" for row in rows if row.unranked]
+    notes += [f"- `{row.entry}` ≈ {plain('; '.join(row.alike))}" for row in rows if row.outside and row.alike]
+    notes += [f"- `{row.entry}` is incomplete: {'; '.join(row.missing)}" for row in rows if row.missing]
     notes += [
         f"- `{row.entry}` does not run on {task}: {plain(why)}" for row in rows for task, why in row.refused.items()
     ]
@@ -209,6 +232,14 @@ def table(board: Board, rows: list[Row]) -> str:
         for task, others in row.same_as.items()
     ]
     return "\n".join(lines) + "\n" + ("\n" + "\n".join(notes) + "\n" if notes else "")
+
+
+def _verified(row: Row) -> str:
+    return f"{verified(row)} ({verified_when(row)})" if row.verified else verified(row)
+
+
+def _gap(row: Row) -> str:
+    return "–" if row.verified is None or row.verified.gap is None else show(row.verified.gap)
 
 
 def _line(cells: list[str]) -> str:

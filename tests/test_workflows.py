@@ -25,9 +25,10 @@ def test_what_runs_a_strangers_code_may_read_alone(root):
     assert found["permissions"] == {"contents": "read"}
     assert not any("permissions" in job for job in found["jobs"].values())
     assert "secrets." not in (root / ".github" / "workflows" / "entry.yml").read_text()
-    harness, proposed = (step["with"] for step in steps(found) if "checkout" in step.get("uses", ""))
-    assert harness["ref"] == "${{ github.event.pull_request.base.sha }}"
-    assert proposed["path"] == "proposed"
+    for job in found["jobs"].values():
+        harness, proposed = (step["with"] for step in job["steps"] if "checkout" in step.get("uses", ""))
+        assert harness["ref"] == "${{ github.event.pull_request.base.sha }}"
+        assert proposed["path"] == "proposed"
 
 
 def test_what_may_write_runs_no_code_of_the_pull_request(root):
@@ -50,7 +51,9 @@ def test_no_step_has_an_expression_in_its_shell(root):
 @pytest.fixture
 def take_over(root, tmp_path):
     """The step that copies proposed entries over those of the base branch, run in a folder with one known entry."""
-    (script,) = (step["run"] for step in steps(workflow(root, "entry")) if step.get("name", "").startswith("Take over"))
+    runs = {step["run"] for step in steps(workflow(root, "entry")) if step.get("name", "").startswith("Take over")}
+    assert runs == {".ci/take-over"}
+    script = str(root / ".ci" / "take-over")
     for folder in ("submissions/known", "proposed/submissions/known"):
         (tmp_path / folder).mkdir(parents=True)
         (tmp_path / folder / "strategy.py").write_text("1")
