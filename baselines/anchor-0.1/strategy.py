@@ -15,5 +15,5 @@ class Anchor(Strategy):
     def training_set(self, context, pool):
         if context.t == 1:
             return pool.all()
-        real = round(self.alpha * context.n)
+        real = int(self.alpha * context.n)  # rounded up, half of an odd n would be more than half
         return pool.real().sample(real, context.rng) + pool.latest().sample(context.n - real, context.rng)
