@@ -116,7 +116,7 @@ def _answer(cell: Cell, folder: Path, common: dict[str, Any], seconds: float, sc
         work = partial(_run, entry, cell, given.content, seconds)
         ended = in_a_process_of_its_own(work, seconds + GRACE, home, printed)
         answer = _sound(ended, cell, seconds, printed)
-    stamps.check()
+    stamps.check(task.files.values())
     if "error" in answer:
         original, copied = str(cell.entry.folder), str(entry.folder)
         raise Failed(*(answer[part].replace(copied, original) for part in ("error", "details")))

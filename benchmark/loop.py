@@ -25,7 +25,7 @@ from benchmark.rules import Meter, Rules
 from benchmark.services import Services, Under, within
 from benchmark.strategy import NEUTRAL, Context, FitOptions, SampleRequest, Spec, Strategy, canonical
 from benchmark.streams import Seed, stream
-from benchmark.task import Start, Task, refuse_unsupported
+from benchmark.task import Start, Task, refuse_copies, refuse_unsupported
 
 Record = dict[str, Any]
 A = TypeVar("A")
@@ -84,7 +84,7 @@ def run(
         services.models = models
         generation, notes = _generation(strategy, context, services)
         with _named("keep", t):
-            measured = task.diagnostics(model, generation, start, full=t == horizon or is_milestone(t))
+            refuse_copies(task, generation, start)
         yield {
             "seed": int(seed),
             "t": t,
@@ -95,7 +95,7 @@ def run(
             **vars(rules),
             **vars(meter),
             **notes,
-            **measured,
+            **task.diagnostics(model, generation, start, full=t == horizon or is_milestone(t)),
             "texts": task.show(generation),
         }
         history.append(generation)

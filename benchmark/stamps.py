@@ -5,6 +5,7 @@ Imports nothing of Thrive at once, for it must run before the rest is loaded.
 """
 
 import importlib.util
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -39,16 +40,18 @@ def watch(path: Path) -> Stamp | None:
     return now
 
 
-def changed() -> list[Path]:
-    """The watched files that were written, replaced or removed since they were first watched."""
-    return [path for path, first in _FIRST.items() if stamp(path) != first]
+def changed(files: Iterable[Path] = ()) -> list[Path]:
+    """Of the code of Thrive and these files those that were written, replaced or removed since they were first watched."""
+    files = {*files}
+    watched = ((path, first) for path, first in _FIRST.items() if path in files or path.is_relative_to(PACKAGE))
+    return [path for path, first in watched if stamp(path) != first]
 
 
-def check() -> None:
-    """Raises Changed where a watched file has changed."""
+def check(files: Iterable[Path] = ()) -> None:
+    """Raises Changed where the code of Thrive, or one of these files, has changed since it was first watched."""
     from benchmark.errors import Changed
 
-    for path in changed():
+    for path in changed(files):
         raise Changed(path)
 
 

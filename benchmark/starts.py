@@ -60,7 +60,7 @@ def starts(folder: Path, key: str, task: Task, seeds: range, seconds: float) -> 
         if content is not None:
             return Starts(content, 0.0)
         content, cpu_seconds = _computed(task, seeds, seconds)
-        stamps.check()  # what was loaded on the way may be an edit
+        stamps.check(task.files.values())  # what was loaded on the way may be an edit
         write_atomically(folder / f"{key}.{checksum(content)}.start", content)
         return Starts(content, cpu_seconds)
 

@@ -114,11 +114,7 @@ class Task(Protocol):
         """model + weight·(model - other); only where `knobs` has "negative"."""
 
     def diagnostics(self, model: Any, generation: Examples, start: Start, *, full: bool) -> dict[str, float]:
-        """What else describes model and generation; without `full` only what costs next to nothing.
-
-        Raises:
-            ContractBroken: the sample space is continuous, and the generation hands back real rows as synthetic.
-        """
+        """What else describes model and generation; without `full` only what costs next to nothing."""
 
     def show(self, generation: Examples) -> list[str]:
         """A few examples as text, for people to read; empty where there is no text."""
@@ -135,3 +131,14 @@ def refuse_unsupported(task: Task, asked: set[str]) -> None:
         raise Unsupported(
             f"{type(task).__name__} has no {', '.join(missing)} (it has: {', '.join(sorted(task.knobs))})."
         )
+
+
+def refuse_copies(task: Task, generation: Examples, start: Start) -> None:
+    """Refuse a generation that hands back real rows as synthetic, where a task-setting's models can and it shows.
+
+    Raises:
+        ContractBroken: how many, and how many there may be.
+    """
+    check = getattr(task, "refuse_copies", None)
+    if check is not None:
+        check(generation, start)

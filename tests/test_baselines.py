@@ -16,6 +16,7 @@ from scipy.special import digamma
 from benchmark.history import Weighted
 from benchmark.loop import run
 from benchmark.strategy import FitOptions
+from benchmark.streams import stream
 from benchmark.tasks.gaussian import Gaussian, Normal
 from benchmark.tasks.kde import KDE
 
@@ -219,18 +220,29 @@ def test_pool_bandwidth_falls_with_the_pool():
     assert found == pytest.approx(0.5 * np.arange(1, 9) ** (-1 / 6))
 
 
+def seen(model):
+    """A model of seed 0 in the coordinates in which diagnostics are taken."""
+    return Gaussian(2, N).world(stream(0, "world")).seen_from(model)
+
+
 def test_self_correction_is_half_the_first_model():
-    """Σ and μ are the mean of the new fit's and the first model's."""
+    """Σ and μ are the mean of the new fit's and the first model's, or nearer to the new fit's where the cap on real mass has it."""
     task, found = watched("self-correction", 5), entry("self-correction")
     records = list(run(Gaussian(2, N), found.make, found.rules, 0, 5))
-    blended = 0.5 * task.models[-1].covariance + 0.5 * task.models[0].covariance
+    real = records[-1]["real_share"]
+    most = found.rules.max_real_share(N, 5)
+    weight = min(0.5, (most - real) / (1 - real))  # as much as track labelled allows
+    blended = (1 - weight) * seen(task.models[-1]).covariance + weight * seen(task.models[0]).covariance
     assert records[-1]["trace_ratio"] == pytest.approx(blended.trace() / 2)
+    assert records[-1]["real_mass"] == pytest.approx((1 - weight) * real + weight)
 
 
 def test_model_averaging_forgets_at_the_rate_beta():
     """Covariances average as C_t = β C_{t-1} + (1-β) fit_t."""
     task, found = watched("model-averaging", 5), entry("model-averaging")
-    traces = [model.covariance.trace() / 2 for model in task.models[1:]]  # but for the harness's own of generation 0
+    traces = [
+        seen(model).covariance.trace() / 2 for model in task.models[1:]
+    ]  # but for the harness's own of generation 0
     expected = [traces[0]]
     for fit in traces[1:]:
         expected.append(0.5 * expected[-1] + 0.5 * fit)
@@ -242,8 +254,10 @@ def test_negative_guidance_moves_away_from_a_model_of_the_last_samples():
     task, found = watched("negative-guidance", 4), entry("negative-guidance")
     assert parts(task.sets[-1]) == {3: Part(N, 1.0)}
     assert task.sets[-2].rows.tolist() == watched("accumulate-subsample", 4).sets[-1].rows.tolist()
-    expected = 1.25 * task.models[-2].mean - 0.25 * task.models[-1].mean
     last = list(run(Gaussian(2, N), found.make, found.rules, 0, 4))[-1]
+    weight = min(0.25, found.rules.max_real_share(N, 4) / last["real_share"] - 1)  # as much as track labelled allows
+    expected = (1 + weight) * seen(task.models[-2]).mean - weight * seen(task.models[-1]).mean
+    assert last["real_mass"] == pytest.approx((1 + weight) * last["real_share"])
     assert last["mean_error"] == pytest.approx(expected @ expected)
 
 

@@ -432,9 +432,10 @@ def test_steps_grow_with_the_rows_unless_matched(task: lm.LanguageModel, monkeyp
 
 def test_diagnostics_of_a_generation_of_copies(task: lm.LanguageModel, fitted: lm.Network) -> None:
     one = task.corpus("train")[0]
-    start = Start(None, None, task.held_out(None, noise()), fitted, 0.0, 0.0)
+    start = Start(None, lm._as_examples([one]), task.held_out(None, noise()), fitted, 0.0, 0.0)
     found = task.diagnostics(fitted, lm._as_examples([one] * 10), start, full=True)
     assert found["duplicate_rate"] == pytest.approx(0.9)
+    assert found["copied_share"] == 1
     assert found["mean_length"] == len(task.base.encode([one])[0]) - 1
     nats, tokens = lm.negative_log_likelihoods(fitted, task.base.encode([one]), 32)
     assert found["self_perplexity"] == pytest.approx(np.exp(nats[0] / tokens[0]))

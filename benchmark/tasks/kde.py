@@ -220,7 +220,7 @@ class KDE:
         cheap = {
             "bandwidth": model.bandwidth,
             "covariance_trace": float(np.vdot(centred, centred)) / len(generation),
-            "copied_share": self._copied_share(generation, start),
+            "copied_share": _share_near(self._real_rows(start)[0], generation, NEAR * start.model.bandwidth),
         }
         return cheap | (self._full_diagnostics(generation, start) if full else {})
 
@@ -233,28 +233,27 @@ class KDE:
             **self._entanglement(generation, start),
         }
 
-    def _copied_share(self, generation: Examples, start: Start) -> float:
-        """The share of rows within a tenth of the neutral bandwidth of a real row.
+    def refuse_copies(self, generation: Examples, start: Start) -> None:
+        """Refuse rows within a tenth of the neutral bandwidth of a real row, where they are too many for chance.
 
-        Raises:
-            ContractBroken: by five standard deviations it is more than the neutral sampler's at iteration 1, and more than the share
-                that is as near to as many held-out real rows, which rows that only lie where real ones are dense have too.
+        By five standard deviations they are more than the neutral sampler has at iteration 1, and more than those that are as near to as
+        many held-out real rows, which rows that only lie where real ones are dense are too.
         """
         from scipy.stats import binom, norm
 
         tree, neutral = self._real_rows(start)
         n, distance = len(generation), NEAR * start.model.bandwidth
         copied = _share_near(tree, generation, distance)
+        if copied <= neutral:
+            return
         most = float(binom.isf(norm.sf(5), n, neutral)) / n
-        if copied > most:
-            m = min(len(start.real), len(start.test))
-            among, held_out = (_share_near(_tree(rows[:m]), generation, distance) for rows in (start.real, start.test))
-            if among - held_out > 5 * np.sqrt(2 * max(held_out, 1 / n) / n):
-                raise ContractBroken(
-                    f"{copied:.3g} of the rows are within {NEAR} bandwidths of a real row: expected at most {most:.3g}, for more "
-                    "are real rows under a synthetic label."
-                )
-        return copied
+        m = min(len(start.real), len(start.test))
+        among, held_out = (_share_near(_tree(rows[:m]), generation, distance) for rows in (start.real, start.test))
+        if copied > most and among - held_out > 5 * np.sqrt(2 * max(held_out, 1 / n) / n):
+            raise ContractBroken(
+                f"{copied:.3g} of the rows are within {NEAR} bandwidths of a real row: expected at most {most:.3g}, for more "
+                "are real rows under a synthetic label."
+            )
 
     def _real_rows(self, start: Start) -> tuple[Any, float]:
         """A tree of generation 0, and the share of the neutral sampler's rows that are near one of them, three errors up."""
