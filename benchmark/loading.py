@@ -114,7 +114,7 @@ def named_run(records: Iterator[dict[str, Any]], seed: int) -> Iterator[dict[str
         for record in records:
             yield record
             t = record["t"] + 1
-    except (Unsupported, GeneratorExit, KeyboardInterrupt):  # of no one seed, or no fault
+    except (Unsupported, GeneratorExit):  # of no one seed, or no fault
         raise
     except BaseException as error:
         place = f"seed {seed}" if f"iteration {t}" in str(error) else f"seed {seed}, iteration {t}"
@@ -122,7 +122,8 @@ def named_run(records: Iterator[dict[str, Any]], seed: int) -> Iterator[dict[str
         if line is not None and isinstance(error, (Exception, SystemExit)) and not isinstance(error, ThriveError):
             raise StrategyFailed(f"{line} ({place})") from error
         if len(error.args) <= 1:
-            error.args = (f"{error} ({place})",)
+            told = line if isinstance(error, KeyboardInterrupt) and line is not None else error
+            error.args = (f"{told} ({place})",)
         raise
 
 

@@ -387,7 +387,7 @@ def test_the_board_leaves_out_an_entry_whose_card_cannot_be_read(root, tmp_path,
     folder(tmp_path / "baselines" / "anchor-0.5" / "card.yaml")
     built = []
 
-    def build(results, cards):
+    def build(results, cards, known):
         built.append(set(results.scores["entry"]))
         assert built[0] <= set(cards)
         raise ThriveError("enough")

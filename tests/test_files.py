@@ -82,7 +82,8 @@ def test_what_is_missing_is_told_before_anything_runs(own, name):
     path = own / name
     shutil.rmtree(path) if path.is_dir() else path.unlink()
     with pytest.raises(
-        ThriveError, match=f"{path}.*: no such f.*expected|{path}.*: no such f.*data: a folder with"
+        ThriveError,
+        match=f"params.yaml: profiles.text.suites.language_model.instances.0: .*: no such file: {path}.*Put it there",
     ) as told:
         key(own)
     assert "\n" not in str(told.value)

@@ -141,7 +141,7 @@ def test_the_board_depends_on_all_code_that_makes_it(root):
 
 
 @pytest.mark.parametrize(("stage", "module"), [
-    ("cardinality", "paper.cardinality"), ("collapse_time", "paper.collapse_time"), ("statistics", "leaderboard.coverage"),
+    ("cardinality", "paper.cardinality"), ("collapse_time", "paper.collapse_time"),
 ])  # fmt: skip
 def test_what_keeps_no_cells_depends_on_the_code_of_its_numbers(root, stage, module):
     """And on nothing else, for it takes long: what it reaches of what decides a number."""
@@ -150,6 +150,19 @@ def test_what_keeps_no_cells_depends_on_the_code_of_its_numbers(root, stage, mod
     reached = imported(root, module) & decides - {root / "benchmark" / "errors.py"}
     assert len(reached) > 7
     assert [path for path in reached if not covers(deps, str(path.relative_to(root)))] == []
+
+
+def test_statistics_depend_on_the_scores_and_on_what_ranks_them(root):
+    """They draw boards from the committed scores, and run nothing."""
+    deps = yaml.safe_load((root / "paper" / "dvc.yaml").read_text())["stages"]["statistics"]["deps"]
+    for path in (
+        "leaderboard/scores.parquet",
+        "leaderboard/ranking.py",
+        "benchmark/scoring.py",
+        "leaderboard/coverage/runs.py",
+    ):
+        assert (root / path).is_file()
+        assert covers(deps, path)
 
 
 def test_an_edit_of_any_code_of_a_run_makes_its_stage_stale(clone, tmp_path):

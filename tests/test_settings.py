@@ -376,7 +376,6 @@ GAUSSIAN = "{d: 2, n: 12, seconds: 0.01}"
     ("about: seconds; for the tests", "about: 2026-02-30", "not valid YAML"),
     ("train.parquet: d5", "train.parquet: x5", "pins.factbook.files.train.parquet: found 'x525"),
     ("profile: standard", "profile: unranked", "none of whose instances is ranked"),
-    ("pins:\n  factbook:", "pins:\n  factbok:", "reads the files of pin 'factbook'. Did you mean 'factbok'?"),
 ])  # fmt: skip
 def test_what_could_not_be_run_or_ranked_is_refused_at_once(tmp_path, root, old, new, complaint):
     text = (root / "params.yaml").read_text()
