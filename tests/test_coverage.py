@@ -15,6 +15,7 @@ from leaderboard.coverage import measure, methods, populations, report
 from leaderboard.coverage.methods import BOARD, BOOTSTRAP, KNOWN_SCALE
 from leaderboard.coverage.populations import SYNTHETIC, near_ties, synthetic
 from leaderboard.coverage.runs import Division, Runs
+from leaderboard.known import Known
 
 SCORE = "score, synthetic"
 
@@ -26,8 +27,10 @@ def committed(root):
 
 @pytest.fixture(scope="module")
 def board(root):
-    """As the committed scores and today's cards give it."""
-    return build.build(results.read(root / "leaderboard"), {entry.id: entry.card for entry in find(root).values()})
+    """As the committed scores and today's cards give it; entries from outside are ranked by other seeds, and left out here."""
+    entries = find(root)
+    known = Known(outside=frozenset(entry.id for entry in entries.values() if entry.outside))
+    return build.build(results.read(root / "leaderboard"), {id: entry.card for id, entry in entries.items()}, known)
 
 
 @pytest.fixture(scope="module")

@@ -80,7 +80,7 @@ def test_its_name_says_so():
 
 @pytest.mark.parametrize(("more", "complaint"), [
     ("densities: sklearn", "densities: found 'sklearn'"),
-    ("seeds: 0", "seeds: found 0, expected a number of seeds from 1"),
+    ("seeds: 0", "seeds: found 0. Input should be greater than or equal to 1"),
     ("seeds: many", "seeds: found 'many'"),
 ])  # fmt: skip
 def test_bad_values_are_refused(root, tmp_path, more, complaint):

@@ -169,7 +169,12 @@ def committed(folder: Path) -> Committed:
     divisions = tuple(
         Division(f"{d['track']}, {d['budget']}", d["base"], tuple(ids))
         for d in board["divisions"]
-        if len(ids := [r["entry"] for r in d["rows"] if r["rank"] is not None and r["entry"] in complete]) > 1
+        if len(
+            ids := [
+                r["entry"] for r in d["rows"] if r["rank"] is not None and not r["outside"] and r["entry"] in complete
+            ]
+        )
+        > 1
     )
     return Committed(tasks, divisions, {task: seeds.count for task, seeds in tasks.items()}, left_out=tuple(left_out))
 
