@@ -210,4 +210,23 @@ def test_a_message_with_infinities_comes_back_as_it_was(tmp_path):
     assert nan != nan
 
 
+def test_an_entry_finds_no_file_that_the_sweep_has_open(tmp_path):
+    reader, writer = os.pipe()
+
+    def work() -> list[bool]:
+        """Whether each can be written to, as a stranger's code would try."""
+        found = []
+        for number in (reader, writer):
+            try:
+                os.fstat(number)
+                found.append(True)
+            except OSError:
+                found.append(False)
+        return found
+
+    assert process.in_a_process_of_its_own(work, 10, tmp_path).answer == [False, False]
+    os.close(reader)
+    os.close(writer)
+
+
 assert "seeds: 3" in PARAMS  # which the seeds named above are of
