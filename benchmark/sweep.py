@@ -80,7 +80,8 @@ def compute(root: Path, store: Store, to_do: Sequence[Cell], jobs: int) -> list[
 
     common = provenance(root)
     failures: list[Failure] = []
-    seconds = {cell.key: cell.seconds for cell in to_do}  # a cell that comes back would read its entry's card as it is by then
+    # Of now: a cell that comes back would read its entry's card as it is by then.
+    seconds = {cell.key: cell.seconds for cell in to_do}
     with (
         _told_of(TerminatedWorkerError),
         parallel_config("loky", n_jobs=min(jobs, len(to_do)), inner_max_num_threads=1),

@@ -227,7 +227,12 @@ def test_a_worker_that_is_killed_is_told_in_one_line(clone):  # noqa: F811
     entry(clone, "kills", inside="__import__('os').kill(__import__('os').getppid(), 9)")
     cells = sweep.cells(clone, params.load(clone), "tiny", "gaussian", [find(clone)["kills"]])
     with pytest.raises(Stopped, match="a worker was killed"):
-        sweep.compute(clone, Store(clone / "cells"), [*cells, *sweep.cells(clone, params.load(clone), "tiny", "kde", [find(clone)["replace"]])], jobs=2)
+        sweep.compute(
+            clone,
+            Store(clone / "cells"),
+            [*cells, *sweep.cells(clone, params.load(clone), "tiny", "kde", [find(clone)["replace"]])],
+            jobs=2,
+        )
 
 
 def test_an_entry_finds_no_file_that_the_sweep_has_open(tmp_path):
