@@ -75,7 +75,7 @@ def compute(root: Path, store: Store, to_do: Sequence[Cell], jobs: int) -> list[
     A failed cell stops no other. Interrupted, it has lost only the cells that were being computed.
     """
     from joblib import Parallel, delayed, parallel_config
-    from joblib.externals.loky.process_executor import TerminatedWorkerError
+    from joblib.externals.loky.process_executor import TerminatedWorkerError  # type: ignore[import-untyped]
     from tqdm import tqdm
 
     common = provenance(root)
