@@ -117,6 +117,7 @@ def _work(work: Callable[[], Any], writer: int, home: Path, printed: IO[bytes] |
             os.dup2(printed.fileno(), 2)
             sys.stdin = os.fdopen(0, closefd=False)
             sys.stdout = sys.stderr = os.fdopen(2, "w", errors="replace", closefd=False)
+        _close_all_but(writer)
         os.environ.update(HOME=str(home), TMPDIR=str(home))
         tempfile.tempdir = None
         os.chdir(home)
@@ -131,6 +132,12 @@ def _work(work: Callable[[], Any], writer: int, home: Path, printed: IO[bytes] |
             sys.stdout.flush()
             sys.stderr.flush()
         os._exit(status)
+
+
+def _close_all_but(kept: int) -> None:
+    """Files of the process that forked this one, the sweep's own pipes among them: what is written into these stops all workers."""
+    os.closerange(3, kept)
+    os.closerange(kept + 1, os.sysconf("SC_OPEN_MAX"))
 
 
 def _die_first() -> None:

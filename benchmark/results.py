@@ -102,9 +102,11 @@ def refresh(store: Store, cells: Sequence[Cell], profile: str, folder: Path) -> 
     stamps.check()
     whole = _is_whole(folder)
     before = _entries_in(folder) if whole else set()
-    made_from = digest(digest_of_reach("benchmark.results"), sorted(cell.key for cell in cells if cell in store))
+    finished = sorted([cell.key, cell.instance.name, cell.entry.id] for cell in cells if cell in store)
+    # Of what a key leaves out, too: ids, names, `ranked`, and what cards say.
+    made_from = digest(digest_of_reach("benchmark.results"), profile, finished, _about(cells, {}, {}))
     mark = store.folder / f"results-of-{profile}-{cells[0].instance.task_setting}.txt"
-    if not (whole and mark.is_file() and mark.read_text() == made_from + _of_files(folder)):
+    if not (whole and mark.is_file() and mark.read_bytes() == (made_from + _of_files(folder)).encode()):
         gather(store, cells, profile).write(folder)
         write_atomically(mark, (made_from + _of_files(folder)).encode())
     return sorted(before - _entries_in(folder))

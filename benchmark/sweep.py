@@ -4,7 +4,8 @@ import importlib.metadata
 import platform
 import subprocess
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from benchmark import cell_process, pins
 from benchmark.cell_process import Failure
 from benchmark.digest import digest_of_file
 from benchmark.entries import Entry
-from benchmark.errors import BadParams
+from benchmark.errors import BadParams, Stopped
 from benchmark.params import Params, instances, require_machine
 from benchmark.params import profile as profile_named
 from benchmark.records import Cell, Store
@@ -74,13 +75,17 @@ def compute(root: Path, store: Store, to_do: Sequence[Cell], jobs: int) -> list[
     A failed cell stops no other. Interrupted, it has lost only the cells that were being computed.
     """
     from joblib import Parallel, delayed, parallel_config
+    from joblib.externals.loky.process_executor import TerminatedWorkerError  # type: ignore[import-untyped]
     from tqdm import tqdm
 
     common = provenance(root)
     failures: list[Failure] = []
+    # Of now: a cell that comes back would read its entry's card as it is by then.
+    seconds = {cell.key: cell.seconds for cell in to_do}
     with (
+        _told_of(TerminatedWorkerError),
         parallel_config("loky", n_jobs=min(jobs, len(to_do)), inner_max_num_threads=1),
-        tqdm(total=sum(cell.seconds for cell in to_do) + 1e-6, file=sys.stderr, mininterval=1,
+        tqdm(total=sum(seconds.values()) + 1e-6, file=sys.stderr, mininterval=1,
              bar_format="{l_bar}{bar}| {n:.1f}/{total:.1f} s of estimated work, {elapsed} gone, {remaining} left {postfix}",
              ) as progress,
     ):  # fmt: skip
@@ -94,8 +99,19 @@ def compute(root: Path, store: Store, to_do: Sequence[Cell], jobs: int) -> list[
             else:
                 store.write(outcome.cell, outcome.content)
             progress.set_postfix_str(str(outcome.cell), refresh=False)
-            progress.update(outcome.cell.seconds)
+            progress.update(seconds[outcome.cell.key])
     return failures
+
+
+@contextmanager
+def _told_of(kind: type[Exception]) -> Iterator[None]:
+    """A worker that was killed, in one line: by whoever runs the machine, or by an entry, which runs with the same rights."""
+    try:
+        yield
+    except kind:
+        raise Stopped(
+            "a worker was killed, for want of memory or by an entry: what is finished is kept. Run it again, with -j 1 to see at which cell."
+        ) from None
 
 
 def _seconds(cell: Cell) -> float:

@@ -57,6 +57,8 @@ def tables(source: Source) -> list[tuple[str, str, pd.DataFrame]]:
             continue
         table, chosen = style.family(table, row.wished)
         found.append((row.label.format(**chosen), row.scale, style.with_theory(table, KEYS[row.task], row.known)))
+    if not found:
+        raise Missing("nothing to draw: none of its quantities has results")
     return found
 
 

@@ -12,6 +12,7 @@ from test_records import PARAMS, clone  # noqa: F401
 
 from benchmark import params, process, stamps, sweep
 from benchmark.entries import find
+from benchmark.errors import Stopped
 from benchmark.records import Store
 
 POISONS = {
@@ -213,6 +214,49 @@ def test_a_message_with_infinities_comes_back_as_it_was(tmp_path):
     assert process.in_a_process_of_its_own(lambda: sent, 10, tmp_path).answer == sent
     nan = process.in_a_process_of_its_own(lambda: float("nan"), 10, tmp_path).answer
     assert nan != nan
+
+
+def test_an_entry_that_goes_while_a_sweep_runs_stops_no_other(clone, monkeypatch):  # noqa: F811
+    entry(clone, "gone")
+    both = [find(clone)[id] for id in ("gone", "replace")]
+    cells = sweep.cells(clone, params.load(clone), "tiny", "gaussian", both)
+    assert all(cell.key and cell.seconds for cell in cells)
+    shutil.rmtree(clone / "submissions" / "gone")
+    store = Store(clone / "cells")
+    [failure] = sweep.compute(clone, store, cells, jobs=2)
+    assert (failure.cell.entry.id, failure.error.split(":")[0]) == ("gone", "BadEntry")
+    assert [cell.entry.id for cell in cells if cell in store] == ["replace"]
+
+
+def test_a_worker_that_is_killed_is_told_in_one_line(clone):  # noqa: F811
+    entry(clone, "kills", inside="__import__('os').kill(__import__('os').getppid(), 9)")
+    cells = sweep.cells(clone, params.load(clone), "tiny", "gaussian", [find(clone)["kills"]])
+    with pytest.raises(Stopped, match="a worker was killed"):
+        sweep.compute(
+            clone,
+            Store(clone / "cells"),
+            [*cells, *sweep.cells(clone, params.load(clone), "tiny", "kde", [find(clone)["replace"]])],
+            jobs=2,
+        )
+
+
+def test_an_entry_finds_no_file_that_the_sweep_has_open(tmp_path):
+    reader, writer = os.pipe()
+
+    def work() -> list[bool]:
+        """Whether each can be written to, as a stranger's code would try."""
+        found = []
+        for number in (reader, writer):
+            try:
+                os.fstat(number)
+                found.append(True)
+            except OSError:
+                found.append(False)
+        return found
+
+    assert process.in_a_process_of_its_own(work, 10, tmp_path).answer == [False, False]
+    os.close(reader)
+    os.close(writer)
 
 
 assert "seeds: 3" in PARAMS  # which the seeds named above are of

@@ -12,7 +12,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from benchmark import digest, params, records, sweep
+from benchmark import digest, params, records, results, sweep
 from benchmark.entries import Entry, find
 from benchmark.records import Cell, Store, provenance_of
 
@@ -55,6 +55,42 @@ def test_finished_cells_are_not_computed_again(clone):
     assert len(found.to_do) == 4
     assert sweep.compute(clone, store, found.to_do, jobs=1) == []
     assert len(plan(clone)[1].done) == 4
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "said"),
+    [
+        ("params.yaml", "n: 12, seconds: 0.01}", "n: 12, seconds: 0.01, ranked: false}", '"ranked": false'),
+        ("baselines/accumulate/card.yaml", "version: 1.0.0", "version: 1.1.0", '"version": "1.1.0"'),
+    ],
+)
+def test_results_follow_what_no_key_holds(clone, file, old, new, said):
+    folder = clone / "results"
+
+    def refresh() -> str:
+        store, found = plan(clone)
+        if found.to_do:
+            sweep.compute(clone, store, found.to_do, jobs=1)
+        results.refresh(store, [c for c in plan(clone)[1].done if c.instance.task_setting == "kde"], "tiny", folder)
+        return (folder / "about.json").read_text()
+
+    assert said not in refresh()
+    before, _, after = (clone / file).read_text().rpartition(old)
+    (clone / file).write_text(before + new + after)
+    assert said in refresh()
+    assert not plan(clone)[1].to_do
+
+
+def test_a_spoiled_mark_of_results_makes_them_again(clone):
+    store, found = plan(clone)
+    sweep.compute(clone, store, found.to_do, jobs=1)
+    cells = [c for c in plan(clone)[1].done if c.instance.task_setting == "kde"]
+    results.refresh(store, cells, "tiny", clone / "results")
+    [mark] = (clone / "cells").glob("results-of-*")
+    good = mark.read_bytes()
+    mark.write_bytes(b"\xff\xfe")
+    results.refresh(store, cells, "tiny", clone / "results")
+    assert mark.read_bytes() == good
 
 
 def test_workers_change_no_number(clone):
