@@ -4,6 +4,7 @@ import functools
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,10 @@ from benchmark.meaning import Program, Script
 from benchmark.scopes import Refused
 
 PACKAGE = Path(__file__).parent
+READS_ITSELF = re.compile(
+    rb"__doc__|__annotations__|__file__|\binspect\b|f_lineno|co_firstlineno|linecache|get_type_hints"
+)
+"""What can make a comment, a docstring, an annotation or a line's number count."""
 CORE = ("benchmark.loop", "benchmark.rules", *(f"benchmark.{name}" for name in benchmark.__all__))
 """What a run goes through by name, and what it is given: an entry's rules, and all that an entry may import."""
 
@@ -31,10 +36,21 @@ def digest_of_file(path: Path) -> str:
 
 
 def digest_of_folder(folder: Path, ignore: set[str], extra: Iterable[Any] = ()) -> str:
-    """Of all files under a folder: code by what it means, the rest by its bytes."""
-    files = {name: path for name, path in files_under(folder).items() if path.name not in ignore}
-    code = [(name, _script(p).hash if p.suffix == ".py" else digest_of_file(p)) for name, p in files.items()]
+    """Of all files under a folder: code by what it means, the rest by its bytes.
+
+    Args:
+        ignore: names of files that do not count, in the folder itself.
+    """
+    files = {name: path for name, path in files_under(folder).items() if name not in ignore}
+    code = [(name, _of_script(p) if p.suffix == ".py" else digest_of_file(p)) for name, p in files.items()]
     return digest(code, list(extra))
+
+
+def _of_script(path: Path) -> str:
+    """Of what a file means, with all that it imports, used or not; of its bytes too where it looks at its own text."""
+    script = _script(path)
+    looks = READS_ITSELF.search(path.read_bytes()) is not None
+    return digest(script.hash, script.imports, digest_of_file(path) if looks else None)
 
 
 def files_under(folder: Path) -> dict[str, Path]:

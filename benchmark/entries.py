@@ -24,6 +24,7 @@ from benchmark.tasks import TASKS
 FOLDERS = ("baselines", "submissions")
 APIS = (1,)
 PLACEHOLDER = "TODO"
+README = "README.md"
 ID = r"^[a-z0-9][a-z0-9.-]*$"
 LONGEST_TEXT = 400
 NO_PLAIN_TEXT = ("Cc", "Cf", "Cs", "Zl", "Zp")
@@ -246,7 +247,7 @@ class Entry:
         card = self.card
         return digest_of_folder(
             self.folder,
-            ignore={"card.yaml", "README.md"},
+            ignore={"card.yaml", README},
             extra=[card.hyperparameters, card.track, card.budget, card.role],
         )
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from benchmark.errors import BadEntry, StrategyFailed, ThriveError, Unsupported
+from benchmark.errors import BadEntry, StrategyFailed, Unsupported
 from benchmark.strategy import Strategy
 
 ENTRY_MODULE = "thrive_entry_"
@@ -97,8 +97,10 @@ def _imported(folder: Path, name: str) -> ModuleType:
     module = sys.modules[name] = importlib.util.module_from_spec(spec)  # dataclasses and pickle look it up there
     try:
         spec.loader.exec_module(module)
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
         del sys.modules[name]
+        if isinstance(error, KeyboardInterrupt) or _is_ours(error):
+            raise
         raise BadEntry(f"{path}: {told(error, 'at import')}{_help_import(error, folder)}") from error
     return module
 
@@ -114,17 +116,31 @@ def named_run(records: Iterator[dict[str, Any]], seed: int) -> Iterator[dict[str
         for record in records:
             yield record
             t = record["t"] + 1
-    except (Unsupported, GeneratorExit):  # of no one seed, or no fault
+    except Unsupported:  # of no one seed
         raise
     except BaseException as error:
-        place = f"seed {seed}" if f"iteration {t}" in str(error) else f"seed {seed}, iteration {t}"
-        line = told_of_entry(error)
-        if line is not None and isinstance(error, (Exception, SystemExit)) and not isinstance(error, ThriveError):
-            raise StrategyFailed(f"{line} ({place})") from error
+        text = text_of(error)
+        place = f"seed {seed}" if f"iteration {t}" in text else f"seed {seed}, iteration {t}"
+        line = told_of_entry(error.__cause__ if isinstance(error.__cause__, StopIteration) else error)
+        if line is not None and not isinstance(error, KeyboardInterrupt) and not _is_ours(error):
+            raise StrategyFailed(f"{line} ({place})") from None
         if len(error.args) <= 1:
-            told = line if isinstance(error, KeyboardInterrupt) and line is not None else error
+            told = line if isinstance(error, KeyboardInterrupt) and line is not None else str(error)
             error.args = (f"{told} ({place})",)
         raise
+
+
+def _is_ours(error: BaseException) -> bool:
+    """Whether the harness raised it, in the midst of an entry's code: a refusal, or the end of its time."""
+    return type(error).__module__.startswith("benchmark.")
+
+
+def text_of(error: BaseException) -> str:
+    """Kind and text of a stranger's error, which may have none."""
+    try:
+        return f"{type(error).__name__}: {error}"
+    except BaseException:
+        return f"{type(error).__name__}, whose text cannot be told"
 
 
 def told_of_entry(error: BaseException) -> str | None:
@@ -134,15 +150,16 @@ def told_of_entry(error: BaseException) -> str | None:
     if not own:
         return None
     frame = traceback.extract_tb(error.__traceback__)[own[-1]]
-    return f"{type(error).__name__}: {error} ({frame.filename}:{frame.lineno}: {frame.line})"
+    return f"{text_of(error)} ({frame.filename}:{frame.lineno}: {frame.line})"
 
 
 def told(error: BaseException, when: str = "") -> str:
     """A stranger's error in one line: its kind, what it says, and the line of code that raised it."""
     frame = traceback.extract_tb(error.__traceback__)[-1]
-    kind = " ".join(filter(None, (type(error).__name__, when)))
+    kind, *text = text_of(error).split(":", 1)
+    kind = " ".join(filter(None, (kind, when)))
     where = "" if frame.filename.startswith("<frozen") else f" ({frame.filename}:{frame.lineno}: {frame.line})"
-    return f"{kind}: {error}{where}"
+    return f"{':'.join([kind, *text])}{where}"
 
 
 def _help_import(error: BaseException, folder: Path) -> str:

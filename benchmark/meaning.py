@@ -372,6 +372,10 @@ class Script:
         dump = Dump(self, [scope_of(bound(tree.body, self))])
         dump.visit(tree)
         self.hash = _sha256("".join(dump.parts))
+        self.imports = sorted(
+            {ast.unparse(node) for node in ast.walk(tree) if isinstance(node, (ast.Import, ast.ImportFrom))}
+        )
+        """All that it imports, used or not: what is not there changes what it does."""
 
     def named(self, name: str, attributes: list[str]) -> Found:
         return self.imported(".".join(["builtins", name]), attributes)

@@ -239,8 +239,8 @@ class Pool:
     def features(self, rows: Rows | Ids | None = None) -> NDArray[np.float64]:
         """What can be measured of rows: shape (rows, k).
 
-        For vectors the examples themselves, under a hidden affine map, so that knowing the truth is no help; for text vectors of a
-        frozen encoder, under a hidden map too. In track `blind` the map is a new one at every iteration, and values are
+        For vectors the examples themselves, under a hidden affine map, so that knowing the truth is no help; for text salted hashes
+        of n-grams, or vectors of a frozen encoder under a random rotation. In track `blind` the map is a new one at every iteration, and values are
         rounded to 1/200 of the pool's standard deviation along each axis: nothing that is seen of a row at one iteration
         recognizes it at another. Elsewhere the map is one for the run.
 

@@ -65,6 +65,8 @@ class Services:
         return found if self.rules.sees_generations else _rounded(found, self._feature_steps)
 
     def _mapped(self, examples: Examples) -> NDArray[np.float64]:
+        if len(examples) == 0:  # as many columns as any row has
+            return self._mapped(self.history.examples[:1])[:0]
         t = 0 if self.rules.sees_generations else self.t
         return self.task.features(examples, stream(self.seed, "feature map", t))
 
@@ -90,6 +92,8 @@ class Services:
         self.meter.log_likelihood_rows += len(examples)
         most = self.rules.max_log_likelihood_rows(self.task.n, self.t)
         within("log-likelihood rows", self.meter.log_likelihood_rows, most)
+        if len(examples) == 0:
+            return np.empty(0)
         found = self.task.log_likelihood(self.models[under], examples, per_token)
         return found if self.rules.sees_generations else _rounded(found, LIKELIHOOD_STEP)
 
@@ -121,7 +125,8 @@ class Services:
         count = max(1, round(per_row * self.task.n))
         self.meter.verifier_rows = max(self.meter.verifier_rows, count)
         held_back = self.task.held_back(self.world, count, stream(self.seed, "held back"))
-        return partial(self.task.log_ratio, held_back, self.models["current"])
+        rate = partial(self.task.log_ratio, held_back, self.models["current"])
+        return lambda examples: rate(examples) if len(examples) else np.empty(0)
 
     def _needs_assisted(self, asked: str) -> None:
         if self.rules.track is not Track.ASSISTED:

@@ -4,12 +4,12 @@ import shutil
 from pathlib import Path
 
 from benchmark.digest import files_under
-from benchmark.entries import Entry
+from benchmark.entries import README, Entry
 from benchmark.requirements import LOCK
 
 
 def copy(entry: Entry, scratch: Path) -> Entry:
-    """The entry as it is now, in a scratch folder, with the files that its links lead to and without bytecode.
+    """The entry as it is now, in a scratch folder, with the files that its links lead to, without bytecode and without its README.
 
     Raises:
         BadEntry: a link leads elsewhere than to another entry.
@@ -18,6 +18,8 @@ def copy(entry: Entry, scratch: Path) -> Entry:
     folder = scratch / entry.folder.parent.name / entry.id
     folder.mkdir(parents=True)
     for name, path in files_under(entry.folder).items():
+        if name == README:  # is not in the key, and so not to be read
+            continue
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, folder / name)
     lock = entry.folder.absolute().parents[1] / LOCK

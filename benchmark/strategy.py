@@ -283,7 +283,14 @@ def _named(pool: Pool, rows: Rows | Ids) -> Rows:
     if rows is None or isinstance(rows, Pool):
         found = "nothing" if rows is None else "a view"
         raise ContractBroken(f"returned {found}: return rows, such as pool.all(), an array of ids, or a TrainingSet.")
-    return pool.rows(np.asarray(rows))
+    try:
+        ids = np.asarray(rows)
+    except (TypeError, ValueError, OverflowError):  # (ids, weights), say
+        kind = type(rows).__name__
+        raise ContractBroken(
+            f"returned a {kind} that is no array of ids: weights go into TrainingSet(rows, weights)."
+        ) from None
+    return pool.rows(ids)
 
 
 def numbers_of(weights: object) -> NDArray[np.float64]:

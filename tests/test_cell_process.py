@@ -38,6 +38,15 @@ DEATHS = {
     "exits": ("sys.exit('enough')", "SystemExit: enough"),
     "asks": ("input('Which rows?')", "EOFError"),
     "interrupts": ("raise KeyboardInterrupt", "KeyboardInterrupt"),
+    "own-base": ("raise type('Stop', (BaseException,), {})('x')", "StrategyFailed: Stop: x"),
+    "generator-exit": ("raise GeneratorExit", "StrategyFailed: GeneratorExit"),
+    "stop-iteration": ("raise StopIteration", "StrategyFailed: StopIteration"),
+    "speechless": (
+        "raise type('Mute', (Exception,), {'__str__': lambda self: 1 / 0})()",
+        "StrategyFailed: Mute, whose text cannot be told",
+    ),
+    "screams": ("raise ValueError('\\x1b[31m' + 'x' * 100_000)", "StrategyFailed: ValueError: \\x1b[31mxxx"),
+    "alarms": ("signal.alarm(1); time.sleep(3600)", "an alarm rang that is not the harness's"),
     "closes": ("os.closerange(3, 99)", "ended without an answer"),
     "leaves-a-child": ("os.fork() or time.sleep(3600); os._exit(4)", "ended without an answer, with status 4"),
     "deaf": ("signal.signal(signal.SIGALRM, signal.SIG_IGN); time.sleep(3600)", "TimedOut: not finished in 2 s"),
@@ -97,9 +106,15 @@ def test_a_process_that_dies_is_named_and_stops_no_other(clone, monkeypatch):  #
     errors = {failure.cell.entry.id: failure.error for failure in failures}
     assert set(errors) == set(DEATHS)
     assert [id for id, (_, told) in DEATHS.items() if told not in errors[id]] == [], errors
-    for id in ("exits", "asks", "interrupts"):
-        assert "seed 0, iteration 2" in errors[id]
+    for id in DEATHS:
+        assert "seed 0, iteration 2" in errors[id] or id in ("closes", "screams")
+        assert errors[id].isprintable()
+        assert len(errors[id]) < 4000
+    for id in ("exits", "asks", "interrupts", "own-base", "generator-exit", "stop-iteration", "speechless"):
         assert f"{id}/strategy.py:8" in errors[id]
+        assert next(failure for failure in failures if failure.cell.entry.id == id).details.count("Traceback") <= (
+            id == "interrupts"
+        )
 
 
 def test_an_error_names_seed_iteration_and_the_entrys_own_file(clone):  # noqa: F811
@@ -260,3 +275,32 @@ def test_an_entry_finds_no_file_that_the_sweep_has_open(tmp_path):
 
 
 assert "seeds: 3" in PARAMS  # which the seeds named above are of
+
+
+ANSWERS = {
+    "list": "[1]", "records of numbers": "{'records': [1, 2]}", "refused for no reason": "{'refused': {}}", "error alone": "{'error': 'x'}",
+    "text": "'done'", "records of others": "{'records': [{'seed': 7, 't': 1}]}",
+}  # fmt: skip
+
+
+def test_what_is_no_answer_is_a_failure_by_name(clone):  # noqa: F811
+    """An entry that writes to the pipe of its process's answer in place of the harness."""
+    for k, answer in enumerate(ANSWERS.values()):
+        write = f"from benchmark.messages import encode; line = encode({answer})"
+        send = "[os.write(n, line) for n in range(3, 60) if os.path.exists(f'/proc/self/fd/{n}') and 'pipe' in os.readlink(f'/proc/self/fd/{n}')]"
+        entry(clone, f"says-{k}", f"import os\n{write}", f"{send} and os._exit(0)")
+    failures, found = swept(clone, [*(f"says-{k}" for k in range(len(ANSWERS))), "accumulate"])
+    assert set(found) == {"accumulate"}
+    assert len(failures) == len(ANSWERS)
+    for failure in failures:
+        assert "its process sent" in failure.error, failure
+        assert failure.details == ""
+
+
+def test_what_the_key_does_not_hold_cannot_be_read(clone):  # noqa: F811
+    """README and card of an entry are in no key: its code finds neither."""
+    for id, name in (("reads-more", "README.md"), ("reads-card", "card.yaml")):
+        entry(clone, id, "from pathlib import Path", f"(Path(__file__).parent / '{name}').read_text()")
+        (clone / "submissions" / id / "README.md").write_text("1.0")
+        [failure], _ = swept(clone, [id])
+        assert "FileNotFoundError" in failure.error

@@ -40,6 +40,8 @@ def losses(*args, **kwargs):
     (lambda c, p: TrainingSet(p.ids, np.ones(3)), "weights of shape"),
     (lambda c, p: p.sample(10**6, c.rng), "ask for 0 to"),
     (lambda c, p: None, "returned nothing"),
+    (lambda c, p: (p.ids, np.ones(3)), r"returned a tuple that is no array of ids: weights go into TrainingSet"),
+    (lambda c, p: {1: 2}, "1-D array of integers"),
     (lambda c, p: p, "returned a view"),
     (lambda c, p: TrainingSet(p.all()) + p.all(), "wrap the rows first"),
 ])  # fmt: skip

@@ -571,3 +571,31 @@ def test_an_entry_that_is_no_python_is_told(tmp_path):
     (tmp_path / "strategy.py").write_text("def f(:\n")
     with pytest.raises(BadEntry, match="strategy.py: SyntaxError"):
         digest.digest_of_folder(tmp_path, set())
+
+
+@pytest.mark.parametrize(("one", "other"), [
+    ("x = 1", "import nope_missing\nx = 1"),
+    ("try:\n    import a\n    X = 1.0\nexcept ImportError:\n    X = 0.5", "try:\n    import b\n    X = 1.0\nexcept ImportError:\n    X = 0.5"),
+    ('"""1"""\nX = float(__doc__)', '"""2"""\nX = float(__doc__)'),
+    ("from pathlib import Path\nX = len(Path(__file__).read_text())", "from pathlib import Path\nX = len(Path(__file__).read_text())  # more"),
+    ("import inspect\nX = len(inspect.getsource(f))", "import inspect\nX = len(inspect.getsource(f))  # more"),
+    ("def f(x: 1): ...\nX = f.__annotations__", "def f(x: 2): ...\nX = f.__annotations__"),
+])  # fmt: skip
+def test_an_entrys_key_holds_all_that_its_code_can_see_of_itself(tmp_path, one, other):
+    found = []
+    for text in (one, other):
+        (tmp_path / "strategy.py").write_text(text)
+        found.append(digest.digest_of_folder(tmp_path, set()))
+    assert found[0] != found[1]
+
+
+def test_a_file_of_an_ignored_name_counts_in_a_folder_below(tmp_path):
+    (tmp_path / "strategy.py").write_text("")
+    (tmp_path / "data").mkdir()
+    found = []
+    for text in ("1", "2"):
+        (tmp_path / "README.md").write_text(text)
+        found.append(digest.digest_of_folder(tmp_path, {"README.md"}))
+    (tmp_path / "data" / "README.md").write_text("3")
+    found.append(digest.digest_of_folder(tmp_path, {"README.md"}))
+    assert found[0] == found[1] != found[2]

@@ -150,3 +150,23 @@ def test_a_weight_too_small_to_count_is_none():
     plain = losses(TASKS[0], lambda self, context, pool: pool.latest().all())
     assert losses(TASKS[0], tiny) == plain
     assert losses(TASKS[0], beside) == pytest.approx(plain, rel=1e-12)
+
+
+@NAMED
+def test_no_rows_have_no_features_and_no_likelihoods(task):
+    """Of the right shape, for lazy rows as for ids, in every view."""
+
+    def keep(self, context, candidates):
+        for view in (candidates, self.pool):
+            for rows in (view.sample(0, context.rng), view.ids[:0], view.rows(view.ids[:0])):
+                assert len(np.asarray(rows)) == 0
+                assert view.features(rows).shape == (0, view.features(view.ids[:1]).shape[1])
+                assert view.log_likelihood(rows).shape == (0,)
+                assert view.verifier_scores(1.0, rows).shape == (0,)
+        return candidates.all()
+
+    def training_set(self, context, pool):
+        self.pool = pool
+        return pool.all()
+
+    list(run(task, type("Empty", (Fixed,), {"keep": keep, "training_set": training_set}), FREE, 3, 2))
