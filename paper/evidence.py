@@ -216,13 +216,27 @@ def at(found: Results | None, task: str, instance: str, entry: str, quantity: st
     return Estimate(float(row["mean"]), float(row["sd"]) / np.sqrt(int(row["seeds"])), int(row["seeds"]))
 
 
-def paired(found: Results | None, task: str, instances: tuple[str, str], entry: str, column: str) -> Estimate | None:
-    """The first instance's test loss minus the second's, seed by seed: first, second or final; None where losses by seed are not there."""
+def paired(
+    found: Results | None, task: str, instances: tuple[str, str], entry: str, column: str
+) -> tuple[Estimate, Estimate, Estimate] | None:
+    """Test losses of two instances over the seeds that both have, and the first's minus the second's, seed by seed.
+
+    Args:
+        column: first, second or final.
+
+    Returns:
+        None where no seed has losses of both.
+    """
     if found is None or found.scores.empty:
         return None
     rows = found.scores[(found.scores["task"] == task) & (found.scores["entry"] == entry)]
-    a, b = (rows[rows["instance"] == name].set_index("seed")[column] for name in instances)
-    return mean_of((a - b).dropna())
+    a, b = (rows[rows["instance"] == name].set_index("seed")[column].dropna() for name in instances)
+    shared = a.index.intersection(b.index)
+    estimates = [mean_of(part.loc[shared]) for part in (a, b, a - b)]
+    if None in estimates:
+        return None
+    first, second, difference = (estimate for estimate in estimates if estimate is not None)
+    return first, second, difference
 
 
 def mean_of(values: "pd.Series[float]") -> Estimate | None:

@@ -35,7 +35,7 @@ def section(numbers: pd.DataFrame, evidence: Evidence) -> Iterator[Block]:
     yield Paragraph(
         "Where the published protocol has a defect, Thrive runs the corrected protocol and keeps the published one as a named switch of "
         "`params.yaml` (`thrive run --profile as-published`). Difference: as published minus corrected, with its 95 % interval; seed by seed where "
-        "losses by seed are held, at t = 1, 2 and the last, else (i) as if the two were independent. A defect makes a difference where the "
+        "losses by seed are held, at t = 1, 2 and the last, all three of the seeds that both have, else (i) as if the two were independent. A defect makes a difference where the "
         "interval leaves out 0; where it does not, more seeds may tell."
     )
     named: list[list[str]] = []
@@ -99,11 +99,12 @@ def _loss(
     """A test loss of a run with a defect and without; t None is the last iteration."""
     horizon = 0 if found is None else found.about["tasks"].get(task, {}).get("horizon", 0)
     last = t in (None, horizon)
-    losses = [at(found, task, name, entry, "test_loss", t or horizon) for name in names]
-    by_seed = paired(found, task, names, entry, "final" if last else {1: "first", 2: "second"}[t or horizon])
     what = f"test loss, {names[1]}, {entry}, t = {t or horizon or 'T'}"
-    difference = by_seed or both(Estimate.minus, *losses)
-    return Defect(words, switch, what, published, shown(losses[0]), shown(losses[1]), difference, by_seed is not None)
+    by_seed = paired(found, task, names, entry, "final" if last else {1: "first", 2: "second"}[t or horizon])
+    if by_seed is not None:
+        return Defect(words, switch, what, published, *map(shown, by_seed[:2]), by_seed[2], True)
+    losses = [at(found, task, name, entry, "test_loss", t or horizon) for name in names]
+    return Defect(words, switch, what, published, *map(shown, losses), both(Estimate.minus, *losses))
 
 
 def _blobs(numbers: pd.DataFrame, evidence: Evidence) -> Defect:
