@@ -15,7 +15,7 @@ from benchmark.errors import ThriveError
 from benchmark.results import Results
 from paper import data, document, patterns, plain_loop, published, report, report_cardinality, theory
 from paper.document import Heading, Paragraph, Table
-from paper.evidence import SCIKIT_LEARN, UNEXPLAINED, Estimate, Evidence, at, compared, load, number, shown
+from paper.evidence import SCIKIT_LEARN, UNEXPLAINED, Estimate, Evidence, at, compared, load, mean_of, number, shown
 
 NASTY = r"""a_b *c* `x|y` \d ~ # [e](f) <b> & $5 %} {z^ "q" // /* = @g @_h """
 
@@ -316,7 +316,9 @@ def test_a_defect_makes_a_difference_where_its_paired_interval_leaves_out_0(apar
     assert row[0] == "1"
     assert "blobs" in row[1]
     assert row[2] == "21.2"
-    assert row[3].startswith(f"{4 + np.mean(apart):.3g} (")  # of the seeds that both have, so that the row adds up
+    assert row[3] == shown(
+        mean_of(pd.Series(np.array([3.0, 4, 5]) + apart))
+    )  # of the seeds that both have, so that the row adds up
     assert row[4].startswith("4 (")
     mean, half = np.mean(apart), 4.3027 * np.std(apart, ddof=1) / np.sqrt(3)  # t of 2 degrees of freedom
     assert row[5] == shown(Estimate(mean, half / 4.3027, 3))
