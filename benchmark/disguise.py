@@ -139,6 +139,7 @@ def poisoned(task: Task) -> Task:
     methods = {
         "held_out": held_out,
         "test_loss": lambda self, model, test: float("nan"),
+        "refuse_copies": lambda self, generation, start: None,
         "simplest_loss": lambda self, real, test: float("nan"),
         "diagnostics": lambda self, model, generation, test, full: {},  # some cannot be had of such test data
     }

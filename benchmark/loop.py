@@ -30,6 +30,8 @@ from benchmark.task import Start, Task, refuse_copies, refuse_unsupported
 Record = dict[str, Any]
 A = TypeVar("A")
 
+BEYOND_CHANCE_NATS = 18
+"""e⁻¹⁸ is 1.5e-8, what a normal variable exceeds by 5.5 standard deviations."""
 UNDER: dict[str, Under] = {"previous": "current", "first": "first"}
 """What the model is called before the iteration with which a strategy blends."""
 
@@ -83,6 +85,7 @@ def run(
         real_mass = {"current": meter.real_mass, "first": real_mass.get("first", meter.real_mass)}
         services.models = models
         generation, notes = _generation(strategy, context, services)
+        services.over = True
         with _named("keep", t):
             refuse_copies(task, generation, start)
         yield {
@@ -152,7 +155,38 @@ def _chosen(strategy: Strategy, context: Context, pool: Pool, services: Services
         chosen = canonical(pool, strategy.training_set(context, pool))
         services.meter.training_rows, services.meter.real_share = chosen.size, chosen.real_share
         _check_training_rows(services)
+        if not services.rules.sees_generations:
+            refuse_old(chosen)
     return chosen
+
+
+def refuse_old(chosen: Weighted) -> None:
+    """Refuse a training set of track `blind` that leans on old generations more than a uniform draw does by chance.
+
+    However a strategy came to tell old rows from new ones, it is not to. For every g the share of the mass that lies on generations 0 … g
+    is at most p + LB/3 + √((LB/3)² + 2Lp(1 - p)·Σw²/(Σw)²), p the share of the rows that do and B = max w / Σw: rows drawn uniformly,
+    whatever their weights, exceed it with probability e⁻ᴸ at most, L = 18.
+
+    Source: Bernstein's inequality; Boucheron, Lugosi and Massart, Concentration inequalities (2013), corollary 2.11. Draws without
+    replacement exceed it less often still (Hoeffding 1963, theorem 4).
+    """
+    mass, squares, largest = chosen.mass_by_generation()
+    if len(mass) < 2:
+        return
+    rows = np.diff(chosen.history.starts)
+    share, expected = np.cumsum(mass)[:-1] / mass.sum(), np.cumsum(rows)[:-1] / rows.sum()
+    jump = BEYOND_CHANCE_NATS * largest / mass.sum() / 3
+    most = (
+        expected
+        + jump
+        + np.sqrt(jump**2 + 2 * BEYOND_CHANCE_NATS * expected * (1 - expected) * squares / mass.sum() ** 2)
+    )
+    worst = int((share - most).argmax())
+    if share[worst] > most[worst]:
+        raise ContractBroken(
+            f"the training set leans on old generations: 0 to {worst} have {share[worst]:.3g} of its mass, expected at most "
+            f"{most[worst]:.3g} in track 'blind', which a uniform draw of as many rows exceeds once in 65 million times."
+        )
 
 
 def _repelling(options: FitOptions, pool: Pool, services: Services) -> Weighted | None:
@@ -174,7 +208,7 @@ def _check_blend(chosen: Weighted, options: FitOptions, repelling: Weighted | No
     """Meter what the next model will rest on: its weight of an older model, and the share of its mass that is real.
 
     Real mass is (1 - w)·direct + w·(the older model's), direct the training set's share; with negative guidance of weight γ
-    direct is (1 + γ)·(the training set's) - γ·(the repelling set's).
+    direct is (1 + γ)·(the training set's) - γ·(the repelling set's), and the training set's at least.
     """
     rules, meter, t = services.rules, services.meter, services.t
     method = "training_set" if options.blend is None and options.negative is None else "fit_options"
@@ -182,7 +216,8 @@ def _check_blend(chosen: Weighted, options: FitOptions, repelling: Weighted | No
         meter.real_mass = meter.real_share
         if options.negative is not None and repelling is not None:
             weight = options.negative[1]
-            meter.real_mass = (1 + weight) * meter.real_mass - weight * repelling.real_share
+            moved = (1 + weight) * meter.real_mass - weight * repelling.real_share
+            meter.real_mass = max(meter.real_mass, moved)  # what is moved away from takes no real row out of the fit
         if options.blend is not None:
             which, weight = options.blend
             within(f"weight of the {which} model in the blend", weight, rules.max_blend(which, t))
@@ -217,7 +252,7 @@ def _generation(strategy: Strategy, context: Context, services: Services) -> tup
     candidates = Candidates(Names(History(drawn.examples), len(drawn.examples), seed, "candidates", t), services, 0, 1)
     with _named("keep", t):
         kept = _each_once(canonical(candidates, strategy.keep(context, candidates)))
-        _at_least_n("rows", len(drawn.examples) if kept is None else len(kept), task.n)
+        _check_kept(len(drawn.examples) if kept is None else len(kept), services)
     return (drawn.examples if kept is None else drawn.examples[kept]), drawn.diagnostics
 
 
@@ -225,6 +260,17 @@ def _at_least_n(what: str, found: int, n: int) -> None:
     """The world goes on whatever a strategy does: a starved pool would stay real."""
     if found < n:
         raise ContractBroken(f"{found} {what}: expected at least n = {n}, for every generation adds n synthetic rows.")
+
+
+def _check_kept(count: int, services: Services) -> None:
+    """Their number must not be a memory in track `blind`, nor fill the machine elsewhere."""
+    n, rules = services.task.n, services.rules
+    _at_least_n("rows", count, n)
+    if not rules.sees_generations and count > n:
+        raise ContractBroken(
+            f"{count} rows: expected n = {n} in track 'blind', where their number would tell a later iteration something."
+        )
+    within("rows kept", count, rules.max_training_rows(n, services.t + 1))
 
 
 def _each_once(kept: Weighted) -> NDArray[np.int64] | None:

@@ -27,8 +27,10 @@ MOST_SHOWN = 10**300
 """A float holds no larger power of ten with certainty, and Python's whole numbers have no end."""
 FEATURE_STEP = 1 / 200
 """Of the pool's standard deviation along an axis."""
-LIKELIHOOD_STEP = 0.01
-"""In nats: log-likelihoods of rows that a Gaussian sampled have standard deviation √(d/2)."""
+LIKELIHOOD_STEP = 1.0
+"""In nats. From finer ones, and from their absolute scale, a strategy could solve for the parameters of the last model, and refit it for ever."""
+TEXT_SHARE = 1 / 25
+"""Of that for one token of a text."""
 
 
 @dataclass
@@ -50,6 +52,12 @@ class Services:
     t: int
     models: dict[Under, Any] = field(default_factory=dict)
     real_mass: dict[Under, float] = field(default_factory=dict)
+    over: bool = False
+
+    def must_not_be_over(self) -> None:
+        """Refuse whoever kept a context or a view beyond its iteration: what it uses would be metered nowhere."""
+        if self.over:
+            raise ContractBroken(f"the context and the views of iteration {self.t} are of that iteration alone.")
 
     @cached_property
     def rng(self) -> Generator:
@@ -61,6 +69,7 @@ class Services:
 
         There they are rounded too, so that no digits of a row recognize it later under another map.
         """
+        self.must_not_be_over()
         found = self._mapped(examples)
         return found if self.rules.sees_generations else _rounded(found, self._feature_steps)
 
@@ -77,7 +86,8 @@ class Services:
         return np.asarray(FEATURE_STEP * self._mapped(pool).std(axis=0))
 
     def log_likelihood(self, examples: Examples, under: Under, per_token: bool) -> Vector:
-        """Of each example under a model, in nats."""
+        """Of each example under a model, in nats; in track `blind` from the mean of those asked about, and rounded."""
+        self.must_not_be_over()
         if under == "first" and not self.rules.sees_generations:
             raise TrackBroken(
                 "log_likelihood(under='first') tells the first model from the others, which track 'blind' withholds: "
@@ -95,10 +105,13 @@ class Services:
         if len(examples) == 0:
             return np.empty(0)
         found = self.task.log_likelihood(self.models[under], examples, per_token)
-        return found if self.rules.sees_generations else _rounded(found, LIKELIHOOD_STEP)
+        return (
+            found if self.rules.sees_generations else _coarse(found, LIKELIHOOD_STEP * (TEXT_SHARE if per_token else 1))
+        )
 
     def buy_real(self, count: int) -> None:
         """Add `count` fresh real rows, which nobody has seen, to the history."""
+        self.must_not_be_over()
         self._needs_assisted("buy_real")
         if not (isinstance(count, (int, np.integer)) and count >= 1):
             raise ContractBroken(f"buy_real({count!r}): expected a whole number of at least 1.")
@@ -114,6 +127,7 @@ class Services:
 
     def verifier(self, per_row: float) -> Callable[[Examples], Vector]:
         """A verifier trained on `per_row`·n real examples that are held back from everyone, the same ones all through a run."""
+        self.must_not_be_over()
         self._needs_assisted("verifier")
         most = self.rules.max_verifier
         if not 0 < per_row <= most:
@@ -139,6 +153,12 @@ class Services:
 def _rounded(values: Vector, step: float | Vector) -> Vector:
     """To multiples of the step; an axis without spread, of step 0, is one value."""
     return np.asarray(np.round(values / np.where(step == 0, 1.0, step)) * step)
+
+
+def _coarse(values: Vector, step: float) -> Vector:
+    """From the mean of the finite ones, rounded: enough to rank rows by."""
+    finite = np.isfinite(values)
+    return _rounded(values - (values[finite].mean() if finite.any() else 0.0), step)
 
 
 def within(what: str, found: float, most: float) -> None:

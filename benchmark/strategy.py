@@ -24,8 +24,11 @@ if TYPE_CHECKING:
 
 Weights = float | NDArray[np.float64]
 
-TINY, HUGE = 1e-100, 1e100
-"""Knobs are within these, so that no product of them is 0 or infinite."""
+TINY, HUGE = 1e-6, 1e6
+"""Other knobs are within these, so that no product of them is 0 or infinite."""
+TEMPERATURES = 0.1, 10.0
+LEAST_TOP_P = 0.5
+"""A sample is a sample within these: colder ones fall on one spot and hotter ones leave the data, which tells rows apart by age."""
 LEAST_WEIGHT = 1e-12
 """Of the largest: a smaller weight counts as 0."""
 
@@ -99,9 +102,17 @@ class SampleRequest:
         _require(self.count is None or (_is_within(self.count, 1, np.inf) and isinstance(self.count, (int, np.integer))),
                  "SampleRequest.count", self.count, "None or a whole number of at least 1")  # fmt: skip
         _require(
-            _is_within(self.temperature, TINY, HUGE), "SampleRequest.temperature", self.temperature, "a number above 0"
+            _is_within(self.temperature, *TEMPERATURES),
+            "SampleRequest.temperature",
+            self.temperature,
+            f"a number from {TEMPERATURES[0]} to {TEMPERATURES[1]}",
         )
-        _require(_is_within(self.top_p, TINY, 1), "SampleRequest.top_p", self.top_p, "a share above 0, at most 1")
+        _require(
+            _is_within(self.top_p, LEAST_TOP_P, 1),
+            "SampleRequest.top_p",
+            self.top_p,
+            f"a share from {LEAST_TOP_P} to 1",
+        )
         _require(isinstance(self.preserve_variance, (bool, np.bool_)), "SampleRequest.preserve_variance", self.preserve_variance,
                  "True or False")  # fmt: skip
 
@@ -253,7 +264,7 @@ def canonical(pool: Pool, answer: TrainingSet | Rows | Ids) -> Weighted:
     largest = max([span.weight for span in spans] + [weights.max(initial=0.0)])
     if not largest > 0:
         raise ContractBroken(f"no row of weight above 0 (pool: {len(pool)} rows): a model needs at least 1.")
-    if largest != 1:  # only proportions matter, and no task shall underflow
+    if largest != 1 or (weights < LEAST_WEIGHT).any():  # only proportions matter, and no task shall underflow
         spans = [
             Span(first, last, weight / largest) for first, last, weight in spans if weight >= LEAST_WEIGHT * largest
         ]

@@ -189,6 +189,11 @@ class Gaussian:
             raise ContractBroken(
                 f"FitOptions.ddof is {options.ddof}: expected less than {effective_size:g}, the training set's effective size."
             )
+        most = 2 * self.d + 2
+        if abs(options.ddof) > most:
+            raise ContractBroken(
+                f"FitOptions.ddof is {options.ddof}: expected -{most} to {most}, 2d + 2, which any estimator of a covariance is within."
+            )
         covariance = total.scatter / (total.mass * (1 - options.ddof / effective_size))
         if options.ridge:
             covariance += options.ridge * covariance.trace() / self.d * np.eye(self.d)
