@@ -28,6 +28,7 @@ from benchmark import entries, params, sweep
 from benchmark.digest import PACKAGE
 from benchmark.errors import ThriveError
 from benchmark.records import Cell, Store, as_bytes, provenance_of
+from benchmark.settings import shown_name
 
 SHARE = 0.02
 LEAST = 20
@@ -45,7 +46,7 @@ class Move(NamedTuple):
 def known_cells(root: Path) -> list[Cell]:
     """Every entry on every instance of every profile, each key once."""
     settings = params.load(root)
-    good, _ = entries.sound(entries.find(root))
+    good, _ = entries.sound(entries.find(root), to_run=True)
     found = [
         cell
         for profile, content in settings.profiles.items()
@@ -76,7 +77,7 @@ def carry(root: Path, revision: str, jobs: int, tell: Callable[[str], None]) -> 
     Raises:
         ThriveError: a cell that was computed again differs, or could not be computed. No file was changed then.
     """
-    commit = _git(root, "rev-parse", "--verify", f"{revision}^{{commit}}")
+    commit = _commit(root, revision)
     with _checked_out(root, commit) as folder:
         old = _keys_of(folder, revision)
     folder = root / "cells"
@@ -221,6 +222,15 @@ def _keys_of(folder: Path, revision: str) -> list[dict[str, Any]]:
         raise ThriveError(f"--from {revision}: its keys were told by the code in {told['package']}, expected its own.")
     cells: list[dict[str, Any]] = told["cells"]
     return cells
+
+
+def _commit(root: Path, revision: str) -> str:
+    words = ["git", "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}"]
+    done = subprocess.run(words, cwd=root, capture_output=True, text=True)
+    if done.returncode:  # git gives a reason unless the revision is all that is missing
+        reason = (done.stderr.strip().splitlines() or ["there is no such revision. See: git log --oneline --all"])[0]
+        raise ThriveError(f"--from {shown_name(revision)}: {reason}")
+    return done.stdout.strip()
 
 
 def _git(root: Path, *words: str) -> str:
