@@ -9,12 +9,17 @@ import subprocess
 import sys
 import tempfile
 import webbrowser
+from collections.abc import Collection
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from benchmark.errors import BadEntry, ThriveError
+
+if TYPE_CHECKING:
+    from benchmark.entries import Entry
 
 BOARD = Path("leaderboard")
 OPTIONAL_PROFILE = click.option("--profile", help="Profile of params.yaml; without it, the one that params.yaml names.")
@@ -185,13 +190,22 @@ def run(
             gone = results.refresh(store, part, profile, home / "results" / profile / task)
             for id in gone:
                 click.echo(
-                    f"results/{profile}/{task} no longer holds '{id}', whose cells are kept: to have it there, add -s {id}",
-                    err=True,
+                    f"results/{profile}/{task} no longer holds '{id}': {_why_gone(id, known, good, chosen)}", err=True
                 )
     if failures:
         sys.exit(f"{len(failures)} of {len(plan.to_do)} cells failed; the others are kept.")
     if faults:
         sys.exit(f"Left out, since they or their cards cannot be read: {len(faults)}. The others are kept.")
+
+
+def _why_gone(id: str, known: Collection[str], good: Collection[str], chosen: "list[Entry]") -> str:
+    if id not in known:
+        return "this clone has no such entry any more."
+    if id not in good:
+        return "the entry or its card cannot be read, see: thrive list"
+    if any(entry.id == id for entry in chosen):
+        return "params.yaml leaves it out of every instance, by `without`."
+    return f"its cells are kept: to have it there, add -s {id}"
 
 
 def _range(seeds: str | None) -> range | None:

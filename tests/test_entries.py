@@ -340,6 +340,7 @@ NO_CARD = {
     "loop": chain,
     "empty": lambda card: card.write_text(""),
     "half a character": lambda card: card.write_text(CARD.replace("For tests.", r'"\ud800"')),
+    "reference line": lambda card: card.write_text(CARD + "role: reference\n"),
     "nan": lambda card: card.write_text(CARD.replace("{alpha: 4}", "{alpha: .nan}")),
     "digits": lambda card: card.write_text(CARD.replace("{alpha: 4}", "{alpha: " + "9" * 5000 + "}")),
 }  # fmt: skip
@@ -350,6 +351,7 @@ NO_ENTRY = {
     "wide python": lambda mine: (mine / "strategy.py").write_text("x = " + "+".join("1" * 3000)),
     "strategy folder": lambda mine: folder(mine / "strategy.py"),
     "requirements folder": lambda mine: folder(mine / "requirements.txt"),
+    "requirements pipe": lambda mine: os.mkfifo(mine / "requirements.txt"),
     "requirements binary": lambda mine: (mine / "requirements.txt").write_bytes(b"\xff"),
     "requirements": lambda mine: (mine / "requirements.txt").write_text("--index-url x"),
     "loop": lambda mine: (mine / "data").symlink_to(mine / "data"),
@@ -357,13 +359,68 @@ NO_ENTRY = {
 }
 
 
-@pytest.mark.parametrize("how", [*NO_CARD, *NO_ENTRY])
-def test_what_is_no_entry_is_left_out_with_one_line_and_stops_nobody(clone, monkeypatch, how):
-    monkeypatch.chdir(clone)
+def spoil(clone: Path, how: str) -> None:
     if how in NO_CARD:
         NO_CARD[how](clone / "submissions" / "mine" / "card.yaml")
     else:
         NO_ENTRY[how](clone / "submissions" / "mine")
+
+
+@pytest.mark.parametrize("how", ["reference line", "folder", *NO_ENTRY])
+def test_who_names_an_entry_that_is_left_out_is_told_the_line_of_the_list(root, clone, monkeypatch, how):
+    """And nothing of it is run, printed or installed."""
+    monkeypatch.chdir(clone)
+    for id in ("real-only", "replace", "accumulate-subsample"):
+        shutil.copytree(root / "baselines" / id, clone / "baselines" / id, ignore=shutil.ignore_patterns("__*"))
+    shutil.copy(root / "requirements.lock", clone)
+    spoil(clone, how)
+    [fault] = CliRunner().invoke(main, ["list"]).stderr.splitlines()
+    smoke = ["--profile", "smoke"]
+    for words in (
+        ["run", "--only", "-s", "mine", "-t", "gaussian", *smoke], ["run", "-s", "mine", "--dry-run", *smoke], ["install", "mine"],
+        ["verify", "mine", *smoke], ["check", "mine"], ["new", "yours", "--from", "mine"], ["compare", "mine", "replace", *smoke],
+    ):  # fmt: skip
+        outcome = CliRunner().invoke(main, words)
+        assert outcome.exit_code == 1, words
+        assert outcome.stderr.splitlines()[-1] == fault.replace("left out: ", "Error: ", 1), words
+        assert outcome.stdout == ""
+    assert not (clone / "cells").exists()
+    [card] = [
+        line for line in CliRunner().invoke(main, ["check", "submissions/mine"]).stdout.splitlines() if "FAIL" in line
+    ]
+    assert card.split()[1] == "card"
+
+
+def test_the_projects_own_entries_may_be_reference_lines(mine, clone):
+    mine.rename(clone / "baselines" / "mine")
+    (clone / "baselines" / "mine" / "card.yaml").write_text(CARD + "role: reference\n")
+    assert Entry(clone / "baselines" / "mine").card.role == "reference"
+
+
+@pytest.mark.parametrize(("change", "reason"), [
+    (lambda clone: shutil.rmtree(clone / "submissions" / "mine"), "this clone has no such entry any more."),
+    (lambda clone: spoil(clone, "requirements folder"), "the entry or its card cannot be read, see: thrive list"),
+    (lambda clone: None, "its cells are kept: to have it there, add -s mine"),
+])  # fmt: skip
+def test_an_entry_that_leaves_the_results_is_told_why(root, clone, monkeypatch, change, reason):
+    monkeypatch.chdir(clone)
+    shutil.copytree(
+        root / "baselines" / "replace", clone / "baselines" / "replace", ignore=shutil.ignore_patterns("__*")
+    )
+    text = (clone / "params.yaml").read_text()
+    text = text.replace("entries: [real-only, replace, accumulate, accumulate-subsample]", "entries: [replace]", 1)
+    (clone / "params.yaml").write_text(text)
+    words = ["run", "--profile", "smoke", "-t", "gaussian", "-j", "1"]
+    assert CliRunner().invoke(main, [*words, "-s", "mine"]).exit_code == 0
+    change(clone)
+    outcome = CliRunner().invoke(main, words)
+    assert f"results/smoke/gaussian no longer holds 'mine': {reason}" in outcome.stderr.splitlines()
+
+
+@pytest.mark.parametrize("how", [*NO_CARD, *NO_ENTRY])
+def test_what_is_no_entry_is_left_out_with_one_line_and_stops_nobody(clone, monkeypatch, how):
+    monkeypatch.chdir(clone)
+    spoil(clone, how)
     text = (clone / "params.yaml").read_text()
     (clone / "params.yaml").write_text(
         text.replace("entries: [real-only, replace, accumulate, accumulate-subsample]\n", "\n", 1)
