@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from benchmark.errors import BadEntry, ThriveError
+from benchmark.errors import AllRefused, BadEntry, ThriveError
 
 if TYPE_CHECKING:
     from benchmark.entries import Entry
@@ -179,21 +179,28 @@ def run(
     failures = sweep.compute(home, store, plan.to_do, jobs) if plan.to_do else []
     for failure in failures:
         click.echo(f"\n{failure.cell}\n  {failure.error}\n{failure.details}", err=True)
+    some_ran = False
     for task, part in cells.items():
-        if not part:
-            continue  # every instance leaves these entries out
-        if len(failures) == len(plan.to_do) > 0 and not plan.done:
-            break  # nothing is finished, and why has been told
-        if only or seeds:
-            click.echo(results.summary(results.gather(store, part, profile)))
+        if not any(cell in store for cell in part):
+            continue  # every instance leaves these entries out, or why they failed has been told
+        try:
+            if only or seeds:
+                click.echo(results.summary(results.gather(store, part, profile)))
+                gone = []
+            else:
+                gone = results.refresh(store, part, profile, home / "results" / profile / task)
+        except AllRefused as refusals:
+            click.echo(refusals, err=True)
         else:
-            gone = results.refresh(store, part, profile, home / "results" / profile / task)
+            some_ran = True
             for id in gone:
                 click.echo(
                     f"results/{profile}/{task} no longer holds '{id}': {_why_gone(id, known, good, chosen)}", err=True
                 )
     if failures:
         sys.exit(f"{len(failures)} of {len(plan.to_do)} cells failed; the others are kept.")
+    if not some_ran:
+        sys.exit("Nothing was run: every entry refuses.")
     if faults:
         sys.exit(f"Left out, since they or their cards cannot be read: {len(faults)}. The others are kept.")
 

@@ -417,6 +417,53 @@ def test_an_entry_that_leaves_the_results_is_told_why(root, clone, monkeypatch, 
     assert f"results/smoke/gaussian no longer holds 'mine': {reason}" in outcome.stderr.splitlines()
 
 
+REFUSAL = "raise Unsupported('not\\n\\x1b[31mhere')"
+
+
+def refuse(mine: Path, how: str) -> str:
+    """The reason that is to be told."""
+    if how == "card":
+        (mine / "card.yaml").write_text(CARD + "not_for: {gaussian: 'it needs text'}\n")
+        return "it needs text"
+    code = STRATEGY.replace("return pool.all()", REFUSAL)
+    (mine / "strategy.py").write_text("from benchmark.errors import Unsupported\n" + code)
+    return r"not\n\x1b[31mhere"
+
+
+@pytest.mark.parametrize("how", ["card", "all"])
+def test_who_refuses_all_that_is_run_is_told_with_the_reason(clone, mine, monkeypatch, how):
+    """Again, too, when the cells are finished; and entries and task-settings that run are shown all the same."""
+    monkeypatch.chdir(clone)
+    line = f"gaussian: mine refuses: {refuse(mine, how)}"
+    words = ["run", "--only", "-s", "mine", "--profile", "smoke", "-t", "gaussian", "-j", "1"]
+    for more in ((), (), ("--seeds", "0:1")):
+        alone = CliRunner().invoke(main, [*words, *more])
+        assert line in alone.stderr.splitlines()
+        assert "no cell is finished" not in alone.output
+        assert alone.exit_code == 1
+    beside = CliRunner().invoke(main, [*words, "-s", "accumulate"])
+    assert line in beside.stdout.splitlines()
+    assert re.search("gaussian .* accumulate ", beside.stdout)
+    assert beside.exit_code == 0
+    if how == "card":
+        other = CliRunner().invoke(main, [*words, "-t", "kde"])
+        assert line in other.stderr.splitlines()
+        assert re.search("kde .* mine ", other.stdout)
+        assert other.exit_code == 0
+
+
+def test_a_task_setting_whose_cells_failed_hides_none_that_ran(clone, mine, monkeypatch):
+    monkeypatch.chdir(clone)
+    (mine / "strategy.py").write_text(
+        STRATEGY.replace("return pool.all()", "return pool.all() if context.n == 20 else 1 / 0")
+    )
+    words = ["run", "--only", "-s", "mine", "--profile", "smoke", "-t", "gaussian", "-t", "kde", "-j", "1"]
+    outcome = CliRunner().invoke(main, words)
+    assert "ZeroDivisionError" in outcome.stderr
+    assert re.search("kde .* mine ", outcome.stdout)
+    assert "cells failed; the others are kept" in outcome.output
+
+
 @pytest.mark.parametrize("how", [*NO_CARD, *NO_ENTRY])
 def test_what_is_no_entry_is_left_out_with_one_line_and_stops_nobody(clone, monkeypatch, how):
     monkeypatch.chdir(clone)
