@@ -374,7 +374,11 @@ def compare(a: str, b: str, profile: str | None) -> None:
     help="Run instances, too, that the salt draws from the ranges of params.yaml, and show how far they differ from the public ones.",
 )  # fmt: skip
 @click.option("--to", "folder", type=click.Path(path_type=Path), help="Folder; without it, results/PROFILE/verified.")
-@click.option("--salt", help="Run the written result of this salt again: nothing is written.")
+@click.option(
+    "--salt",
+    help="Run a written result again, as it was run, and compare every number: its salt, the 8 digits of it in the file's name, or its path. "
+    "It is looked for in --to; without that, in results/*/verified and leaderboard/verified. Nothing is written.",
+)
 def verify(
     id: str,
     profile: str | None,
@@ -391,30 +395,43 @@ def verify(
     """
     from threadpoolctl import threadpool_limits
 
-    from benchmark import entries, params, sweep, verified, verify
+    from benchmark import entries, params, repeat, sweep, verified, verify
 
     home = root()
     known_params = params.load(home)
-    profile = known_params.profile if profile is None else profile
     known = entries.find(home)
     [entry] = entries.named(known, [id])
-    if salt is not None and not re.fullmatch("[0-9a-f]{32}", salt):
-        raise click.UsageError(f"--salt: found '{salt}', expected 32 hexadecimal digits, as a written result has them.")
-    wanted = sweep.task_settings(known_params, profile, tasks)
+    asked = repeat.Options(profile, list(dict.fromkeys(tasks)) or None, seeds, fresh or None)
+    path = written = None
+    if salt is not None:
+        folders = (
+            [*sorted((home / "results").glob("*/verified")), home / verified.FOLDER] if folder is None else [folder]
+        )
+        path, written = repeat.find(id, salt, folders)
+        asked, salt = repeat.as_written(path, written, asked), written.salt
+    profile = known_params.profile if asked.profile is None else asked.profile
+    wanted = sweep.task_settings(known_params, profile, asked.tasks or ())
     folder = folder or home / "results" / profile / "verified"
-    if salt is None:
+    if written is None:
         _require_writable(folder)
     with threadpool_limits(1):
         tell = partial(click.echo, err=True)
-        seeds = seeds or known_params.verification.seeds
-        found = verify.verify(home, known_params, profile, wanted, known, entry, seeds, tell, fresh, salt)
+        seeds = asked.seeds or known_params.verification.seeds
+        found = verify.verify(home, known_params, profile, wanted, known, entry, seeds, tell, bool(asked.fresh), salt)
     click.echo(verify.table(found))
     click.echo(f"isolation: {found.get('isolation', 'none: no process was started')}")
     if found.get("warning"):
         click.secho(f"warning: {found['warning']}", fg="yellow", err=True)
-    if salt is None:
+    failed = verify.failures(found)
+    if written is None:
         click.echo(verified.write(found, folder), err=True)
-    if failed := verify.failures(found):
+    elif difference := repeat.first_difference(written, found):
+        changed = " The entry has changed since." * (written.digest != entry.digest)
+        failed.append(f"differs from {path}: {difference}{changed}")
+    else:
+        click.echo(f"same: every number is that of {path}")
+    click.echo(f"salt: {found['salt']}")
+    if failed:
         sys.exit("\n".join(failed))
 
 
