@@ -99,9 +99,8 @@ def test_options_that_agree_may_stand_and_others_are_refused_before_anything_run
         refused = thrive(*words, *option)
         assert refused.exit_code == 1
         [line] = refused.stderr.splitlines()
-        assert line.startswith(
-            f"Error: {{'-t': '--task'}.get(option[0], option[0]) if option[0] == '-t' else option[0]}: found "
-        )
+        name = {"-t": "--task"}.get(option[0], option[0])
+        assert line.startswith(f"Error: {name}: found ")
         assert line.endswith(": leave the option out.")
     agreeing = ["--profile", "tiny", "-t", "gaussian", "--seeds", "3", "--fresh-instances"]
     assert thrive(*words, *agreeing).exit_code == 0
