@@ -46,7 +46,7 @@ class Move(NamedTuple):
 def known_cells(root: Path) -> list[Cell]:
     """Every entry on every instance of every profile, each key once."""
     settings = params.load(root)
-    good, _ = entries.sound(entries.find(root), to_run=True)
+    good, _ = entries.sound(entries.find(root))
     found = [
         cell
         for profile, content in settings.profiles.items()

@@ -77,7 +77,7 @@ def list_command() -> None:
     """List the entries, and the profiles with what they run."""
     from benchmark import entries, params
 
-    good, faults = entries.sound(entries.find(root()), to_run=True)
+    good, faults = entries.sound(entries.find(root()))
     for entry in good.values():
         card = entry.card
         role = " (reference line)" if card.role == "reference" else ""
@@ -147,7 +147,7 @@ def run(
     jobs = _processes(jobs)
     profile = params.profile if profile is None else profile
     known = entries.find(home)
-    good, faults = entries.sound(known, to_run=True)
+    good, faults = entries.sound(known)
     if only and not ids:
         raise click.UsageError("--only runs the entries of -s: name one with -s.")
     if not only:
@@ -311,7 +311,7 @@ def board(folder: Path, show: bool) -> None:
         write_atomically(home / folder / "board_changes.md", record(made, home).encode())
         click.echo(home / folder / "board_changes.md", err=True)
     if faults:
-        sys.exit(f"Left out, since their cards cannot be read: {len(faults)}.")
+        sys.exit(f"Left out, since they or their cards cannot be read: {len(faults)}.")
     if show and not webbrowser.open((home / folder / "leaderboard.html").resolve().as_uri()):
         raise ThriveError(f"no browser was found. Open it yourself: {home / folder / 'leaderboard.html'}")
 

@@ -285,15 +285,13 @@ def find(root: Path) -> dict[str, Entry]:
     return entries
 
 
-def sound(entries: dict[str, Entry], *, to_run: bool = False) -> tuple[dict[str, Entry], list[BadEntry]]:
-    """Those whose card can be read (`to_run`: and their other files), and the faults of the others, which stop nobody else."""
+def sound(entries: dict[str, Entry]) -> tuple[dict[str, Entry], list[BadEntry]]:
+    """Those whose card and other files can be read, and the faults of the others, which stop nobody else."""
     faults = []
     good = {}
     for id, entry in entries.items():
         try:
-            _ = entry.card
-            if to_run:
-                entry.must_be_readable()
+            entry.must_be_readable()
         except BadEntry as fault:
             faults.append(fault)
         else:

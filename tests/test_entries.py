@@ -482,13 +482,17 @@ def test_what_is_no_entry_is_left_out_with_one_line_and_stops_nobody(clone, monk
     assert time.process_time() - started < 20  # of which most is Python's own parser
 
 
-def test_the_board_leaves_out_an_entry_whose_card_cannot_be_read(root, tmp_path, monkeypatch):
+@pytest.mark.parametrize(("how", "complaint"), [
+    (lambda mine: folder(mine / "card.yaml"), "anchor-0.5/card.yaml: expected a file, found a folder"),
+    (NO_ENTRY["no python"], "anchor-0.5/strategy.py: SyntaxError"), (NO_ENTRY["requirements pipe"], "requirements.txt: expected a file, found none"),
+])  # fmt: skip
+def test_the_board_leaves_out_an_entry_that_the_list_leaves_out(root, tmp_path, monkeypatch, how, complaint):
     for name in ("baselines", "submissions", "params.yaml"):
         (shutil.copytree if (root / name).is_dir() else shutil.copy)(root / name, tmp_path / name)
     for name in ("about.json", "scores.parquet", "curves.parquet"):
         (tmp_path / "leaderboard").mkdir(exist_ok=True)
         shutil.copy(root / "leaderboard" / name, tmp_path / "leaderboard")
-    folder(tmp_path / "baselines" / "anchor-0.5" / "card.yaml")
+    how(tmp_path / "baselines" / "anchor-0.5")
     built = []
 
     def build(results, cards, known):
@@ -500,7 +504,7 @@ def test_the_board_leaves_out_an_entry_whose_card_cannot_be_read(root, tmp_path,
     monkeypatch.chdir(tmp_path)
     outcome = CliRunner().invoke(main, ["board"])
     assert "left out: " in outcome.stderr
-    assert "anchor-0.5/card.yaml: expected a file, found a folder" in outcome.stderr
+    assert complaint in outcome.stderr
     assert ["anchor-0.1" in ids and "anchor-0.5" not in ids for ids in built] == [True]
 
 
