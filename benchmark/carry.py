@@ -225,12 +225,12 @@ def _keys_of(folder: Path, revision: str) -> list[dict[str, Any]]:
 
 
 def _commit(root: Path, revision: str) -> str:
-    words = ["git", "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}"]
-    done = subprocess.run(words, cwd=root, capture_output=True, text=True)
-    if done.returncode:  # git gives a reason unless the revision is all that is missing
-        reason = (done.stderr.strip().splitlines() or ["there is no such revision. See: git log --oneline --all"])[0]
-        raise ThriveError(f"--from {shown_name(revision)}: {reason}")
-    return done.stdout.strip()
+    _git(root, "rev-parse", "--git-dir")  # where there is no repository, git says so
+    try:
+        return _git(root, "rev-parse", "--verify", f"{revision}^{{commit}}")
+    except ThriveError:
+        hint = "there is no such revision. See: git log --oneline --all"
+        raise ThriveError(f"--from {shown_name(revision)}: {hint}") from None
 
 
 def _git(root: Path, *words: str) -> str:
