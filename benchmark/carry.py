@@ -28,6 +28,7 @@ from benchmark import entries, params, sweep
 from benchmark.digest import PACKAGE
 from benchmark.errors import ThriveError
 from benchmark.records import Cell, Store, as_bytes, provenance_of
+from benchmark.settings import shown_name
 
 SHARE = 0.02
 LEAST = 20
@@ -76,7 +77,7 @@ def carry(root: Path, revision: str, jobs: int, tell: Callable[[str], None]) -> 
     Raises:
         ThriveError: a cell that was computed again differs, or could not be computed. No file was changed then.
     """
-    commit = _git(root, "rev-parse", "--verify", f"{revision}^{{commit}}")
+    commit = _commit(root, revision)
     with _checked_out(root, commit) as folder:
         old = _keys_of(folder, revision)
     folder = root / "cells"
@@ -221,6 +222,15 @@ def _keys_of(folder: Path, revision: str) -> list[dict[str, Any]]:
         raise ThriveError(f"--from {revision}: its keys were told by the code in {told['package']}, expected its own.")
     cells: list[dict[str, Any]] = told["cells"]
     return cells
+
+
+def _commit(root: Path, revision: str) -> str:
+    _git(root, "rev-parse", "--git-dir")  # where there is no repository, git says so
+    try:
+        return _git(root, "rev-parse", "--verify", f"{revision}^{{commit}}")
+    except ThriveError:
+        hint = "there is no such revision. See: git log --oneline --all"
+        raise ThriveError(f"--from {shown_name(revision)}: {hint}") from None
 
 
 def _git(root: Path, *words: str) -> str:

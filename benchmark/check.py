@@ -141,7 +141,7 @@ class Check:
 
 def _card(evidence: Evidence) -> Faults:
     try:
-        _ = evidence.entry.card, evidence.entry.sources
+        evidence.entry.must_be_readable()
     except BadEntry as error:
         yield str(error)
 

@@ -9,12 +9,17 @@ import subprocess
 import sys
 import tempfile
 import webbrowser
+from collections.abc import Collection
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from benchmark.errors import BadEntry, ThriveError
+from benchmark.errors import AllRefused, BadEntry, ThriveError
+
+if TYPE_CHECKING:
+    from benchmark.entries import Entry
 
 BOARD = Path("leaderboard")
 OPTIONAL_PROFILE = click.option("--profile", help="Profile of params.yaml; without it, the one that params.yaml names.")
@@ -72,7 +77,7 @@ def list_command() -> None:
     """List the entries, and the profiles with what they run."""
     from benchmark import entries, params
 
-    good, faults = entries.sound(entries.find(root()), to_run=True)
+    good, faults = entries.sound(entries.find(root()))
     for entry in good.values():
         card = entry.card
         role = " (reference line)" if card.role == "reference" else ""
@@ -142,7 +147,7 @@ def run(
     jobs = _processes(jobs)
     profile = params.profile if profile is None else profile
     known = entries.find(home)
-    good, faults = entries.sound(known, to_run=True)
+    good, faults = entries.sound(known)
     if only and not ids:
         raise click.UsageError("--only runs the entries of -s: name one with -s.")
     if not only:
@@ -174,24 +179,40 @@ def run(
     failures = sweep.compute(home, store, plan.to_do, jobs) if plan.to_do else []
     for failure in failures:
         click.echo(f"\n{failure.cell}\n  {failure.error}\n{failure.details}", err=True)
+    some_ran = False
     for task, part in cells.items():
-        if not part:
-            continue  # every instance leaves these entries out
-        if len(failures) == len(plan.to_do) > 0 and not plan.done:
-            break  # nothing is finished, and why has been told
-        if only or seeds:
-            click.echo(results.summary(results.gather(store, part, profile)))
+        if not any(cell in store for cell in part):
+            continue  # every instance leaves these entries out, or why they failed has been told
+        try:
+            if only or seeds:
+                click.echo(results.summary(results.gather(store, part, profile)))
+                gone = []
+            else:
+                gone = results.refresh(store, part, profile, home / "results" / profile / task)
+        except AllRefused as refusals:
+            click.echo(refusals, err=True)
         else:
-            gone = results.refresh(store, part, profile, home / "results" / profile / task)
+            some_ran = True
             for id in gone:
                 click.echo(
-                    f"results/{profile}/{task} no longer holds '{id}', whose cells are kept: to have it there, add -s {id}",
-                    err=True,
+                    f"results/{profile}/{task} no longer holds '{id}': {_why_gone(id, known, good, chosen)}", err=True
                 )
     if failures:
         sys.exit(f"{len(failures)} of {len(plan.to_do)} cells failed; the others are kept.")
+    if not some_ran:
+        sys.exit("Nothing was run: every entry refuses.")
     if faults:
         sys.exit(f"Left out, since they or their cards cannot be read: {len(faults)}. The others are kept.")
+
+
+def _why_gone(id: str, known: Collection[str], good: Collection[str], chosen: "list[Entry]") -> str:
+    if id not in known:
+        return "this clone has no such entry any more."
+    if id not in good:
+        return "the entry or its card cannot be read, see: thrive list"
+    if any(entry.id == id for entry in chosen):
+        return "params.yaml leaves it out of every instance, by `without`."
+    return f"its cells are kept: to have it there, add -s {id}"
 
 
 def _range(seeds: str | None) -> range | None:
@@ -290,7 +311,7 @@ def board(folder: Path, show: bool) -> None:
         write_atomically(home / folder / "board_changes.md", record(made, home).encode())
         click.echo(home / folder / "board_changes.md", err=True)
     if faults:
-        sys.exit(f"Left out, since their cards cannot be read: {len(faults)}.")
+        sys.exit(f"Left out, since they or their cards cannot be read: {len(faults)}.")
     if show and not webbrowser.open((home / folder / "leaderboard.html").resolve().as_uri()):
         raise ThriveError(f"no browser was found. Open it yourself: {home / folder / 'leaderboard.html'}")
 
@@ -353,7 +374,11 @@ def compare(a: str, b: str, profile: str | None) -> None:
     help="Run instances, too, that the salt draws from the ranges of params.yaml, and show how far they differ from the public ones.",
 )  # fmt: skip
 @click.option("--to", "folder", type=click.Path(path_type=Path), help="Folder; without it, results/PROFILE/verified.")
-@click.option("--salt", help="Run the written result of this salt again: nothing is written.")
+@click.option(
+    "--salt",
+    help="Run a written result again, as it was run, and compare every number: its salt, the 8 digits of it in the file's name, or its path. "
+    "It is looked for in --to; without that, in results/*/verified and leaderboard/verified. Nothing is written.",
+)
 def verify(
     id: str,
     profile: str | None,
@@ -370,30 +395,43 @@ def verify(
     """
     from threadpoolctl import threadpool_limits
 
-    from benchmark import entries, params, sweep, verified, verify
+    from benchmark import entries, params, repeat, sweep, verified, verify
 
     home = root()
     known_params = params.load(home)
-    profile = known_params.profile if profile is None else profile
     known = entries.find(home)
     [entry] = entries.named(known, [id])
-    if salt is not None and not re.fullmatch("[0-9a-f]{32}", salt):
-        raise click.UsageError(f"--salt: found '{salt}', expected 32 hexadecimal digits, as a written result has them.")
-    wanted = sweep.task_settings(known_params, profile, tasks)
+    asked = repeat.Options(profile, list(dict.fromkeys(tasks)) or None, seeds, fresh or None)
+    path = written = None
+    if salt is not None:
+        folders = (
+            [*sorted((home / "results").glob("*/verified")), home / verified.FOLDER] if folder is None else [folder]
+        )
+        path, written = repeat.find(id, salt, folders)
+        asked, salt = repeat.as_written(path, written, asked), written.salt
+    profile = known_params.profile if asked.profile is None else asked.profile
+    wanted = sweep.task_settings(known_params, profile, asked.tasks or ())
     folder = folder or home / "results" / profile / "verified"
-    if salt is None:
+    if written is None:
         _require_writable(folder)
     with threadpool_limits(1):
         tell = partial(click.echo, err=True)
-        seeds = seeds or known_params.verification.seeds
-        found = verify.verify(home, known_params, profile, wanted, known, entry, seeds, tell, fresh, salt)
+        seeds = asked.seeds or known_params.verification.seeds
+        found = verify.verify(home, known_params, profile, wanted, known, entry, seeds, tell, bool(asked.fresh), salt)
     click.echo(verify.table(found))
     click.echo(f"isolation: {found.get('isolation', 'none: no process was started')}")
     if found.get("warning"):
         click.secho(f"warning: {found['warning']}", fg="yellow", err=True)
-    if salt is None:
+    failed = verify.failures(found)
+    if written is None:
         click.echo(verified.write(found, folder), err=True)
-    if failed := verify.failures(found):
+    elif difference := repeat.first_difference(written, found):
+        changed = " The entry has changed since." * (written.digest != entry.digest)
+        failed.append(f"differs from {path}: {difference}{changed}")
+    else:
+        click.echo(f"same: every number is that of {path}")
+    click.echo(f"salt: {found['salt']}")
+    if failed:
         sys.exit("\n".join(failed))
 
 

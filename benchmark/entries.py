@@ -4,7 +4,7 @@ import inspect
 import os
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -129,6 +129,11 @@ class Entry:
         if card.id != self.folder.name:
             raise BadEntry(
                 f"{self.folder / 'card.yaml'}: id: found '{card.id}', expected the folder's name '{self.id}'."
+            )
+        if card.role is Role.REFERENCE and self.outside:
+            raise BadEntry(
+                f"{self.folder / 'card.yaml'}: role: found 'reference', expected 'entry': every division shows the reference lines, "
+                "so they are the project's own."
             )
         return card
 
@@ -281,15 +286,13 @@ def find(root: Path) -> dict[str, Entry]:
     return entries
 
 
-def sound(entries: dict[str, Entry], *, to_run: bool = False) -> tuple[dict[str, Entry], list[BadEntry]]:
-    """Those whose card can be read (`to_run`: and their other files), and the faults of the others, which stop nobody else."""
+def sound(entries: dict[str, Entry]) -> tuple[dict[str, Entry], list[BadEntry]]:
+    """Those whose card and other files can be read, and the faults of the others, which stop nobody else."""
     faults = []
     good = {}
     for id, entry in entries.items():
         try:
-            _ = entry.card
-            if to_run:
-                entry.must_be_readable()
+            entry.must_be_readable()
         except BadEntry as fault:
             faults.append(fault)
         else:
@@ -297,15 +300,18 @@ def sound(entries: dict[str, Entry], *, to_run: bool = False) -> tuple[dict[str,
     return good, faults
 
 
-def named(entries: dict[str, Entry], ids: Iterable[str]) -> list[Entry]:
+def named(entries: dict[str, Entry], ids: Collection[str]) -> list[Entry]:
     """The entries of these ids.
 
     Raises:
-        BadEntry: there is no such entry; the message names the nearest.
+        BadEntry: there is no such entry (the message names the nearest), or it is one that `sound` leaves out.
     """
     missing = [id for id in ids if id not in entries]
     if missing:
         raise BadEntry(
             f"no entry '{settings.shown_name(missing[0])}'.{settings.nearest(missing[0], entries)} See: thrive list"
         )
-    return [entries[id] for id in ids]
+    chosen = [entries[id] for id in ids]
+    for entry in chosen:
+        entry.must_be_readable()
+    return chosen

@@ -5,6 +5,10 @@ class ThriveError(Exception):
     """An error that a user can mend: the command line prints it without a traceback."""
 
 
+class AllRefused(ThriveError):
+    """A task-setting has no results, since every entry that was run there refuses it."""
+
+
 class BadParams(ThriveError):
     """params.yaml does not say what it must."""
 

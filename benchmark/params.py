@@ -225,12 +225,19 @@ def _product(grid: dict[str, Any], where: str) -> list[dict[str, Any]]:
     count = math.prod(map(len, several.values()))
     if not 1 <= count <= MOST_INSTANCES:
         raise BadParams(f"{where}: found lists that stand for {count:.3g} instances, expected 1 to {MOST_INSTANCES}.")
+    for key, values in several.items():
+        repeated = next((value for k, value in enumerate(values) if value in values[:k]), None)
+        if repeated is not None:
+            raise BadParams(
+                f"{where}: {settings.shown_name(key)}: found {settings.shown(values)}, which repeats {settings.shown(repeated)}. "
+                "Leave one out."
+            )
     return [grid | dict(zip(several, values, strict=True)) for values in itertools.product(*several.values())]
 
 
 def _instance(task_setting: str, suite: Suite, content: dict[str, Any], where: str) -> Instance:
     form, kind = _form(task_setting), task_class(task_setting)
-    found = settings.check({"seconds": None} | content, form, where, BadParams)
+    found = settings.check(content, form, where, BadParams)
     numbers = {name: value for name, value in found if name not in HowItIsRun.model_fields}
     try:
         task = kind(**numbers)

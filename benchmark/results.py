@@ -18,7 +18,8 @@ import pandas as pd
 from benchmark import scoring, stamps
 from benchmark.digest import digest, digest_of_file, digest_of_reach
 from benchmark.entries import Entry
-from benchmark.errors import ThriveError
+from benchmark.errors import AllRefused, ThriveError
+from benchmark.messages import one_line
 from benchmark.params import Instance
 from benchmark.records import Cell, Store, provenance_of, write_atomically
 from benchmark.seal import ABOUT, CURVES, SCORES, read_about, read_table, sealed
@@ -121,7 +122,12 @@ def _of_files(folder: Path) -> str:
 
 
 def gather(store: Store, cells: Sequence[Cell], profile: str) -> Results:
-    """Results of one task-setting, from the finished ones among these cells: an instance at a time, for memory."""
+    """Results of one task-setting, from the finished ones among these cells: an instance at a time, for memory.
+
+    Raises:
+        AllRefused: every entry whose cells are finished refuses the task-setting; one line for each says why.
+        ThriveError: no cell is finished.
+    """
     parts: list[Results] = []
     refused: dict[str, str] = {}
     texts: dict[str, dict[str, list[str]]] = {}
@@ -131,6 +137,8 @@ def gather(store: Store, cells: Sequence[Cell], profile: str) -> Results:
         if records is not None:
             parts.append(Results(scoring.per_seed(records), scoring.curves(records)))
             texts = _texts(records) | texts
+    if not parts and refused:
+        raise AllRefused("\n".join(_refusals(cells[0].instance.task_setting, refused)))
     if not parts:
         raise ThriveError(f"profile '{profile}': no cell is finished. Run: thrive run --profile {profile}")
     cost = {
@@ -169,11 +177,17 @@ def _records(
 
 
 def summary(found: Results) -> str:
-    """Test losses by instance and entry, as text: medians over seeds, in the task-setting's unit."""
+    """Test losses by instance and entry, as text: medians over seeds, in the task-setting's unit; and who refused what."""
     runs = found.scores.assign(excess=lambda frame: frame["final"] - frame["real_loss"])
     table = runs.groupby(["task", "instance", "entry"])[["first", "final", "excess", "slope"]].median()
     units = ", ".join(dict.fromkeys(about["unit"] for about in found.about["tasks"].values()))
-    return f"median over {runs['seed'].nunique()} seeds, {units}\n{table.to_string(float_format='{:.4g}'.format)}\n"
+    refusals = [line for task, about in found.about["tasks"].items() for line in _refusals(task, about["refused"])]
+    lines = [f"median over {runs['seed'].nunique()} seeds, {units}", table.to_string(float_format="{:.4g}".format)]
+    return "\n".join([*lines, *refusals, ""])
+
+
+def _refusals(task_setting: str, refused: dict[str, str]) -> list[str]:
+    return [f"{task_setting}: {id} refuses: {one_line(reason)}" for id, reason in refused.items()]
 
 
 def _about(cells: Sequence[Cell], refused: dict[str, str], texts: dict[str, dict[str, list[str]]]) -> dict[str, Any]:

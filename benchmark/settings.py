@@ -23,6 +23,8 @@ LARGEST_FILE = 200_000
 DEEPEST = 20
 MOST_DIGITS = 15
 """Of a whole number: beyond, a double cannot hold it."""
+DECIMAL = r"[-+]?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)(e[-+]?[0-9]+)?|[-+]?\.(inf|nan)"
+"""A number that need not be whole. Those that are not finite are refused later, by the key's own line."""
 MOST_FAULTS = 10
 LONGEST_SHOWN = 80
 UNKNOWN_KEY = ("extra_forbidden", "unexpected_keyword_argument")
@@ -44,7 +46,7 @@ class PlainLoader(yaml.SafeLoader):
     """Plain values that mean one thing.
 
     Refuses what YAML would settle silently or at any cost: a key that stands twice, tags, aliases, deep nesting, and numbers such
-    as 010 (8) and 1:30 (90). 1e-3 is a number, as in YAML 1.2.
+    as 010 (8), 1:30 (90) and 1_0 (10). 1e-3 is a number, as in YAML 1.2.
     """
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
@@ -70,7 +72,7 @@ class PlainLoader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
     def construct_yaml_int(self, node: yaml.ScalarNode) -> int:
-        if not re.fullmatch(rf"[-+]?(0|[1-9][0-9_]{{0,{MOST_DIGITS - 1}}})", node.value):
+        if not re.fullmatch(rf"[-+]?(0|[1-9][0-9]{{0,{MOST_DIGITS - 1}}})", node.value):
             raise _not_plain(
                 f"found the number {shown(node.value)}, expected a decimal of at most {MOST_DIGITS} digits; quote it if it is text",
                 node.start_mark,
@@ -78,7 +80,7 @@ class PlainLoader(yaml.SafeLoader):
         return super().construct_yaml_int(node)
 
     def construct_yaml_float(self, node: yaml.ScalarNode) -> float:
-        if ":" in node.value:
+        if not re.fullmatch(DECIMAL, node.value, re.IGNORECASE):
             raise _not_plain(f"found {shown(node.value)}, expected a decimal; quote it if it is text", node.start_mark)
         return super().construct_yaml_float(node)
 

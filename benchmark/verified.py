@@ -194,7 +194,7 @@ class Result(BaseModel):
     base_workflow: str = Field(max_length=60)
     metrics_version: int
     date: str = Field(pattern=r"^20\d\d-\d\d-\d\d$")
-    salt: str = Field(pattern=r"^[0-9a-f]{32,128}$")
+    salt: str = Field(pattern=r"^([0-9a-f]{2}){16,64}$")
     isolation: str | None = Field(default=None, max_length=300)
     warning: str | None = Field(default=None, max_length=1000)
     limits: dict[str, JsonValue]
@@ -232,7 +232,7 @@ def read_form(path: Path) -> Result:
 
 
 def write(result: dict[str, Any], folder: Path) -> Path:
-    """ENTRY-SALT.json in a folder, so that no verification replaces another.
+    """A file in a folder, named after the entry and the salt's first 8 digits, so that no verification replaces another.
 
     Numbers that are not finite are written as Python's JSON has them (NaN, Infinity).
     """

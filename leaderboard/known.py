@@ -1,6 +1,6 @@
 """What the board takes from elsewhere than scores and cards: where entries come from, and the verifications that are committed.
 
-A verification, `leaderboard/verified/ENTRY-SALT.json`, is held against what anybody can compute.
+A verification, a file of leaderboard/verified named after its entry and the first 8 digits of its salt, is held against what anybody can compute.
 Seeds and fresh instances must be those that the salt gives, scores those that the losses give, and the instances those of the profile. The
 losses themselves are an entry's word in a sandbox: run it again under the salt to see them.
 """

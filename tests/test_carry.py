@@ -120,7 +120,11 @@ def test_what_is_of_other_numbers_is_not_carried(clone):
 
 
 def test_a_revision_that_does_not_exist_or_knows_no_carry_is_told(clone):
-    assert "git rev-parse" in thrive(clone, "carry", "--from", "nowhere").stderr
+    for nowhere in ("nowhere", "HEAD~99", "--all", "HEAD:benchmark", ""):
+        done = thrive(clone, "carry", "--from", nowhere)
+        [line] = done.stderr.splitlines()
+        assert line.startswith(f"Error: --from {nowhere}: there is no such revision.")
+        assert done.returncode == 1
     edit(clone, "benchmark/cli.py", "def carry(", "def carry_nothing(")
     commit(clone)
     edit(clone, "benchmark/cli.py", "def carry_nothing(", "def carry(")

@@ -114,6 +114,13 @@ def test_an_entry_with_a_diverged_run_is_left_out_and_named(root, tmp_path):
     assert all(np.isfinite(interval).all() for own in intervals.values() for interval in own.values())
 
 
+def test_the_committed_statistics_are_of_the_committed_board(root, committed):
+    """They take minutes, so that no other command makes them anew: `python -m leaderboard.coverage` does."""
+    text = (root / "leaderboard" / "statistics.md").read_text()
+    assert report.compared(report.largest(committed)) in text
+    assert f"({', '.join(f'{task} {seeds}' for task, seeds in committed.seeds.items())})" in text
+
+
 def test_boards_have_the_real_numbers_of_seeds(committed):
     runs = committed.draw(np.random.default_rng(0))
     assert {task: own.seeds for task, own in runs.tasks.items()} == committed.seeds

@@ -340,6 +340,7 @@ NO_CARD = {
     "loop": chain,
     "empty": lambda card: card.write_text(""),
     "half a character": lambda card: card.write_text(CARD.replace("For tests.", r'"\ud800"')),
+    "reference line": lambda card: card.write_text(CARD + "role: reference\n"),
     "nan": lambda card: card.write_text(CARD.replace("{alpha: 4}", "{alpha: .nan}")),
     "digits": lambda card: card.write_text(CARD.replace("{alpha: 4}", "{alpha: " + "9" * 5000 + "}")),
 }  # fmt: skip
@@ -350,6 +351,7 @@ NO_ENTRY = {
     "wide python": lambda mine: (mine / "strategy.py").write_text("x = " + "+".join("1" * 3000)),
     "strategy folder": lambda mine: folder(mine / "strategy.py"),
     "requirements folder": lambda mine: folder(mine / "requirements.txt"),
+    "requirements pipe": lambda mine: os.mkfifo(mine / "requirements.txt"),
     "requirements binary": lambda mine: (mine / "requirements.txt").write_bytes(b"\xff"),
     "requirements": lambda mine: (mine / "requirements.txt").write_text("--index-url x"),
     "loop": lambda mine: (mine / "data").symlink_to(mine / "data"),
@@ -357,13 +359,115 @@ NO_ENTRY = {
 }
 
 
-@pytest.mark.parametrize("how", [*NO_CARD, *NO_ENTRY])
-def test_what_is_no_entry_is_left_out_with_one_line_and_stops_nobody(clone, monkeypatch, how):
-    monkeypatch.chdir(clone)
+def spoil(clone: Path, how: str) -> None:
     if how in NO_CARD:
         NO_CARD[how](clone / "submissions" / "mine" / "card.yaml")
     else:
         NO_ENTRY[how](clone / "submissions" / "mine")
+
+
+@pytest.mark.parametrize("how", ["reference line", "folder", *NO_ENTRY])
+def test_who_names_an_entry_that_is_left_out_is_told_the_line_of_the_list(root, clone, monkeypatch, how):
+    """And nothing of it is run, printed or installed."""
+    monkeypatch.chdir(clone)
+    for id in ("real-only", "replace", "accumulate-subsample"):
+        shutil.copytree(root / "baselines" / id, clone / "baselines" / id, ignore=shutil.ignore_patterns("__*"))
+    shutil.copy(root / "requirements.lock", clone)
+    spoil(clone, how)
+    [fault] = CliRunner().invoke(main, ["list"]).stderr.splitlines()
+    smoke = ["--profile", "smoke"]
+    for words in (
+        ["run", "--only", "-s", "mine", "-t", "gaussian", *smoke], ["run", "-s", "mine", "--dry-run", *smoke], ["install", "mine"],
+        ["verify", "mine", *smoke], ["check", "mine"], ["new", "yours", "--from", "mine"], ["compare", "mine", "replace", *smoke],
+    ):  # fmt: skip
+        outcome = CliRunner().invoke(main, words)
+        assert outcome.exit_code == 1, words
+        assert outcome.stderr.splitlines()[-1] == fault.replace("left out: ", "Error: ", 1), words
+        assert outcome.stdout == ""
+    assert not (clone / "cells").exists()
+    [card] = [
+        line for line in CliRunner().invoke(main, ["check", "submissions/mine"]).stdout.splitlines() if "FAIL" in line
+    ]
+    assert card.split()[1] == "card"
+
+
+def test_the_projects_own_entries_may_be_reference_lines(mine, clone):
+    mine.rename(clone / "baselines" / "mine")
+    (clone / "baselines" / "mine" / "card.yaml").write_text(CARD + "role: reference\n")
+    assert Entry(clone / "baselines" / "mine").card.role == "reference"
+
+
+@pytest.mark.parametrize(("change", "reason"), [
+    (lambda clone: shutil.rmtree(clone / "submissions" / "mine"), "this clone has no such entry any more."),
+    (lambda clone: spoil(clone, "requirements folder"), "the entry or its card cannot be read, see: thrive list"),
+    (lambda clone: None, "its cells are kept: to have it there, add -s mine"),
+])  # fmt: skip
+def test_an_entry_that_leaves_the_results_is_told_why(root, clone, monkeypatch, change, reason):
+    monkeypatch.chdir(clone)
+    shutil.copytree(
+        root / "baselines" / "replace", clone / "baselines" / "replace", ignore=shutil.ignore_patterns("__*")
+    )
+    text = (clone / "params.yaml").read_text()
+    text = text.replace("entries: [real-only, replace, accumulate, accumulate-subsample]", "entries: [replace]", 1)
+    (clone / "params.yaml").write_text(text)
+    words = ["run", "--profile", "smoke", "-t", "gaussian", "-j", "1"]
+    assert CliRunner().invoke(main, [*words, "-s", "mine"]).exit_code == 0
+    change(clone)
+    outcome = CliRunner().invoke(main, words)
+    assert f"results/smoke/gaussian no longer holds 'mine': {reason}" in outcome.stderr.splitlines()
+
+
+REFUSAL = "raise Unsupported('not\\n\\x1b[31mhere')"
+
+
+def refuse(mine: Path, how: str) -> str:
+    """The reason that is to be told."""
+    if how == "card":
+        (mine / "card.yaml").write_text(CARD + "not_for: {gaussian: 'it needs text'}\n")
+        return "it needs text"
+    code = STRATEGY.replace("return pool.all()", REFUSAL)
+    (mine / "strategy.py").write_text("from benchmark.errors import Unsupported\n" + code)
+    return r"not\n\x1b[31mhere"
+
+
+@pytest.mark.parametrize("how", ["card", "all"])
+def test_who_refuses_all_that_is_run_is_told_with_the_reason(clone, mine, monkeypatch, how):
+    """Again, too, when the cells are finished; and entries and task-settings that run are shown all the same."""
+    monkeypatch.chdir(clone)
+    line = f"gaussian: mine refuses: {refuse(mine, how)}"
+    words = ["run", "--only", "-s", "mine", "--profile", "smoke", "-t", "gaussian", "-j", "1"]
+    for more in ((), (), ("--seeds", "0:1")):
+        alone = CliRunner().invoke(main, [*words, *more])
+        assert line in alone.stderr.splitlines()
+        assert "no cell is finished" not in alone.output
+        assert alone.exit_code == 1
+    beside = CliRunner().invoke(main, [*words, "-s", "accumulate"])
+    assert line in beside.stdout.splitlines()
+    assert re.search("gaussian .* accumulate ", beside.stdout)
+    assert beside.exit_code == 0
+    if how == "card":
+        other = CliRunner().invoke(main, [*words, "-t", "kde"])
+        assert line in other.stderr.splitlines()
+        assert re.search("kde .* mine ", other.stdout)
+        assert other.exit_code == 0
+
+
+def test_a_task_setting_whose_cells_failed_hides_none_that_ran(clone, mine, monkeypatch):
+    monkeypatch.chdir(clone)
+    (mine / "strategy.py").write_text(
+        STRATEGY.replace("return pool.all()", "return pool.all() if context.n == 20 else 1 / 0")
+    )
+    words = ["run", "--only", "-s", "mine", "--profile", "smoke", "-t", "gaussian", "-t", "kde", "-j", "1"]
+    outcome = CliRunner().invoke(main, words)
+    assert "ZeroDivisionError" in outcome.stderr
+    assert re.search("kde .* mine ", outcome.stdout)
+    assert "cells failed; the others are kept" in outcome.output
+
+
+@pytest.mark.parametrize("how", [*NO_CARD, *NO_ENTRY])
+def test_what_is_no_entry_is_left_out_with_one_line_and_stops_nobody(clone, monkeypatch, how):
+    monkeypatch.chdir(clone)
+    spoil(clone, how)
     text = (clone / "params.yaml").read_text()
     (clone / "params.yaml").write_text(
         text.replace("entries: [real-only, replace, accumulate, accumulate-subsample]\n", "\n", 1)
@@ -378,13 +482,17 @@ def test_what_is_no_entry_is_left_out_with_one_line_and_stops_nobody(clone, monk
     assert time.process_time() - started < 20  # of which most is Python's own parser
 
 
-def test_the_board_leaves_out_an_entry_whose_card_cannot_be_read(root, tmp_path, monkeypatch):
+@pytest.mark.parametrize(("how", "complaint"), [
+    (lambda mine: folder(mine / "card.yaml"), "anchor-0.5/card.yaml: expected a file, found a folder"),
+    (NO_ENTRY["no python"], "anchor-0.5/strategy.py: SyntaxError"), (NO_ENTRY["requirements pipe"], "requirements.txt: expected a file, found none"),
+])  # fmt: skip
+def test_the_board_leaves_out_an_entry_that_the_list_leaves_out(root, tmp_path, monkeypatch, how, complaint):
     for name in ("baselines", "submissions", "params.yaml"):
         (shutil.copytree if (root / name).is_dir() else shutil.copy)(root / name, tmp_path / name)
     for name in ("about.json", "scores.parquet", "curves.parquet"):
         (tmp_path / "leaderboard").mkdir(exist_ok=True)
         shutil.copy(root / "leaderboard" / name, tmp_path / "leaderboard")
-    folder(tmp_path / "baselines" / "anchor-0.5" / "card.yaml")
+    how(tmp_path / "baselines" / "anchor-0.5")
     built = []
 
     def build(results, cards, known):
@@ -396,7 +504,7 @@ def test_the_board_leaves_out_an_entry_whose_card_cannot_be_read(root, tmp_path,
     monkeypatch.chdir(tmp_path)
     outcome = CliRunner().invoke(main, ["board"])
     assert "left out: " in outcome.stderr
-    assert "anchor-0.5/card.yaml: expected a file, found a folder" in outcome.stderr
+    assert complaint in outcome.stderr
     assert ["anchor-0.1" in ids and "anchor-0.5" not in ids for ids in built] == [True]
 
 

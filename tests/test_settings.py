@@ -59,7 +59,7 @@ def test_bad_params(tmp_path, root, old, new, complaint):
     ("d: 2, n: 12", "d: 2, n: 12, rankd: true", "unknown key 'rankd'. Did you mean 'ranked'?"),
     ("d: 2, n: 12", "d: 2", "key 'n' is missing"),
     ("d: 2, n: 12", "d: two, n: 12", "d: found 'two'"),
-    ("d: 2, n: 12, seconds: 0.01", "d: 2, n: 12", "seconds: found None"),
+    ("d: 2, n: 12, seconds: 0.01", "d: 2, n: 12", "key 'seconds' is missing"),
     ("data: moons, bandwidth: 0.2", "data: mons, bandwidth: 0.2", "data: found 'mons'"),
 ])  # fmt: skip
 def test_bad_instances(tmp_path, root, old, new, complaint):
@@ -305,14 +305,21 @@ def test_rounded_values_keep_their_names_apart():
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("grids", [
-    [{"sampler_temperature": [1, 1.0]}], [{"n": [12, 12]}], [{}, {"sampler_temperature": 1}], [{}, {"ranked": False}],
+@pytest.mark.parametrize("more", [{"sampler_temperature": 1}, {"ranked": False}, {"n": [12, 13]}])
+def test_instances_with_all_numbers_alike_are_refused_with_both_keys(more):
+    with pytest.raises(BadParams, match=r"instances.0: d=2 n=12: all numbers are those of .*instances.1. Leave one"):
+        instances_of("gaussian", {}, more)
+
+
+@pytest.mark.parametrize(("key", "values", "repeated"), [
+    ("n", [12, 12], "12"), ("sampler_temperature", [1, 1.0], "1.0"), ("d", [1, 2, 3, 2], "2"),
 ])  # fmt: skip
-def test_instances_with_all_numbers_alike_are_refused_with_both_keys(grids):
-    with pytest.raises(
-        BadParams, match=rf"instances.0: d=2 n=12: all numbers are those of .*instances.{len(grids) - 1}"
-    ):
-        instances_of("gaussian", *grids)
+def test_a_list_that_repeats_a_value_is_named(key, values, repeated):
+    """And not held against the instance that it is in, which would be a comparison with itself."""
+    with pytest.raises(BadParams) as error:
+        instances_of("gaussian", {"d": [2, 3], "n": [20, 30], key: values})
+    [line] = str(error.value).splitlines()
+    assert line.endswith(f"instances.0: {key}: found {values}, which repeats {repeated}. Leave one out.")
 
 
 VALUES = {"n": st.integers(5, 40), "d": st.integers(1, 4), "noise_variance": st.floats(0.1, 10) | st.sampled_from([1.0, 1 + 1e-9]),
@@ -394,6 +401,26 @@ def test_an_exponent_makes_a_number_without_a_dot_too():
     from benchmark.settings import PlainLoader
 
     assert yaml.load("[1e-3, 2E5, '1e-3', 1e, e1]", PlainLoader) == [0.001, 2e5, "1e-3", "1e", "e1"]
+
+
+@pytest.mark.parametrize("number", [
+    "1_0", "+1_000", "-1_0", "1_", "0_1", "1_0.5", "1.5_0", "1_0.", ".5_0", "1_0.0e+3", "010", "010.5", "01e3", "0b1", "0b1_0", "0x1F",
+    "1:30", "1:30.5", "1_0:30",
+])  # fmt: skip
+def test_numbers_that_not_everybody_reads_alike_are_refused(number):
+    from benchmark.settings import PlainLoader
+
+    for text in (number, f"{{a: [{number}]}}", f"{number}: a"):
+        with pytest.raises(yaml.MarkedYAMLError, match="expected a decimal"):
+            yaml.load(text, PlainLoader)
+    assert yaml.load(f"'{number}'", PlainLoader) == number
+
+
+@given(st.integers(-(10**15) + 1, 10**15 - 1) | st.floats(allow_nan=False, allow_infinity=False))
+def test_numbers_as_python_writes_them_are_read(number):
+    from benchmark.settings import PlainLoader
+
+    assert yaml.load(f"[{number!r}, {number:e}]", PlainLoader) == [number, float(f"{number:e}")]
 
 
 @pytest.fixture

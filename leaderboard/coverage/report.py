@@ -8,7 +8,7 @@ from leaderboard.coverage import measure
 from leaderboard.coverage.measure import Share
 from leaderboard.coverage.methods import BOARD, BOOTSTRAP, KNOWN_SCALE
 from leaderboard.coverage.populations import KINDS, SMOOTHING, Committed, near_ties, synthetic
-from leaderboard.coverage.runs import Method
+from leaderboard.coverage.runs import Division, Method
 
 SEEDS = (3, 5, 10, 20, 40, 100)
 APART = (0.0, 0.25, 0.5, 1.0)
@@ -141,7 +141,7 @@ def verdicts(population: Committed, method: Method, boards: int) -> str:
 
 
 def ties(population: Committed, method: Method, boards: int) -> str:
-    division = max(population.divisions, key=lambda d: len(d.entries))
+    division = largest(population)
     rows = []
     for apart in APART:
         own = near_ties(population, division, apart).smoothed(SMOOTHING)
@@ -151,7 +151,20 @@ def ties(population: Committed, method: Method, boards: int) -> str:
         )
     head = ["standard errors apart", "rank interval", "boards whose every rank interval is right",
             "boards with a false better or worse", "true differences found", "remark"]  # fmt: skip
-    return f"The {len(division.entries)} entries of {division.name}.\n\n" + _table(head, rows)
+    return f"{compared(division)}\n\n" + _table(head, rows)
+
+
+def largest(population: Committed) -> Division:
+    return max(population.divisions, key=lambda d: len(d.entries))
+
+
+def compared(division: Division) -> str:
+    """Whose runs the near ties have, by name: a count alone does not show that the board has changed since."""
+    names = ", ".join(f"`{id}`" for id in division.entries)
+    return (
+        f"The {len(division.entries)} entries of {division.name} that are ranked on public seeds, "
+        f"have run on every task-setting and never diverged: {names}."
+    )
 
 
 def losses(method: Method, boards: int, fewer: int) -> tuple[str, str]:
