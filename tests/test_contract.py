@@ -223,7 +223,7 @@ def test_candidates_are_capped():
 
 
 def test_kept_candidates_enter_the_pool():
-    """Half of 24 candidates, by id; a budget that grows lets all 24 in."""
+    """Half of 24 candidates, by id; a budget that grows lets all 24 in, but in track blind, where their number would be a memory."""
 
     class Choosy(Fixed):
         def sample_request(self, context):
@@ -235,7 +235,10 @@ def test_kept_candidates_enter_the_pool():
     kept = 12
     assert [r["training_rows"] for r in records(Choosy)] == [12, 24, 36, 48]
     kept = 24
-    assert [r["training_rows"] for r in records(Choosy)][:3] == [12, 36, 60]
+    labelled = Rules(Track.LABELLED, Budget.GROWING)
+    assert [r["training_rows"] for r in records(Choosy, labelled)][:3] == [12, 36, 60]
+    with pytest.raises(ContractBroken, match=r"keep\(\) at iteration 1: 24 rows: expected n = 12 in track 'blind'"):
+        records(Choosy)
 
 
 def test_unsupported_knobs_are_refused_with_a_reason():
