@@ -53,7 +53,7 @@ FAULTS = {
     "keeps-twice": ("answers", "keep() at iteration 1: 2 rows, some of them twice"),
     "cold-sampler": (
         "answers",
-        "sample_request() at iteration 1: SampleRequest.temperature is 0.0: expected a number above 0",
+        "sample_request() at iteration 1: SampleRequest.temperature is 0.0: expected a number from 0.1 to 10",
     ),
     "negative-ridge": (
         "answers",
