@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from benchmark.errors import ContractBroken
 from benchmark.history import History, Weighted, real_data_only
 from benchmark.pool import Bought, Candidates, Names, Pool
-from benchmark.rules import Meter, Rules
+from benchmark.rules import CANDIDATES_PER_ROW, Meter, Rules
 from benchmark.services import Services, Under, within
 from benchmark.strategy import NEUTRAL, Context, FitOptions, SampleRequest, Spec, Strategy, canonical
 from benchmark.streams import Seed, stream
@@ -270,7 +270,7 @@ def _check_kept(count: int, services: Services) -> None:
         raise ContractBroken(
             f"{count} rows: expected n = {n} in track 'blind', where their number would tell a later iteration something."
         )
-    within("rows kept", count, rules.max_training_rows(n, services.t + 1))
+    within("rows kept", count, max(CANDIDATES_PER_ROW * n, rules.max_training_rows(n, services.t + 1)))
 
 
 def _each_once(kept: Weighted) -> NDArray[np.int64] | None:

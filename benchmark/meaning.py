@@ -359,6 +359,17 @@ def _sha256(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def _is_of_benchmark(node: Import) -> bool:
+    names = (
+        [alias.name for alias in node.names]
+        if isinstance(node, ast.Import)
+        else []
+        if node.level
+        else [node.module or ""]
+    )
+    return bool(names) and all(name.partition(".")[0] == "benchmark" for name in names)
+
+
 class Script:
     """A file taken by itself, as it is in an entry's folder: all of it in its order, and nothing in it is refused."""
 
@@ -372,10 +383,9 @@ class Script:
         dump = Dump(self, [scope_of(bound(tree.body, self))])
         dump.visit(tree)
         self.hash = _sha256("".join(dump.parts))
-        self.imports = sorted(
-            {ast.unparse(node) for node in ast.walk(tree) if isinstance(node, (ast.Import, ast.ImportFrom))}
-        )
-        """All that it imports, used or not: what is not there changes what it does."""
+        nodes = [node for node in ast.walk(tree) if isinstance(node, (ast.Import, ast.ImportFrom))]
+        self.imports = sorted({ast.unparse(node) for node in nodes if not _is_of_benchmark(node)})
+        """All that it imports from elsewhere than Thrive, used or not: what is not there changes what it does."""
 
     def named(self, name: str, attributes: list[str]) -> Found:
         return self.imported(".".join(["builtins", name]), attributes)

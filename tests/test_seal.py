@@ -166,6 +166,7 @@ def test_results_are_not_made_by_code_that_was_edited_after_it_was_loaded(clone,
     source = clone / "some.py"
     source.write_text("A = 1")
     monkeypatch.setattr(stamps, "_FIRST", {})
+    monkeypatch.setattr(stamps, "PACKAGE", clone)  # as if it were of the code of Thrive
     stamps.watch(source)
     source.write_text("A = 2")
     shutil.rmtree(clone / "results")

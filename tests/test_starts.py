@@ -115,6 +115,7 @@ def test_a_start_made_while_a_file_was_edited_is_not_kept(tmp_path, monkeypatch)
         return start_of(task, seed)
 
     monkeypatch.setattr(stamps, "_FIRST", {})
+    monkeypatch.setattr(Gaussian, "files", {"data": file})
     stamps.watch(file)
     monkeypatch.setattr(starts, "start_of", edited)
     with pytest.raises(Changed, match=f"{file} changed while the sweep ran"):
