@@ -264,7 +264,8 @@ def canonical(pool: Pool, answer: TrainingSet | Rows | Ids) -> Weighted:
     largest = max([span.weight for span in spans] + [weights.max(initial=0.0)])
     if not largest > 0:
         raise ContractBroken(f"no row of weight above 0 (pool: {len(pool)} rows): a model needs at least 1.")
-    if largest != 1 or (weights < LEAST_WEIGHT).any():  # only proportions matter, and no task shall underflow
+    least = min([span.weight for span in spans] + [weights.min(initial=np.inf)])
+    if largest != 1 or least < LEAST_WEIGHT:  # only proportions matter, and no task shall underflow
         spans = [
             Span(first, last, weight / largest) for first, last, weight in spans if weight >= LEAST_WEIGHT * largest
         ]

@@ -147,8 +147,14 @@ def test_a_weight_too_small_to_count_is_none():
             + TrainingSet(pool.real().all(), 1e-13)
         )
 
+    def whole_generations(self, context, pool):
+        if context.t == 1:
+            return pool.all()
+        return TrainingSet(pool.latest().all(), 1.0) + TrainingSet(pool.real().all(), 1e-300)
+
     plain = losses(TASKS[0], lambda self, context, pool: pool.latest().all())
     assert losses(TASKS[0], tiny) == plain
+    assert losses(TASKS[0], whole_generations) == plain
     assert losses(TASKS[0], beside) == pytest.approx(plain, rel=1e-12)
 
 
