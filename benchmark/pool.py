@@ -254,14 +254,15 @@ class Pool:
     ) -> NDArray[np.float64]:
         """Of each row under a model, in nats per example (text with `per_token`: per token), shape (rows,).
 
-        -inf where the model is singular, as a Gaussian of n ≤ d rows is. In track `blind` rounded to 0.01 nats.
-        Metered: 4n rows an iteration at most (budget `growing`: 4n·⌈t^1.5⌉).
+        -inf where the model is singular, as a Gaussian of n ≤ d rows is. In track `blind` of candidates alone, from their mean and rounded
+        to 0.01 nats. Metered: 4n rows an iteration at most (budget `growing`: 4n·⌈t^1.5⌉).
 
         Args:
             rows: as for `features`.
             under: "current": in `training_set` the last model, in `keep` the one that has just been fitted; "first":
                 that of iteration 1, not in track `blind`.
         """
+        self._may_be_rated()
         return self._services.log_likelihood(self._examples(rows), under, per_token)
 
     def verifier_scores(self, per_row: float, rows: Rows | Ids | None = None) -> NDArray[np.float64]:
@@ -282,6 +283,14 @@ class Pool:
         else:
             numbers = self.rows(np.asarray(rows)).listed()
         return self.names.history.examples[numbers]
+
+    def _may_be_rated(self) -> None:
+        """Likelihoods of rows that one has anyway tell the parameters of the last model, and weights could make the next one equal to it."""
+        if not self._services.rules.sees_generations:
+            raise TrackBroken(
+                "log_likelihood() of the pool tells the last model, which track 'blind' withholds: "
+                "ask about candidates, in keep(), or declare track 'labelled' in card.yaml."
+            )
 
     def _needs_generations(self, asked: str) -> None:
         if not self._services.rules.sees_generations:
@@ -315,6 +324,9 @@ class Bought(Pool):
 
 class Candidates(Pool):
     """What the model of this iteration has just sampled: all synthetic, all of one age."""
+
+    def _may_be_rated(self) -> None:
+        """By the model that sampled them, on every track."""
 
     def _needs_generations(self, asked: str) -> None:
         raise ContractBroken(f"{asked}(): candidates are of one generation, the model's of this iteration.")

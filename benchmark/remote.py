@@ -131,7 +131,7 @@ class RemoteStrategy(Strategy):
         finally:
             self._clock.add(time.monotonic() - begun)
         if "raised" in reply:
-            raise _error(answers.word(reply["raised"]))(answers.text(reply.get("text")))
+            raise _error(answers.word(reply["raised"]))(answers.text(reply.get("text")) or "failed without a word.")
         return answers.table(reply, "done")["done"]
 
     def _ask(self, message: dict[str, Any], ends: float) -> dict[str, Any]:

@@ -5,7 +5,7 @@ excess may be negative, so neither logarithms nor ratios of it are defined; scor
 """
 
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from benchmark import collapse
 from benchmark.loop import is_milestone
 
-METRICS_VERSION = 2
+METRICS_VERSION = 3
 CONFIDENCE = 0.95
 RESAMPLES = 1000
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
@@ -24,6 +24,7 @@ DRAWN_WHOLE = {"replace", "accumulate", "accumulate-subsample"}
 """Entries whose diagnostics the paper's figures draw at every iteration."""
 
 Vector = NDArray[np.float64]
+A = TypeVar("A", Vector, "pd.Series[float]")
 
 
 def per_seed(records: pd.DataFrame) -> pd.DataFrame:
@@ -131,8 +132,8 @@ def pooled(intervals: list[Interval]) -> Interval:
 def scored(runs: pd.DataFrame, by_seed: "pd.Series[float]") -> pd.DataFrame:
     """The runs of one instance with their scores.
 
-    score = asinh(excess / s), slope_score = asinh(slope·T / s), excess = final - real_loss. 0 is as good as training on the real
-    data alone. A run with a loss that is not finite, at any iteration, scores +inf.
+    score = asinh(excess / s), slope_score = asinh(risen / s), excess = final - real_loss, risen = slope·T (see `risen`). 0 is as good as
+    training on the real data alone. A run with a loss that is not finite, at any iteration, scores +inf.
 
     Means, intervals and tests rest on pseudo_score and pseudo_slope_score: the same means, but a spread that holds the error of s too
     (see `pseudo_values`).
@@ -142,12 +143,21 @@ def scored(runs: pd.DataFrame, by_seed: "pd.Series[float]") -> pd.DataFrame:
     """
     excess = runs["final"] - runs["real_loss"]
     found = runs.assign(excess=excess)
-    for name, change in (("score", excess), ("slope_score", runs["slope"] * runs["horizon"])):
+    rise = risen(runs["slope"] * runs["horizon"], excess)
+    for name, change in (("score", excess), ("slope_score", rise)):
         change = change.where(runs["diverged_at"].isna(), np.inf)
         found[name] = np.arcsinh(change / by_seed.mean())
         pseudo = change.groupby(runs["entry"]).transform(lambda own: _pseudo_values(own, runs["seed"], by_seed))
         found[f"pseudo_{name}"] = pseudo
     return found
+
+
+def risen(drift: A, excess: A) -> A:
+    """What the slope score counts of slope·T, in nats: max(slope·T, min(excess, 0)).
+
+    A falling loss counts only as far as it ends below that of the real data. Else whoever spoils the first models had the best slope.
+    """
+    return np.maximum(drift, np.minimum(excess, 0))  # type: ignore[return-value]
 
 
 def _pseudo_values(change: "pd.Series[float]", seeds: "pd.Series[int]", by_seed: "pd.Series[float]") -> Vector:

@@ -27,10 +27,8 @@ MOST_SHOWN = 10**300
 """A float holds no larger power of ten with certainty, and Python's whole numbers have no end."""
 FEATURE_STEP = 1 / 200
 """Of the pool's standard deviation along an axis."""
-LIKELIHOOD_STEP = 1.0
-"""In nats. From finer ones, and from their absolute scale, a strategy could solve for the parameters of the last model, and refit it for ever."""
-TEXT_SHARE = 1 / 25
-"""Of that for one token of a text."""
+LIKELIHOOD_STEP = 0.01
+"""In nats, or nats per token: no digits of a row recognize it later."""
 
 
 @dataclass
@@ -105,9 +103,7 @@ class Services:
         if len(examples) == 0:
             return np.empty(0)
         found = self.task.log_likelihood(self.models[under], examples, per_token)
-        return (
-            found if self.rules.sees_generations else _coarse(found, LIKELIHOOD_STEP * (TEXT_SHARE if per_token else 1))
-        )
+        return found if self.rules.sees_generations else _coarse(found, LIKELIHOOD_STEP)
 
     def buy_real(self, count: int) -> None:
         """Add `count` fresh real rows, which nobody has seen, to the history."""

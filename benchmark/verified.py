@@ -23,7 +23,7 @@ from benchmark import settings
 from benchmark.entries import ID
 from benchmark.errors import ThriveError
 from benchmark.records import write_atomically
-from benchmark.scoring import CONFIDENCE, Interval, Vector, sum_of_means, t_interval
+from benchmark.scoring import CONFIDENCE, Interval, Vector, risen, sum_of_means, t_interval
 
 FOLDER = Path("leaderboard", "verified")
 MOST_BYTES = 1 << 20
@@ -125,9 +125,9 @@ def _difference(one: Verified, of: str) -> Difference:
 
 
 def _change(one: Verified, of: str) -> Vector:
-    """Excess, or slope·T, in nats."""
-    values = np.asarray(getattr(one, of), float)
-    return values * one.horizon if of.endswith("slope") else values - np.asarray(one.real_loss)
+    """Excess, or what slope·T counts, in nats."""
+    excess = np.asarray(getattr(one, of.replace("slope", "final")), float) - np.asarray(one.real_loss)
+    return risen(np.asarray(getattr(one, of), float) * one.horizon, excess) if of.endswith("slope") else excess
 
 
 def _score(change: Vector, diverged_at: list[int | None], scale: float) -> Vector:

@@ -57,11 +57,13 @@ REFUSED = {
     "keeps-the-core": ("wide", 15, "the training set leans on old generations: 0 to "),
     "counts-as-memory": ("wide", 1, "83 rows: expected n = 60 in track 'blind'"),
     "repels-nothing": ("wide", 2, MASS.format("0.999983")),
+    "marks-likelihoods": ("gaussian", 2, "log_likelihood() of the pool tells the last model"),
+    "refits-the-last": ("gaussian", 2, "log_likelihood() of the pool tells the last model"),
     "keeps-contexts": ("wide", 30, "of that iteration alone"),
     "keeps-views": ("wide", 30, "of that iteration alone"),
 }
 """The instance that refuses each, at which iteration, and what is said."""
-HARMLESS = ("marks-digits", "marks-likelihoods")
+HARMLESS = ("marks-digits",)
 """What no rule forbids, for it gains nothing."""
 INSTANCES = {
     "gaussian": Gaussian(2, 24),

@@ -32,7 +32,16 @@ def test_score_is_asinh_of_excess_in_generations_of_damage():
     scored = scoring.scored(runs, scoring.damage(runs))
     scored = scored[scored["entry"] == "a"]
     np.testing.assert_allclose(scored["score"], np.arcsinh([1, -1]))
-    np.testing.assert_allclose(scored["slope_score"], np.arcsinh([1.5 * 3 / 3, -1.5 * 3 / 3]))
+    np.testing.assert_allclose(scored["slope_score"], np.arcsinh([1.5 * 3 / 3, -3 / 3]))  # slope·T is -4.5, the excess -3
+
+
+def test_a_bad_start_makes_no_good_slope():
+    """A falling loss counts only as far as it ends below that of the real data."""
+    runs = scoring.per_seed(frame({"replace": [[1, 3, 9], [1, 5, 9]], "spoils": [[99, 50, 2], [99, 50, 0]]}))
+    scored = scoring.scored(runs, scoring.damage(runs))
+    spoils = scored[scored["entry"] == "spoils"]
+    assert (spoils["slope"] < 0).all()
+    np.testing.assert_allclose(spoils["slope_score"], np.arcsinh([0, -1 / 3]))
 
 
 def test_a_diverged_run_scores_infinity_and_is_never_averaged_into_something_finite():

@@ -123,7 +123,7 @@ def test_log_likelihood_is_metered_and_capped():
 def test_before_there_is_a_model_nothing_is_rated():
     asking = type("Asking", (Fixed,), {"answer": staticmethod(lambda context, pool: pool.log_likelihood())})
     with pytest.raises(ContractBroken, match="at iteration 1 there is one only in keep"):
-        records(asking, BLIND)
+        records(asking, LABELLED)
 
 
 @pytest.mark.parametrize(("ask", "complaint"), [
@@ -134,6 +134,20 @@ def test_before_there_is_a_model_nothing_is_rated():
 def test_blind_withholds(ask, complaint):
     with pytest.raises(TrackBroken, match=complaint):
         records(type("Asking", (Fixed,), {"keep": keeping(ask)}), BLIND)
+
+
+@pytest.mark.parametrize("task", TASKS, ids=lambda task: task.name)
+@pytest.mark.parametrize("rows", ["all", "some"])
+def test_blind_withholds_likelihoods_of_the_pool(task, rows):
+    """They tell the last model's parameters, and weights could make the next model equal to it."""
+
+    def training_set(self, context, pool):
+        if context.t == 2:
+            pool.log_likelihood(None if rows == "all" else pool.ids[:1])
+        return pool.all()
+
+    with pytest.raises(TrackBroken, match="training_set.. at iteration 2: log_likelihood.. of the pool tells the last model"):
+        records(strategy(training_set=training_set), Rules(Track.BLIND, Budget.GROWING), task)
 
 
 def test_bought_rows_are_real_new_and_stay_in_the_pool():

@@ -10,7 +10,7 @@ from leaderboard import ranking
 from leaderboard.coverage.runs import Array, Intervals, Method, Runs, TaskRuns
 from leaderboard.ranking import Standing
 
-SCORES = {"score": "excess", "slope score": "drift"}
+SCORES = {"score": "excess", "slope score": "rise"}
 OVER_ALL = "over all"
 LEFT_OUT = ("real-only",)  # whose score is 0 by definition
 RESAMPLES = 200

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmark.scoring import REFERENCE, Interval
+from benchmark.scoring import REFERENCE, Interval, risen
 
 Array = NDArray[np.float64]
 
@@ -31,6 +31,11 @@ class TaskRuns:
     late: Array
     damage: Array
     real: Array
+
+    @property
+    def rise(self) -> Array:
+        """What the slope score counts of the drift."""
+        return risen(self.drift, self.excess)
 
     @property
     def seeds(self) -> int:
