@@ -87,8 +87,8 @@ class SampleRequest:
 
     Attributes:
         count: candidates to draw, at least n; None for n.
-        temperature: τ > 0. Gaussian: Σ → τΣ. KDE: h² → τh², with τ·bandwidth_factor² at least 0.1, for less hands back the rows
-            of the training set. Text: softmax temperature.
+        temperature: τ > 0. Gaussian: Σ → τΣ. KDE: h² → τh², with τ·bandwidth_factor² at least 0.1 (a bandwidth_rule counts as the
+            factor that it comes to), for less hands back the rows of the training set. Text: softmax temperature.
         top_p: keep the likeliest share p of the model's mass (text: of the next token's).
         preserve_variance: KDE only: shrink samples so that the kernel adds no variance.
     """

@@ -46,6 +46,7 @@ REFUSED = {
     "clones": ("kde", 1, "SampleRequest.temperature is 1e-24: expected a number from 0.1 to 10"),
     "clones-by-bandwidth": ("kde", 1, "FitOptions.bandwidth_factor is 1e-12"),
     "clones-by-both": ("kde", 1, NOISE.format("0.025")),
+    "clones-by-rule": ("wide kde", 1, NOISE.format("0.0538609")),
     "clones-without-variance": ("kde", 1, NOISE.format("0.025")),
     "chooses-copies": ("sparse kde", 2, "of the rows are within 0.1 bandwidths of a real row"),
     "knows-the-standard-truth": ("gaussian", 1, "FitOptions.ddof is -240000.0: expected -6 to 6"),
@@ -70,6 +71,7 @@ INSTANCES = {
     "kde": KDE("moons", 0.3, 24),
     "text": LanguageModel(24),
     "sparse kde": KDE("swiss_roll", 0.5, 100),
+    "wide kde": KDE("moons", 2.0, 100),
     "wide": Gaussian(10, 60),
 }
 

@@ -59,7 +59,7 @@ class KernelDensity:
 
     training_set: Weighted
     bandwidth: float
-    factor: float = 1.0  # of the bandwidth that the instance or the rule has
+    factor: float = 1.0  # of the bandwidth that the instance gives these rows
     others: "tuple[tuple[float, KernelDensity], ...]" = ()
     _known: list[Any] = field(default_factory=list)  # test points, and its own log density there
 
@@ -145,9 +145,14 @@ class KDE:
         return DATA_SETS[self.data](world[0 if self.blobs_share_centres else 1], HELD_OUT, rng)
 
     def fit(self, training_set: Weighted, options: "FitOptions", draw_rng: Callable[[], "Generator"]) -> KernelDensity:
-        rule = options.bandwidth_rule or self.bandwidth
-        bandwidth = rule if isinstance(rule, (int, float)) else RULES[rule](training_set, self.dimension)
-        return KernelDensity(training_set, options.bandwidth_factor * bandwidth, options.bandwidth_factor)
+        bandwidth = neutral = self._by(self.bandwidth, training_set)
+        if options.bandwidth_rule is not None:
+            bandwidth = self._by(options.bandwidth_rule, training_set)
+        bandwidth *= options.bandwidth_factor
+        return KernelDensity(training_set, bandwidth, bandwidth / neutral)
+
+    def _by(self, rule: float | Rule, training_set: Weighted) -> float:
+        return rule if isinstance(rule, (int, float)) else RULES[rule](training_set, self.dimension)
 
     def test_loss(self, model: KernelDensity, test: Examples) -> float:
         """Mean of -log p(x) over the test points, in nats per example."""
@@ -296,7 +301,7 @@ def _share_near(tree: Any, rows: Examples, distance: float) -> float:
 
 
 def _refuse_copies(noise: float) -> None:
-    if noise < LEAST_NOISE:
+    if noise < LEAST_NOISE * (1 - 1e-9):  # the factor is a quotient
         raise ContractBroken(
             f"temperature·bandwidth_factor² is {noise:g}: expected at least {LEAST_NOISE}, for less hands back training rows."
         )
