@@ -4,8 +4,8 @@ from benchmark import stamps
 
 stamps.watch_package()  # before anything else is loaded
 
-from benchmark.pool import Candidates, Pool, Rows  # noqa: E402
-from benchmark.strategy import Context, FitOptions, SampleRequest, Spec, Strategy, TrainingSet  # noqa: E402
+from benchmark.core.pool import Candidates, Pool, Rows  # noqa: E402
+from benchmark.core.strategy import Context, FitOptions, SampleRequest, Spec, Strategy, TrainingSet  # noqa: E402
 
 __all__ = ["Candidates", "Context", "FitOptions", "Pool", "Rows", "SampleRequest", "Spec", "Strategy", "TrainingSet"]
 __version__ = "0.1.0"

@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from benchmark import collapse, duplicates
-from benchmark.entries import Card
+from benchmark.core.rules import Budget, Role
+from benchmark.entries.entry import Card
 from benchmark.errors import ThriveError
-from benchmark.results import Results
-from benchmark.rules import Budget, Role
-from benchmark.scoring import (
+from benchmark.isolation.verify import BASE_WORKFLOW
+from benchmark.results import collapse, duplicates
+from benchmark.results.gather import Results
+from benchmark.results.scoring import (
     METRICS_VERSION,
     REFERENCE,
     Interval,
@@ -23,7 +24,6 @@ from benchmark.scoring import (
     scored,
     t_interval,
 )
-from benchmark.verify import BASE_WORKFLOW
 from leaderboard import verification
 from leaderboard.claims import by_instance, identical, observed, unsupported
 from leaderboard.known import Known

@@ -11,8 +11,8 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from benchmark.entries import Card
-from benchmark.scoring import Interval
+from benchmark.entries.entry import Card
+from benchmark.results.scoring import Interval
 from leaderboard.ranking import Standing, difference, holm, p_value
 from leaderboard.words import TITLES
 
@@ -47,7 +47,7 @@ Scores = dict[str, dict[tuple[str, str], pd.DataFrame]]
 
 
 def by_instance(runs: pd.DataFrame) -> Scores:
-    """Scores of runs on ranked instances, see `benchmark.scoring.scored`."""
+    """Scores of runs on ranked instances, see `benchmark.results.scoring.scored`."""
     life = ((runs["diverged_at"] - 1) / runs["horizon"]).fillna(1.0)
     table = runs[["task", "instance", "entry", "seed", *METRICS]].assign(life=life).sort_values("seed", kind="stable")
     found: Scores = {}

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from benchmark.collapse import DEFINITIONS
-from benchmark.results import Results
+from benchmark.results.collapse import DEFINITIONS
+from benchmark.results.gather import Results
 from leaderboard.schema import Board, Division, Estimate, Row, TaskScore
 from leaderboard.words import (
     MEANINGS,

@@ -9,13 +9,13 @@ import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 
-from benchmark import duplicates, verified
-from benchmark.entries import Entry
+from benchmark.entries.entry import Entry
 from benchmark.errors import ThriveError
-from benchmark.params import Params
-from benchmark.scoring import METRICS_VERSION
-from benchmark.verified import FOLDER, Result, Verified
-from benchmark.verify import BASE_WORKFLOW, chosen, numbers, seeds_of
+from benchmark.isolation.verify import BASE_WORKFLOW, chosen, numbers, seeds_of
+from benchmark.results import duplicates, verified
+from benchmark.results.scoring import METRICS_VERSION
+from benchmark.results.verified import FOLDER, Result, Verified
+from benchmark.runs.params import Params
 
 ROUNDING = 1e-9
 BY_SEED = ("final", "slope", "diverged_at", "base_final", "base_slope", "base_diverged_at", "real_loss")

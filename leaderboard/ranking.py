@@ -1,7 +1,7 @@
 """Ranks with the resolution that the seeds give: intervals from paired tests, and verdicts in words.
 
 Two entries are compared seed by seed, on scores averaged over ranked instances; task-settings count equally and have different
-numbers of seeds. A test rejects where the interval of `benchmark.scoring.pooled` leaves out 0, so that intervals and ranks never
+numbers of seeds. A test rejects where the interval of `benchmark.results.scoring.pooled` leaves out 0, so that intervals and ranks never
 contradict each other; on one task-setting it is the paired t test.
 
 An entry from outside is measured on secret seeds of its own, on which the base workflow runs beside it. It is compared with others by
@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from benchmark.scoring import CONFIDENCE, Interval, Vector, pooled, sum_of_means, t_interval
+from benchmark.results.scoring import CONFIDENCE, Interval, Vector, pooled, sum_of_means, t_interval
 
 ROUNDING = 1e-9  # sums of the same numbers in another order differ by less
 DEGRADES = 0.1  # of s, over the whole run

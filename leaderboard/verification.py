@@ -5,9 +5,9 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 import pandas as pd
 
-from benchmark import verified
-from benchmark.scoring import Interval
-from benchmark.verified import Result, Verified
+from benchmark.results import verified
+from benchmark.results.scoring import Interval
+from benchmark.results.verified import Result, Verified
 from leaderboard.ranking import Standing, over_all
 from leaderboard.schema import Row, Verification, VerifiedTask, estimate
 

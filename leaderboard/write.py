@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from benchmark.collapse import DEFINITIONS
 from benchmark.errors import ThriveError
-from benchmark.records import write_atomically
-from benchmark.results import Results
+from benchmark.results.collapse import DEFINITIONS
+from benchmark.results.gather import Results
+from benchmark.runs.cells import write_atomically
 from leaderboard.html import html
 from leaderboard.schema import Board, Division, Estimate, Row, TaskScore
 from leaderboard.words import (

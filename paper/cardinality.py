@@ -32,14 +32,14 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import pandas as pd
 
-from benchmark import params, pins
-from benchmark.digest import digest, digest_of_task_setting
+from benchmark.core.history import History, Weighted
+from benchmark.core.loop import start_of
+from benchmark.core.strategy import NEUTRAL, SampleRequest
+from benchmark.core.streams import stream
+from benchmark.digest.hashes import digest, digest_of_task_setting
 from benchmark.errors import ThriveError
-from benchmark.history import History, Weighted
-from benchmark.loop import start_of
-from benchmark.records import write_atomically
-from benchmark.strategy import NEUTRAL, SampleRequest
-from benchmark.streams import stream
+from benchmark.runs import params, pins
+from benchmark.runs.cells import write_atomically
 from benchmark.tasks.gaussian import Gaussian
 from benchmark.tasks.kde import KDE
 from benchmark.tasks.language_model import LanguageModel

@@ -15,8 +15,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from benchmark.entries import Entry
-from benchmark.loop import run
+from benchmark.core.loop import run
+from benchmark.entries.entry import Entry
 from benchmark.tasks.discrete import Discrete
 from paper import shell
 

@@ -10,7 +10,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from benchmark.compare import QUANTITIES, Row, frame
+from benchmark.results.paired import QUANTITIES, Row, frame
 from paper import style
 
 TITLES = {"final": "final test loss", "slope": "slope of test loss"}

@@ -14,11 +14,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from benchmark import results
+from benchmark.core.loop import is_milestone
 from benchmark.errors import ThriveError
-from benchmark.loop import is_milestone
-from benchmark.params import load
-from benchmark.results import Results
+from benchmark.results import gather as results
+from benchmark.results.gather import Results
+from benchmark.runs.params import load
 from paper import shell
 
 HERE = Path(__file__).parent

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 from scipy.special import stdtrit
 
-from benchmark.results import Results
-from benchmark.scoring import CONFIDENCE
+from benchmark.results.gather import Results
+from benchmark.results.scoring import CONFIDENCE
 from paper import data, published, theory
 
 HERE = Path(__file__).parent

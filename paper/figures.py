@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from benchmark.errors import ThriveError
-from benchmark.settings import nearest
+from benchmark.strict_yaml import nearest
 from paper import (
     bandwidths,
     closed_forms,

@@ -6,7 +6,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from benchmark.collapse import DEFINITIONS
+from benchmark.results.collapse import DEFINITIONS
 from paper import board, style
 from paper.source import Source
 

@@ -19,8 +19,8 @@ import numpy as np
 import pandas as pd
 from scipy.special import stdtrit
 
-from benchmark import results
-from benchmark.scoring import CONFIDENCE
+from benchmark.results import gather as results
+from benchmark.results.scoring import CONFIDENCE
 from paper import shell, theory
 
 READING_ERROR = 0.003  # of a number read off a figure, relative, one standard error

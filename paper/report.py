@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from benchmark.records import write_atomically
+from benchmark.runs.cells import write_atomically
 from paper import document, published, report_cardinality, report_defects, report_kde, report_text, shell
 from paper.document import Block, Heading, Paragraph, Picture, Table
 from paper.evidence import (

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from benchmark.results import Results
+from benchmark.results.gather import Results
 from paper import published
 from paper.document import Block, Heading, Paragraph, Table
 from paper.evidence import SCIKIT_LEARN, Estimate, Evidence, at, both, number, padded, paired, shown

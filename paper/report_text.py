@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from benchmark.results import Results
+from benchmark.results.gather import Results
 from paper import patterns, published
 from paper.document import Block, Heading, Paragraph, Table
 from paper.evidence import Estimate, Evidence, at, both, number, padded, read_reasons, shown, why

@@ -8,9 +8,9 @@ from typing import Any
 
 import pandas as pd
 
-from benchmark import seal
 from benchmark.errors import ThriveError
-from benchmark.settings import nearest
+from benchmark.results import seal
+from benchmark.strict_yaml import nearest
 
 WHAT = ["task", "instance", "entry", "quantity", "t"]
 DRAWN = [*WHAT, "seeds", "mean", "low", "high"]

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmark.entries import Entry, find
-from benchmark.loop import run
-from benchmark.strategy import Strategy
-from benchmark.task import Task
+from benchmark.core.loop import run
+from benchmark.core.strategy import Strategy
+from benchmark.core.task import Task
+from benchmark.entries.entry import Entry, find
 
 ROOT = Path(__file__).parents[1]
 ENTRIES = find(ROOT)

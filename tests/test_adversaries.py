@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from conftest import ENTRIES
 
-from benchmark.entries import Entry
+from benchmark.conformance.toy_tasks import LanguageModel
+from benchmark.core.history import History, Span, Weighted
+from benchmark.core.loop import refuse_old, run
+from benchmark.entries.entry import Entry
 from benchmark.errors import ContractBroken, Unsupported
-from benchmark.history import History, Span, Weighted
-from benchmark.loop import refuse_old, run
-from benchmark.small import LanguageModel
 from benchmark.tasks.gaussian import Gaussian
 from benchmark.tasks.kde import KDE
 

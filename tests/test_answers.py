@@ -9,12 +9,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from benchmark import answers
+from benchmark.core.loop import run
+from benchmark.core.rules import Budget, Rules, Track
 from benchmark.errors import BadMessage, BudgetExceeded, ContractBroken, Stopped, ThriveError, Unsupported
-from benchmark.loop import run
+from benchmark.isolation import answers
+from benchmark.isolation.harness_side import QUESTIONS, VIEWS, Clock, RemoteStrategy
 from benchmark.messages import MOST_PIECES, decode, encode, one_line
-from benchmark.remote import QUESTIONS, VIEWS, Clock, RemoteStrategy
-from benchmark.rules import Budget, Rules, Track
 from benchmark.tasks.gaussian import Gaussian
 
 TASK = Gaussian(d=2, n=8)

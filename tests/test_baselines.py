@@ -13,10 +13,10 @@ import yaml
 from conftest import assert_mean, entry, measure
 from scipy.special import digamma
 
-from benchmark.history import Weighted
-from benchmark.loop import run
-from benchmark.strategy import FitOptions
-from benchmark.streams import stream
+from benchmark.core.history import Weighted
+from benchmark.core.loop import run
+from benchmark.core.strategy import FitOptions
+from benchmark.core.streams import stream
 from benchmark.tasks.gaussian import Gaussian, Normal
 from benchmark.tasks.kde import KDE
 

@@ -12,9 +12,11 @@ import pandas as pd
 import pytest
 from test_scoring import frame
 
-from benchmark import params, results, scoring
-from benchmark.entries import find
-from benchmark.results import Results
+from benchmark.entries.entry import find
+from benchmark.results import gather as results
+from benchmark.results import scoring
+from benchmark.results.gather import Results
+from benchmark.runs import params
 from leaderboard import build, known, write
 
 NUMBERS = {"d": 2, "n": 10}

@@ -10,10 +10,10 @@ import test_language_model
 from conftest import assert_mean
 from scipy.special import digamma, logsumexp
 
+from benchmark.core.loop import start_of
+from benchmark.core.strategy import SampleRequest
+from benchmark.core.streams import stream
 from benchmark.errors import ThriveError
-from benchmark.loop import start_of
-from benchmark.strategy import SampleRequest
-from benchmark.streams import stream
 from benchmark.tasks import language_model as lm
 from benchmark.tasks.gaussian import Gaussian, Normal
 from benchmark.tasks.kde import KDE

@@ -11,10 +11,11 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from benchmark import carry, records, sweep
-from benchmark.digest import digest
+from benchmark.digest.hashes import digest
 from benchmark.errors import ThriveError
-from benchmark.records import provenance_of
+from benchmark.runs import carry, sweep
+from benchmark.runs import cells as records
+from benchmark.runs.cells import provenance_of
 
 PARAMS = """
 profile: tiny
@@ -35,7 +36,7 @@ def call(folder: Path, *words: str) -> subprocess.CompletedProcess:
 
 
 def thrive(folder: Path, *words: str) -> subprocess.CompletedProcess:
-    return call(folder, sys.executable, "-m", "benchmark.cli", *words)
+    return call(folder, sys.executable, "-m", "thrive.cli", *words)
 
 
 def commit(folder: Path) -> None:
@@ -98,7 +99,7 @@ def test_a_refactoring_carries(clone):
 @pytest.mark.parametrize(("name", "old", "new", "told"), [
     ("benchmark/tasks/gaussian.py", "LOG_2PI = float(np.log(2 * np.pi))", "LOG_2PI = float(np.log(2.5 * np.pi))",
      r"gaussian d=\d n=12 · \S+ · seeds 0:3 is not what it was: column 'test_loss', row 0 is [\d.]+, and was [\d.]+"),
-    ("benchmark/loop.py", '"t": t,', '"t": t, "more": 1,', "column 'more' is not there before"),
+    ("benchmark/core/loop.py", '"t": t,', '"t": t, "more": 1,', "column 'more' is not there before"),
     ("baselines/replace/strategy.py", "return pool", "1 / 0\n        return pool", "could not be computed: StrategyFailed: ZeroDivisionError"),
 ])  # fmt: skip
 def test_a_change_of_numbers_is_refused_and_changes_nothing(clone, name, old, new, told):
@@ -125,9 +126,9 @@ def test_a_revision_that_does_not_exist_or_knows_no_carry_is_told(clone):
         [line] = done.stderr.splitlines()
         assert line.startswith(f"Error: --from {nowhere}: there is no such revision.")
         assert done.returncode == 1
-    edit(clone, "benchmark/cli.py", "def carry(", "def carry_nothing(")
+    edit(clone, "thrive/cli.py", "def carry(", "def carry_nothing(")
     commit(clone)
-    edit(clone, "benchmark/cli.py", "def carry_nothing(", "def carry(")
+    edit(clone, "thrive/cli.py", "def carry_nothing(", "def carry(")
     done = thrive(clone, "carry", "--from", "HEAD")
     assert "--from HEAD: its code cannot tell its keys, by `thrive carry --keys`:" in done.stderr
     assert done.returncode == 1

@@ -10,14 +10,15 @@ from pathlib import Path
 import pytest
 from test_records import PARAMS, clone  # noqa: F401
 
-from benchmark import params, process, stamps, sweep
-from benchmark.entries import find
+from benchmark import stamps
+from benchmark.entries.entry import find
 from benchmark.errors import Stopped
-from benchmark.records import Store
+from benchmark.runs import params, process, sweep
+from benchmark.runs.cells import Store
 
 POISONS = {
-    "loss": "import benchmark.loop\nbenchmark.loop._loss = lambda *_: 1.0",
-    "stream": "import benchmark.loop\nfrom benchmark.streams import stream\nbenchmark.loop.stream = lambda *_: stream(0, 'x')",
+    "loss": "import benchmark.core.loop\nbenchmark.loop._loss = lambda *_: 1.0",
+    "stream": "import benchmark.core.loop\nfrom benchmark.core.streams import stream\nbenchmark.loop.stream = lambda *_: stream(0, 'x')",
     "fit": "import benchmark.tasks.gaussian as g\ng.Gaussian.fit = g.Gaussian.blend = None",
     "numpy-errors": "import numpy\nnumpy.seterr(all='raise')",
     "numpy-function": "import numpy\nnumpy.isfinite = lambda x: False",
@@ -121,7 +122,7 @@ def test_an_error_names_seed_iteration_and_the_entrys_own_file(clone):  # noqa: 
     entry(
         clone,
         "late",
-        "from benchmark.streams import stream",
+        "from benchmark.core.streams import stream",
         "if context.t == 4 and context.rng.bit_generator.state == stream(1, 'strategy', 4).bit_generator.state: raise ValueError('x')",
     )
     [failure], _ = swept(clone, ["late"])
@@ -195,7 +196,7 @@ def test_code_of_the_harness_edited_while_it_runs_keeps_nothing(clone, root, job
     back = "p.write_text(text); os.utime(p, ns=(s.st_atime_ns, s.st_mtime_ns))" if restored else "pass"
     edit = f"p = pathlib.Path({str(loop)!r}); s = p.stat(); text = p.read_text(); p.write_text(text.replace('simplest_loss', 'real_loss')); {back}"
     entry(clone, "edits", "import os, pathlib", f"if context.t == 1: {edit}")
-    command = [sys.executable, "-m", "benchmark.cli", "run", "-j", jobs, "-t", "gaussian", "--only", "-s", "edits"]
+    command = [sys.executable, "-m", "thrive.cli", "run", "-j", jobs, "-t", "gaussian", "--only", "-s", "edits"]
     done = subprocess.run(
         command, cwd=clone, env={**os.environ, "PYTHONPATH": str(clone)}, capture_output=True, text=True
     )

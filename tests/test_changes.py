@@ -5,7 +5,7 @@ import subprocess
 import pytest
 from test_board import COMPUTED, REPLACE, some_results
 
-from benchmark.entries import find
+from benchmark.entries.entry import find
 from leaderboard import build, changes
 
 LOW, HIGH = [[1, 1.2, 1.3], [1, 1.2, 1.3]], [[1, 1.5, 2], [1, 1.6, 2]]

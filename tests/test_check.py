@@ -8,18 +8,18 @@ import pytest
 from click.testing import CliRunner
 from conftest import ENTRIES
 
-from benchmark import sandbox
-from benchmark.check import CHECKS, TASKS, _replayed, check
-from benchmark.cli import main
-from benchmark.disguise import Relabelling, Renaming, poisoned
-from benchmark.entries import Entry
-from benchmark.history import History, real_data_only
-from benchmark.loop import run, start_of
-from benchmark.pool import Names
-from benchmark.probe import HORIZON, SEED, apart_from_others, experiment
-from benchmark.small import INSTANCES, LETTERS, TASK_SETTINGS
-from benchmark.strategy import NEUTRAL, SampleRequest
+from benchmark.conformance.check import CHECKS, TASKS, _replayed, check
+from benchmark.conformance.disguise import Relabelling, Renaming, poisoned
+from benchmark.conformance.experiments import HORIZON, SEED, apart_from_others, experiment
+from benchmark.conformance.toy_tasks import INSTANCES, LETTERS, TASK_SETTINGS
+from benchmark.core.history import History, real_data_only
+from benchmark.core.loop import run, start_of
+from benchmark.core.pool import Names
+from benchmark.core.strategy import NEUTRAL, SampleRequest
+from benchmark.entries.entry import Entry
+from benchmark.isolation import sandbox
 from benchmark.tasks import TASKS as ALL_TASKS
+from thrive.cli import main
 
 FIXTURES = Path(__file__).parent / "fixtures" / "entries"
 FAULTS = {

@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 from scipy import stats
 from test_board import REPLACE, rows_of, some_results
 
-from benchmark import results, scoring
-from benchmark.cli import main
-from benchmark.entries import find
-from benchmark.results import Results
+from benchmark.entries.entry import find
+from benchmark.results import gather as results
+from benchmark.results import scoring
+from benchmark.results.gather import Results
 from leaderboard import build, claims
+from thrive.cli import main
 
 WORDS = "better|worse|not separable"
 

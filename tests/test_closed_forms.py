@@ -5,9 +5,9 @@ import pytest
 from conftest import assert_mean, measure
 from scipy.special import digamma
 
-from benchmark.loop import run
-from benchmark.rules import Budget, Role, Rules, Track
-from benchmark.strategy import SampleRequest, Strategy, TrainingSet
+from benchmark.core.loop import run
+from benchmark.core.rules import Budget, Role, Rules, Track
+from benchmark.core.strategy import SampleRequest, Strategy, TrainingSet
 from benchmark.tasks.gaussian import Gaussian
 from benchmark.tasks.kde import KDE
 from paper import theory

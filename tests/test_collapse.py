@@ -7,9 +7,9 @@ from conftest import assert_mean, entry
 from scipy.spatial.distance import cdist
 from scipy.special import digamma
 
-from benchmark import collapse
-from benchmark.loop import run, start_of
-from benchmark.small import INSTANCES
+from benchmark.conformance.toy_tasks import INSTANCES
+from benchmark.core.loop import run, start_of
+from benchmark.results import collapse
 from benchmark.tasks.gaussian import Gaussian
 from benchmark.tasks.kde import COMPONENTS, KDE
 

@@ -9,11 +9,13 @@ import pytest
 from click.testing import CliRunner
 from test_board import some_results
 
-from benchmark import compare, results, scoring
-from benchmark.cli import main
 from benchmark.errors import ThriveError
-from benchmark.results import Results
+from benchmark.results import gather as results
+from benchmark.results import paired as compare
+from benchmark.results import scoring
+from benchmark.results.gather import Results
 from paper.compare import write
+from thrive.cli import main
 
 REPLACE = [[1, 2, 3]] * 4
 NOISE = [0.0, 5.0, -3.0, 8.0]  # of a seed: its runs share it

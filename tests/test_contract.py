@@ -5,10 +5,10 @@ import pytest
 from conftest import ENTRIES, Fixed
 from scipy.stats import hypergeom
 
+from benchmark.core.loop import is_milestone, run, start_of
+from benchmark.core.rules import Budget, Role, Rules, Track
+from benchmark.core.strategy import FitOptions, SampleRequest, Strategy, TrainingSet
 from benchmark.errors import BudgetExceeded, ContractBroken, TrackBroken, Unsupported
-from benchmark.loop import is_milestone, run, start_of
-from benchmark.rules import Budget, Role, Rules, Track
-from benchmark.strategy import FitOptions, SampleRequest, Strategy, TrainingSet
 from benchmark.tasks.gaussian import Gaussian
 from benchmark.tasks.kde import KDE
 

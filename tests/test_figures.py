@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-from benchmark.cli import main
 from paper import closed_forms, figures, style, theory
 from paper.figures import FIGURES
 from paper.source import Source
+from thrive.cli import main
 
 ROOT = Path(__file__).parents[1]
 COMMITTED = [(path.parts[-3], path.stem) for path in sorted(ROOT.glob("*/figures/*.csv"))]

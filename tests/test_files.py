@@ -10,11 +10,11 @@ import pytest
 from test_language_model import folder as tiny  # noqa: F401
 from test_records import clone  # noqa: F401
 
-from benchmark import params, starts, sweep
-from benchmark.digest import digest_of_file
-from benchmark.entries import find
+from benchmark.core.loop import run, start_of
+from benchmark.digest.hashes import digest_of_file
+from benchmark.entries.entry import find
 from benchmark.errors import PinMismatch, ThriveError
-from benchmark.loop import run, start_of
+from benchmark.runs import params, starts, sweep
 
 SUITE = """
 profile: text
@@ -117,7 +117,7 @@ def test_a_file_that_cannot_be_read_is_told_in_one_line(own, name, told):
 
 
 def command(clone: Path, id: str) -> subprocess.CompletedProcess:  # noqa: F811
-    words = [sys.executable, "-m", "benchmark.cli", "run", "-j", "1", "--only", "-s", id]
+    words = [sys.executable, "-m", "thrive.cli", "run", "-j", "1", "--only", "-s", id]
     return subprocess.run(words, cwd=clone, capture_output=True, text=True)
 
 

@@ -21,12 +21,15 @@ from click.testing import CliRunner
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from benchmark import check, cli, params, sweep, verify
-from benchmark.cli import main
-from benchmark.entries import Card
+from benchmark.conformance import check
+from benchmark.entries.entry import Card
 from benchmark.errors import ThriveError
+from benchmark.isolation import verify
+from benchmark.runs import params, sweep
 from benchmark.tasks import TASKS, task_class
 from paper import figures
+from thrive import cli
+from thrive.cli import main
 
 TIMES = int(os.environ.get("THRIVE_FUZZ", "1"))
 EXAMPLES = {"field": 25 * TIMES, "file": 120 * TIMES, "argument": 20 * TIMES}

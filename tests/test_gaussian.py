@@ -7,11 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import multivariate_normal
 
-from benchmark.history import History, Span, Weighted
-from benchmark.loop import run
-from benchmark.strategy import NEUTRAL, FitOptions, SampleRequest
-from benchmark.streams import stream
-from benchmark.task import Start
+from benchmark.core.history import History, Span, Weighted
+from benchmark.core.loop import run
+from benchmark.core.strategy import NEUTRAL, FitOptions, SampleRequest
+from benchmark.core.streams import stream
+from benchmark.core.task import Start
 from benchmark.tasks.gaussian import Gaussian, Normal, Truth, statistic
 
 RNG = np.random.default_rng(0)

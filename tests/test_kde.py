@@ -11,10 +11,10 @@ from sklearn.datasets import make_swiss_roll
 from sklearn.neighbors import KernelDensity as Sklearn
 from test_gaussian import history_of, runs, selections, training_sets, weighted
 
-from benchmark.history import History, Span, Weighted, real_data_only
-from benchmark.loop import start_of
-from benchmark.strategy import NEUTRAL, FitOptions, SampleRequest
-from benchmark.streams import stream
+from benchmark.core.history import History, Span, Weighted, real_data_only
+from benchmark.core.loop import start_of
+from benchmark.core.strategy import NEUTRAL, FitOptions, SampleRequest
+from benchmark.core.streams import stream
 from benchmark.tasks.kde import KDE, KernelDensity
 
 RNG = np.random.default_rng(0)

@@ -17,14 +17,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmark import pins
-from benchmark.digest import digest_of_file
+from benchmark.core.history import History, Span, Weighted, real_data_only
+from benchmark.core.strategy import NEUTRAL, FitOptions, SampleRequest
+from benchmark.core.streams import stream
+from benchmark.core.task import Start, refuse_unsupported
+from benchmark.digest.hashes import digest_of_file
 from benchmark.errors import BadParams, PinMismatch, ThriveError, Unsupported
-from benchmark.history import History, Span, Weighted, real_data_only
-from benchmark.params import Params, Pin, Profile, Suite, instances, load
-from benchmark.strategy import NEUTRAL, FitOptions, SampleRequest
-from benchmark.streams import stream
-from benchmark.task import Start, refuse_unsupported
+from benchmark.runs import pins
+from benchmark.runs.params import Params, Pin, Profile, Suite, instances, load
 from benchmark.tasks import language_model as lm
 
 torch = pytest.importorskip("torch")

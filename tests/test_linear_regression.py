@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_gaussian import selections, weighted
 
-from benchmark.history import History, Span, Weighted
-from benchmark.loop import run, start_of
-from benchmark.rules import Role, Rules, Track
-from benchmark.strategy import NEUTRAL, FitOptions, SampleRequest, Strategy
+from benchmark.core.history import History, Span, Weighted
+from benchmark.core.loop import run, start_of
+from benchmark.core.rules import Role, Rules, Track
+from benchmark.core.strategy import NEUTRAL, FitOptions, SampleRequest, Strategy
 from benchmark.tasks.linear_regression import LinearRegression, second_moments
 
 SEEDS = 2000

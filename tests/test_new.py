@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from benchmark import scaffold
-from benchmark.cli import main
-from benchmark.entries import find
+from benchmark.core.loop import run
+from benchmark.core.rules import Role
+from benchmark.entries import scaffold
+from benchmark.entries.entry import find
 from benchmark.errors import BadEntry
-from benchmark.loop import run
-from benchmark.rules import Role
 from benchmark.tasks.gaussian import Gaussian
+from thrive.cli import main
 
 
 @pytest.fixture

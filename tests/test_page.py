@@ -6,7 +6,7 @@ import shutil
 import pytest
 from test_board import REPLACE, some_results
 
-from benchmark.entries import find
+from benchmark.entries.entry import find
 from leaderboard import build, write
 
 playwright = pytest.importorskip("playwright.sync_api")

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from benchmark.digest import CORE, program
+from benchmark.digest.hashes import CORE, program
 from benchmark.tasks import TASKS
 
 
@@ -92,13 +92,13 @@ def imported(root: Path, module: str, commands: tuple[str, ...] = ()) -> set[Pat
     return found
 
 
-CLOSURE_OF_RUN = {"benchmark.cli", "benchmark.params", "benchmark.sweep", "benchmark.records", "benchmark.pins", "benchmark.settings",
-                  "benchmark.digest", "benchmark.meaning", "benchmark.dump", "benchmark.loop", "benchmark.results"}  # fmt: skip
+CLOSURE_OF_RUN = {"thrive.cli", "benchmark.runs.params", "benchmark.runs.sweep", "benchmark.runs.cells", "benchmark.runs.pins", "benchmark.strict_yaml",
+                  "benchmark.digest.hashes", "benchmark.digest.program", "benchmark.digest.dump", "benchmark.core.loop", "benchmark.results.gather"}  # fmt: skip
 
 
 def closure_of_run(root: Path) -> set[str]:
     """All of our code that `thrive run` may go through."""
-    found = imported(root, "benchmark.cli", ("run",))
+    found = imported(root, "thrive.cli", ("run",))
     for task in TASKS:
         found |= imported(root, f"benchmark.tasks.{task}")
     return {str(path.relative_to(root)) for path in found}
@@ -135,7 +135,7 @@ def test_a_score_depends_on_all_code_of_a_run_and_on_no_renderer(root, pipeline)
 
 def test_the_board_depends_on_all_code_that_makes_it(root):
     deps = yaml.safe_load((root / "dvc.yaml").read_text())["stages"]["leaderboard"]["deps"]
-    made_by = imported(root, "benchmark.cli", ("run", "score", "board"))
+    made_by = imported(root, "thrive.cli", ("run", "score", "board"))
     made_by -= {path for path in made_by if path.name == "__init__.py"}  # which only say what is beside them
     assert [path for path in made_by if not covers(deps, str(path.relative_to(root)))] == []
 
@@ -158,7 +158,7 @@ def test_statistics_depend_on_the_scores_and_on_what_ranks_them(root):
     for path in (
         "leaderboard/scores.parquet",
         "leaderboard/ranking.py",
-        "benchmark/scoring.py",
+        "benchmark/results/scoring.py",
         "leaderboard/coverage/runs.py",
     ):
         assert (root / path).is_file()

@@ -8,11 +8,11 @@ from conftest import ENTRIES, measure
 from scipy.stats import t
 from sklearn.neighbors import KernelDensity as Sklearn
 
-from benchmark import params
+from benchmark.core.history import History, Weighted, real_data_only
+from benchmark.core.loop import run, start_of
+from benchmark.core.strategy import NEUTRAL
 from benchmark.errors import BadParams
-from benchmark.history import History, Weighted, real_data_only
-from benchmark.loop import run, start_of
-from benchmark.strategy import NEUTRAL
+from benchmark.runs import params
 from benchmark.tasks.kde import KDE, KernelDensity
 from paper import plain_loop, published, report_kde, theory
 from paper.evidence import SCIKIT_LEARN, UNEXPLAINED, compared, load

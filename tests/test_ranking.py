@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from scipy import stats
 from test_board import REPLACE, rows_of, some_results
 
-from benchmark import scoring
-from benchmark.scoring import Interval
+from benchmark.results import scoring
+from benchmark.results.scoring import Interval
 from leaderboard import build
 from leaderboard.ranking import Standing, beside, difference, p_value, rank_intervals, verdict
 
@@ -108,7 +108,7 @@ def test_a_verdict_is_the_first_that_fits(facts, said):
 
 @pytest.fixture(scope="module")
 def cards(root):
-    from benchmark.entries import find
+    from benchmark.entries.entry import find
 
     return {entry.id: entry.card for entry in find(root).values()}
 

@@ -12,9 +12,12 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from benchmark import digest, params, records, results, sweep
-from benchmark.entries import Entry, find
-from benchmark.records import Cell, Store, provenance_of
+from benchmark.digest import hashes as digest
+from benchmark.entries.entry import Entry, find
+from benchmark.results import gather as results
+from benchmark.runs import cells as records
+from benchmark.runs import params, sweep
+from benchmark.runs.cells import Cell, Store, provenance_of
 
 PARAMS = """
 profile: tiny
@@ -134,7 +137,7 @@ def test_a_killed_sweep_goes_on_where_it_stopped(clone):
     """Killed without warning after the first finished cell; the second run computes only what is left."""
     text = PARAMS.replace("seeds: 3", "seeds: 100").replace("horizon: 5", "horizon: 40")
     (clone / "params.yaml").write_text(text)
-    command = [sys.executable, "-m", "benchmark.cli", "run", "-j", "1"]
+    command = [sys.executable, "-m", "thrive.cli", "run", "-j", "1"]
     process = subprocess.Popen(command, cwd=clone, stderr=subprocess.DEVNULL, start_new_session=True)
     deadline = time.monotonic() + 120
     while not list((clone / "cells").glob("*.parquet")) and time.monotonic() < deadline:

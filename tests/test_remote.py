@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 from conftest import ENTRIES
 
-from benchmark import sandbox
-from benchmark.entries import Entry
+from benchmark.conformance.toy_tasks import INSTANCES, TASK_SETTINGS
+from benchmark.core.loop import run
+from benchmark.entries.entry import Entry
 from benchmark.errors import ContractBroken, Stopped, StrategyFailed, ThriveError, TrackBroken, Unsupported
-from benchmark.loop import run
-from benchmark.remote import Remote
-from benchmark.sandbox import Limits
-from benchmark.small import INSTANCES, TASK_SETTINGS
+from benchmark.isolation import sandbox
+from benchmark.isolation.harness_side import Remote
+from benchmark.isolation.sandbox import Limits
 from benchmark.tasks.gaussian import Gaussian
 from benchmark.tasks.kde import KDE
 

@@ -8,8 +8,10 @@ import pytest
 from click.testing import CliRunner
 from conftest import ROOT
 
-from benchmark import cli, repeat, verified
 from benchmark.errors import ThriveError
+from benchmark.isolation import repeat
+from benchmark.results import verified
+from thrive import cli
 
 PARAMS = """
 profile: other

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmark.errors import ThriveError
-from benchmark.results import Results
+from benchmark.results.gather import Results
 from paper import data, document, patterns, plain_loop, published, report, report_cardinality, theory
 from paper.document import Heading, Paragraph, Table
 from paper.evidence import SCIKIT_LEARN, UNEXPLAINED, Estimate, Evidence, at, compared, load, mean_of, number, shown

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from conftest import Fixed
 
-from benchmark.loop import run
-from benchmark.rules import Budget, Role, Rules, Track
-from benchmark.small import LanguageModel
-from benchmark.strategy import TrainingSet
+from benchmark.conformance.toy_tasks import LanguageModel
+from benchmark.core.loop import run
+from benchmark.core.rules import Budget, Role, Rules, Track
+from benchmark.core.strategy import TrainingSet
 from benchmark.tasks.discrete import Discrete
 from benchmark.tasks.gaussian import Gaussian
 from benchmark.tasks.kde import KDE

@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmark import environment, sandbox
-from benchmark.entries import Entry
+from benchmark.entries import environment
+from benchmark.entries.entry import Entry
 from benchmark.errors import BadMessage, Stopped, ThriveError
+from benchmark.isolation import sandbox
+from benchmark.isolation.sandbox import Confined, Limits, confined
 from benchmark.messages import decode, encode
-from benchmark.sandbox import Confined, Limits, confined
 
 PRELUDE = """
 import os, sys
@@ -228,7 +229,7 @@ def test_a_file_cannot_grow_beyond_its_limit(mode, start, tmp_path):
 
 ENTERED = """
 import pathlib
-from benchmark.entries import Entry
+from benchmark.entries.entry import Entry
 entry = Entry(pathlib.Path(line.receive()))
 line.send([entry.make().alpha, entry.rules.track])
 """

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmark import scoring
+from benchmark.results import scoring
 
 
 def frame(losses: dict[str, list[list[float]]], real: float = 1.0) -> pd.DataFrame:
@@ -32,7 +32,9 @@ def test_score_is_asinh_of_excess_in_generations_of_damage():
     scored = scoring.scored(runs, scoring.damage(runs))
     scored = scored[scored["entry"] == "a"]
     np.testing.assert_allclose(scored["score"], np.arcsinh([1, -1]))
-    np.testing.assert_allclose(scored["slope_score"], np.arcsinh([1.5 * 3 / 3, -3 / 3]))  # slope·T is -4.5, the excess -3
+    np.testing.assert_allclose(
+        scored["slope_score"], np.arcsinh([1.5 * 3 / 3, -3 / 3])
+    )  # slope·T is -4.5, the excess -3
 
 
 def test_a_bad_start_makes_no_good_slope():

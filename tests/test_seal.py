@@ -10,9 +10,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from test_records import PARAMS
 
-from benchmark import results, seal, stamps
-from benchmark.cli import main
+from benchmark import stamps
 from benchmark.errors import ThriveError
+from benchmark.results import gather as results
+from benchmark.results import seal
+from thrive.cli import main
 
 FILES = ("about.json", "scores.parquet", "curves.parquet")
 SPOILS = {

@@ -7,10 +7,10 @@ import pytest
 from conftest import Fixed, assert_mean
 from scipy.stats import multivariate_normal
 
+from benchmark.core.loop import run
+from benchmark.core.rules import Budget, Role, Rules, Track
+from benchmark.core.strategy import FitOptions, SampleRequest, TrainingSet
 from benchmark.errors import BudgetExceeded, ContractBroken, TrackBroken
-from benchmark.loop import run
-from benchmark.rules import Budget, Role, Rules, Track
-from benchmark.strategy import FitOptions, SampleRequest, TrainingSet
 from benchmark.tasks.gaussian import Gaussian
 from benchmark.tasks.kde import KDE
 
@@ -104,7 +104,7 @@ def test_log_likelihood_of_a_gaussian_is_scipys():
 
 
 def _rows(examples):
-    from benchmark.history import History, real_data_only
+    from benchmark.core.history import History, real_data_only
 
     return real_data_only(History(examples))
 
@@ -146,7 +146,9 @@ def test_blind_withholds_likelihoods_of_the_pool(task, rows):
             pool.log_likelihood(None if rows == "all" else pool.ids[:1])
         return pool.all()
 
-    with pytest.raises(TrackBroken, match="training_set.. at iteration 2: log_likelihood.. of the pool tells the last model"):
+    with pytest.raises(
+        TrackBroken, match="training_set.. at iteration 2: log_likelihood.. of the pool tells the last model"
+    ):
         records(strategy(training_set=training_set), Rules(Track.BLIND, Budget.GROWING), task)
 
 

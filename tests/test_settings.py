@@ -21,13 +21,13 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from benchmark import params, pins
-from benchmark.cli import main
-from benchmark.entries import Card, Entry, find, named
+from benchmark.core.loop import run
+from benchmark.entries.entry import Card, Entry, find, named
 from benchmark.errors import BadEntry, BadParams, PinMismatch
-from benchmark.loop import run
-from benchmark.params import HowItIsRun, Params, Profile, Suite
+from benchmark.runs import params, pins
+from benchmark.runs.params import HowItIsRun, Params, Profile, Suite
 from benchmark.tasks import TASKS, language_model, task_class
+from thrive.cli import main
 
 
 def test_params_of_the_project_hold(root):
@@ -398,7 +398,7 @@ def test_what_could_not_be_run_or_ranked_is_refused_at_once(tmp_path, root, old,
 
 def test_an_exponent_makes_a_number_without_a_dot_too():
     """As in YAML 1.2; PyYAML alone takes 1e-3 for text."""
-    from benchmark.settings import PlainLoader
+    from benchmark.strict_yaml import PlainLoader
 
     assert yaml.load("[1e-3, 2E5, '1e-3', 1e, e1]", PlainLoader) == [0.001, 2e5, "1e-3", "1e", "e1"]
 
@@ -408,7 +408,7 @@ def test_an_exponent_makes_a_number_without_a_dot_too():
     "1:30", "1:30.5", "1_0:30",
 ])  # fmt: skip
 def test_numbers_that_not_everybody_reads_alike_are_refused(number):
-    from benchmark.settings import PlainLoader
+    from benchmark.strict_yaml import PlainLoader
 
     for text in (number, f"{{a: [{number}]}}", f"{number}: a"):
         with pytest.raises(yaml.MarkedYAMLError, match="expected a decimal"):
@@ -418,7 +418,7 @@ def test_numbers_that_not_everybody_reads_alike_are_refused(number):
 
 @given(st.integers(-(10**15) + 1, 10**15 - 1) | st.floats(allow_nan=False, allow_infinity=False))
 def test_numbers_as_python_writes_them_are_read(number):
-    from benchmark.settings import PlainLoader
+    from benchmark.strict_yaml import PlainLoader
 
     assert yaml.load(f"[{number!r}, {number:e}]", PlainLoader) == [number, float(f"{number:e}")]
 
@@ -539,7 +539,7 @@ def test_a_full_or_read_only_disk_is_found_before_anything_is_computed(clone, mo
 def test_a_disk_that_takes_no_file_ends_in_one_line(clone):
     """By the system's own limit on the size of a file."""
     outcome = subprocess.run(
-        [sys.executable, "-m", "benchmark.cli", "run", "-t", "gaussian"], capture_output=True, text=True,
+        [sys.executable, "-m", "thrive.cli", "run", "-t", "gaussian"], capture_output=True, text=True,
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000)),
     )  # fmt: skip
     assert outcome.returncode == 1

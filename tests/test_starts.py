@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmark import stamps, starts
-from benchmark.entries import find
+from benchmark import stamps
+from benchmark.core.loop import run, start_of
+from benchmark.entries.entry import find
 from benchmark.errors import Changed, ThriveError
-from benchmark.loop import run, start_of
-from benchmark.records import checksum
+from benchmark.runs import starts
+from benchmark.runs.cells import checksum
 from benchmark.tasks.discrete import Discrete
 from benchmark.tasks.gaussian import Gaussian
 from benchmark.tasks.kde import KDE

@@ -10,8 +10,8 @@ import pytest
 from conftest import entry
 from numpy.random import SeedSequence
 
-from benchmark import loop, streams
-from benchmark.entries import Entry
+from benchmark.core import loop, streams
+from benchmark.entries.entry import Entry
 from benchmark.tasks.gaussian import Gaussian
 from benchmark.tasks.kde import KDE
 

@@ -31,7 +31,7 @@ def test_imports_run_one_way(root, part):
             assert may, f"{path.relative_to(root)} imports {other}"
 
 
-@pytest.mark.parametrize("module", ["benchmark.cli", "benchmark.tasks.gaussian", "benchmark.tasks.language_model"])
+@pytest.mark.parametrize("module", ["thrive.cli", "benchmark.tasks.gaussian", "benchmark.tasks.language_model"])
 def test_start_up_imports_nothing_heavy(module):
     """`thrive --help` answers at once, and nothing imports torch before a language model is needed."""
     heavy = {"torch", "transformers", "datasets", "pandas", "seaborn", "sklearn", "dvc", "pydantic"}

@@ -17,12 +17,16 @@ from click.testing import CliRunner
 from conftest import ROOT
 from test_board import rows_of, some_results
 
-from benchmark import cli, duplicates, params, requirements, sandbox, scoring, verified, verify
-from benchmark.entries import find
+from benchmark.entries import requirements
+from benchmark.entries.entry import find
 from benchmark.errors import BadEntry, BadParams, ThriveError
-from benchmark.verified import Verified
+from benchmark.isolation import sandbox, verify
+from benchmark.results import duplicates, scoring, verified
+from benchmark.results.verified import Verified
+from benchmark.runs import params
 from leaderboard import build, known, write
 from leaderboard.ranking import Standing, beside, p_value, rank_intervals
+from thrive import cli
 
 FRESH = {"instances": 2, "seconds": 0.1, "draw": {"d": [2, 4], "n": [16, 40]}}
 PARAMS = {

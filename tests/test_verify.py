@@ -9,12 +9,14 @@ import pytest
 from click.testing import CliRunner
 from conftest import ROOT
 
-from benchmark import cli, sandbox, scoring, verify
-from benchmark.entries import find
+from benchmark.core.loop import run
+from benchmark.core.rules import Budget
+from benchmark.entries.entry import find
 from benchmark.errors import BudgetExceeded
-from benchmark.loop import run
-from benchmark.params import instances, load
-from benchmark.rules import Budget
+from benchmark.isolation import sandbox, verify
+from benchmark.results import scoring
+from benchmark.runs.params import instances, load
+from thrive import cli
 
 PARAMS = """
 profile: tiny
@@ -218,7 +220,7 @@ def test_an_entry_that_takes_its_time_is_stopped(clone, monkeypatch, limit, seco
         else "while True: pool.ids; pool._ask('ids')"
     )
     enter(clone, "asks-for-too-much", f"{HEAD}    def training_set(self, context, pool):\n        {code}\n")
-    monkeypatch.setattr("benchmark.remote.QUESTIONS", 10**9)
+    monkeypatch.setattr("benchmark.isolation.harness_side.QUESTIONS", 10**9)
     done = thrive("verify", "asks-for-too-much", "-t", "gaussian")
     assert done.exit_code != 0
     [one] = written(clone)["instances"]

@@ -11,10 +11,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from benchmark import params
-from benchmark.history import History, real_data_only
-from benchmark.strategy import NEUTRAL
-from benchmark.streams import stream
+from benchmark.core.history import History, real_data_only
+from benchmark.core.strategy import NEUTRAL
+from benchmark.core.streams import stream
+from benchmark.runs import params
 
 SHARES = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0)  # of the instance's epochs
 

@@ -2,7 +2,7 @@
 
 import importlib
 
-from benchmark.task import Task
+from benchmark.core.task import Task
 
 TASKS = {
     "gaussian": "Gaussian",

@@ -16,13 +16,13 @@ from annotated_types import Interval
 from numpy.typing import NDArray
 from scipy.special import entr
 
-from benchmark.history import Examples, Weighted
-from benchmark.task import Sampled, Start
+from benchmark.core.history import Examples, Weighted
+from benchmark.core.task import Sampled, Start
 
 if TYPE_CHECKING:
     from numpy.random import Generator
 
-    from benchmark.strategy import FitOptions, SampleRequest
+    from benchmark.core.strategy import FitOptions, SampleRequest
 
 Vector = NDArray[np.float64]
 

@@ -20,14 +20,14 @@ from numpy.typing import NDArray
 from scipy.linalg import blas, lapack
 from scipy.special import gammaincinv
 
+from benchmark.core.history import Examples, Weighted
+from benchmark.core.task import Sampled, Start
 from benchmark.errors import ContractBroken
-from benchmark.history import Examples, Weighted
-from benchmark.task import Sampled, Start
 
 if TYPE_CHECKING:
     from numpy.random import Generator
 
-    from benchmark.strategy import FitOptions, SampleRequest
+    from benchmark.core.strategy import FitOptions, SampleRequest
 
 Vector = NDArray[np.float64]
 Matrix = NDArray[np.float64]

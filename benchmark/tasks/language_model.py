@@ -23,15 +23,15 @@ import numpy as np
 from annotated_types import Interval, Len
 from numpy.typing import NDArray
 
+from benchmark.core.history import Examples, Weighted
+from benchmark.core.task import Sampled, Start
 from benchmark.errors import ThriveError
-from benchmark.history import Examples, Weighted
-from benchmark.task import Sampled, Start
 
 if TYPE_CHECKING:
     from numpy.random import Generator
     from torch import Tensor
 
-    from benchmark.strategy import FitOptions, SampleRequest
+    from benchmark.core.strategy import FitOptions, SampleRequest
 
 # torch and transformers cost seconds to import: functions that need them import them.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # read by transformers when it is imported

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from benchmark.records import write_atomically
+from benchmark.runs.cells import write_atomically
 from leaderboard.coverage.populations import committed
 from leaderboard.coverage.report import report
 

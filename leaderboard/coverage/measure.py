@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchmark.scoring import Interval
+from benchmark.results.scoring import Interval
 from leaderboard.coverage.populations import Population
 from leaderboard.coverage.runs import Array, Division, Method, Runs
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from benchmark.scoring import REFERENCE, Interval, pooled, pseudo_values, t_interval
+from benchmark.results.scoring import REFERENCE, Interval, pooled, pseudo_values, t_interval
 from leaderboard import ranking
 from leaderboard.coverage.runs import Array, Intervals, Method, Runs, TaskRuns
 from leaderboard.ranking import Standing

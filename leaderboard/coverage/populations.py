@@ -16,7 +16,7 @@ import pandas as pd
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from benchmark import scoring
+from benchmark.results import scoring
 from leaderboard.coverage.runs import Array, Division, Runs, TaskRuns
 
 FEW = 10  # seeds: fewer are no population, and stand for a normal distribution with their mean and covariance

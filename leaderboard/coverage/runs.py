@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmark.scoring import REFERENCE, Interval, risen
+from benchmark.results.scoring import REFERENCE, Interval, risen
 
 Array = NDArray[np.float64]
 

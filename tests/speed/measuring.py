@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmark.entries import find
-from benchmark.loop import run
-from benchmark.task import Task
+from benchmark.core.loop import run
+from benchmark.core.task import Task
+from benchmark.entries.entry import find
 
 ENTRIES = find(Path(__file__).parents[2])
 

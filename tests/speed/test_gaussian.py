@@ -3,7 +3,7 @@
 import numpy as np
 from measuring import growth, seconds, whole_run
 
-from benchmark.streams import stream
+from benchmark.core.streams import stream
 from benchmark.tasks.gaussian import Gaussian
 
 TASK = Gaussian(d=100, n=1000)

@@ -5,7 +5,7 @@ import pytest
 from measuring import growth, seconds, whole_run
 from sklearn.neighbors import KernelDensity
 
-from benchmark.streams import stream
+from benchmark.core.streams import stream
 from benchmark.tasks.kde import HELD_OUT, KDE, ROWS_AT_ONCE
 
 MOONS = KDE("moons", 0.1, 1000)

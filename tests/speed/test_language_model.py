@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from benchmark.history import History, real_data_only
-from benchmark.strategy import NEUTRAL, NEUTRAL_REQUEST
-from benchmark.streams import stream
+from benchmark.core.history import History, real_data_only
+from benchmark.core.strategy import NEUTRAL, NEUTRAL_REQUEST
+from benchmark.core.streams import stream
 from benchmark.tasks.language_model import LanguageModel
 
 TASK = LanguageModel(n=200, epochs=2, batch=6, learning_rate=1e-3)

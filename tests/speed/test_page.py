@@ -12,9 +12,9 @@ sys.path.append(str(Path(__file__).parents[1]))
 from test_board import REPLACE, some_results
 from test_scoring import frame
 
-from benchmark import scoring
-from benchmark.entries import find
-from benchmark.results import Results
+from benchmark.entries.entry import find
+from benchmark.results import scoring
+from benchmark.results.gather import Results
 from leaderboard import build, write
 
 playwright = pytest.importorskip("playwright.sync_api")

@@ -1,0 +1,1 @@
+"""The contract, tried on an entry: `thrive check`."""

@@ -1,0 +1,335 @@
+"""`thrive check`: the whole contract on one entry, on small instances, in seconds.
+
+Each check is a function of the evidence that yields the faults it finds. Evidence is collected by running the entry in
+confined processes (`benchmark.conformance.experiments`); nothing of the entry runs here.
+
+In those processes the harness and the entry share one interpreter, and Python keeps no secrets within one. Two comparisons
+find tampering: the entry must select the same when what it must not see is changed, and the harness, given the entry's
+answers without its code, must get the same records. `CANNOT_SEE` says what they leave open; `thrive verify` keeps harness and
+entry in two processes.
+"""
+
+import re
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import cached_property, partial
+from itertools import zip_longest
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, NamedTuple, Self
+
+from benchmark.conformance.experiments import replay
+from benchmark.entries import environment, requirements
+from benchmark.entries.entry import Entry
+from benchmark.errors import BadEntry, Stopped
+from benchmark.isolation.sandbox import Confined, Limits, confined
+from benchmark.messages import one_line
+
+TASKS = ("gaussian", "singular", "kde", "language_model")
+"""Small instances: of `benchmark.conformance.toy_tasks`, which takes longer to import."""
+LIMITS = Limits(cpu_seconds=60, wall_seconds=300, memory_bytes=4 << 30)
+SECONDS = 10.0
+"""For one run of an entry, which on these instances takes milliseconds."""
+
+CANNOT_SEE = (
+    "Tampering with the harness is detected only if it changes what the entry selects or what the harness records on these small "
+    "instances with one seed. thrive verify runs harness and entry in two processes."
+)
+"""What a pass does not say."""
+
+Outcome = Mapping[str, Any]
+
+
+class Finding(NamedTuple):
+    """What came of one check."""
+
+    verdict: Literal["pass", "FAIL", "note", "skip"]
+    check: str
+    text: str
+
+
+class Evidence:
+    """What an entry did, run when a check asks for it. Every run is in a process of its own.
+
+    Attributes:
+        entry: under check.
+    """
+
+    def __init__(self, entry: Entry, seconds: float, limits: Limits) -> None:
+        self.entry = entry
+        self._seconds = seconds
+        self._limits = limits
+        self._processes = ExitStack()
+        self._started: dict[str, Confined] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._processes.close()
+
+    @cached_property
+    def plain(self) -> dict[str, Outcome]:
+        """As the entry would run in a sweep, by task-setting, up to the first that ends with an error."""
+        found = {}
+        for task in TASKS:
+            found[task] = self.ask("experiment", task=task)
+            if found[task]["kind"] not in ("", "refused"):
+                break
+        return found
+
+    @property
+    def finished(self) -> dict[str, Outcome]:
+        """Of those the ones that were not refused."""
+        return {task: outcome for task, outcome in self.plain.items() if outcome["kind"] != "refused"}
+
+    def ask(self, experiment: str, place: str = "one", **arguments: Any) -> Outcome:
+        """An experiment's outcome. Places are processes that have begun apart, so with other hashes of strings."""
+        try:
+            found: Outcome = self._at(place).ask([experiment, arguments])
+        except (Stopped, BadEntry) as error:
+            self._started.pop(place, None)
+            kind = "loads" if isinstance(error, BadEntry) else "limits"
+            return {"answers": [], "records": [], "noticed": [], "kind": kind, "error": str(error)}
+        return found
+
+    def _at(self, place: str) -> Confined:
+        if place not in self._started:
+            scratch = Path(self._processes.enter_context(tempfile.TemporaryDirectory()))
+            command = [
+                sys.executable,
+                "-m",
+                "benchmark.conformance.experiments",
+                str(self.entry.folder),
+                str(self._seconds),
+            ]
+            lock = self.entry.folder.parents[1] / requirements.LOCK
+            readable = [*environment.of_the_harness(), *self.entry.sources, *self.entry.distributions]
+            readable += [lock] if lock.is_file() else []
+            process = confined(command, readable, scratch, self._limits)
+            self._started[place] = self._processes.enter_context(process)
+        return self._started[place]
+
+    @property
+    def printed(self) -> str:
+        """What it printed until now."""
+        return "".join(process.printed for process in self._started.values())
+
+    @property
+    def warning(self) -> str | None:
+        """What the platform does not hold, as a sentence."""
+        return next((process.warning for process in self._started.values()), None)
+
+
+Faults = Iterator[str]
+
+
+@dataclass(frozen=True)
+class Check:
+    """One part of the contract.
+
+    Attributes:
+        holds: what is true of an entry that passes.
+        faults: where it is not true; the first is told.
+        way_out: what an author can do, where the fault does not say it itself.
+    """
+
+    name: str
+    holds: str
+    faults: Callable[[Evidence], Faults]
+    way_out: str = ""
+
+
+def _card(evidence: Evidence) -> Faults:
+    try:
+        evidence.entry.must_be_readable()
+    except BadEntry as error:
+        yield str(error)
+
+
+def _ended(kind: str, evidence: Evidence) -> Faults:
+    """Runs that ended with an error of this kind."""
+    for task, outcome in evidence.plain.items():
+        if outcome["kind"] == kind:
+            yield f"{task}: {outcome['error']}"
+
+
+def _runs(evidence: Evidence) -> Faults:
+    yield from _ended("runs", evidence)
+    if not evidence.finished:
+        yield f"refused on every task-setting: {evidence.plain[TASKS[0]]['error']}"
+
+
+def _rules(evidence: Evidence) -> Faults:
+    card = evidence.entry.card
+    for fault in _ended("rules", evidence):
+        yield f"{fault.rstrip('.')}. The card says track {card.track} and budget {card.budget}"
+
+
+def _noticed(check: str, evidence: Evidence) -> Faults:
+    for task, outcome in evidence.plain.items():
+        for name, text in outcome["noticed"]:
+            if name == check:
+                yield f"{task}: {text}"
+
+
+def _deterministic(evidence: Evidence) -> Faults:
+    for task, outcome in evidence.finished.items():
+        other = evidence.ask("experiment", "another", task=task)
+        yield from _if_differs(f"{task}: two processes with one seed differ", outcome, other, records=True)
+
+
+def _isolated(evidence: Evidence) -> Faults:
+    for task, outcome in evidence.finished.items():
+        again = evidence.ask("twice", task=task)
+        yield from _if_differs(f"{task}: a second run in the same process differs", outcome, again, records=True)
+        if not evidence.entry.rules.sees_generations:
+            yield from _apart(task, outcome, evidence)
+
+
+def _apart(task: str, outcome: Outcome, evidence: Evidence) -> Faults:
+    """Every iteration by itself; the first was in a new process anyway."""
+    for t in sorted({answer["t"] for answer in outcome["answers"]} - {1}):
+        alone = evidence.ask("apart", task=task, answers=outcome["answers"], t=t)
+        then = [answer for answer in outcome["answers"] if answer["t"] == t]
+        yield from _if_differs(f"{task}: in a process of its own, it differs", {**outcome, "answers": then}, alone)
+
+
+def _unmoved(what: str, evidence: Evidence, but: str = "", **variation: Any) -> Faults:
+    """Runs with a variation that must not matter, on all instances but one."""
+    for task, outcome in evidence.finished.items():
+        if task == but:
+            continue
+        other = evidence.ask("experiment", task=task, **variation)
+        yield from _if_differs(f"{task}: {what} changes what it selects", outcome, other)
+
+
+def _if_differs(what: str, one: Outcome, other: Outcome, records: bool = False) -> Faults:
+    """Where the second run first differs from the first, which had no error."""
+    for a, b in zip_longest(one["answers"], other["answers"]):
+        if _compared(a) != _compared(b):
+            where = a or b
+            how = f" There {other['error']}" if other["error"] else ""
+            yield f"{what}, first in {where['method']}() at iteration {where['t']}.{how}"
+            return
+    if other["error"] or (records and one["records"] != other["records"]):
+        yield f"{what}: {other['error'] or 'the records are others'}."
+
+
+def _compared(answer: dict[str, Any] | None) -> object:
+    """What must be alike in two runs; how rows are held need not be."""
+    return answer and (answer["t"], answer["method"], answer["answer"])
+
+
+def _relabelled(evidence: Evidence) -> Faults:
+    if not evidence.entry.rules.sees_generations:
+        yield from _unmoved("permuting which rows are real and how old they are", evidence, disguise="relabelled")
+
+
+NOT_REPLAYED = re.compile(r"'(log_likelihood_rows|verifier_rows)': \d+, ")
+"""What was only asked, and is in no answer."""
+
+
+def _replayed(evidence: Evidence) -> Faults:
+    """The harness's own records, from the answers alone, beside those of the process in which the entry ran."""
+    for task, outcome in evidence.finished.items():
+        try:
+            ours = replay(evidence.entry.rules, task, outcome["answers"])
+        except (
+            Exception
+        ) as error:  # answers that the harness refuses, or that are none: they come from the entry's process
+            yield f"{task}: the harness refuses the same answers: {one_line(str(error)) or type(error).__name__}"
+            continue
+        theirs = outcome["records"]
+        if [NOT_REPLAYED.sub("", record) for record in ours] != [NOT_REPLAYED.sub("", record) for record in theirs]:
+            yield f"{task}: the harness, given the same answers, gets other records"
+
+
+def _listed(evidence: Evidence) -> Faults:
+    """But for a singular fit, where rounding decides, which differs where whole generations are summed row by row."""
+    yield from _unmoved("holding lazy rows as ids", evidence, but="singular", disguise="listed")
+
+
+CHECKS = (
+    Check("card", "card.yaml says what it must, and no link leads out of the folder", _card),
+    Check("loads", "strategy.py has one strategy, and the card's hyperparameters fit it", partial(_ended, "loads")),
+    Check("limits", "a run ends in seconds and stays below 4 GiB", partial(_ended, "limits"),
+          "On these instances, of 24 rows and 4 iterations, it takes others milliseconds."),
+    Check("runs", "no method raises an error, and a task-setting has what is asked for", _runs),
+    Check("answers", "ids, weights and knobs are such as the contract allows", partial(_ended, "answers"),
+          "What a method may answer: benchmark/core/strategy.py."),
+    Check("rules", "nothing exceeds track and budget", _rules, "What they allow: benchmark/core/rules.py."),
+    Check("read-only", "examples are not changed in place", partial(_noticed, "read-only"),
+          "Work on what a view's methods give: they are copies."),
+    Check("global-randomness", "the global random state of numpy and Python is left alone",
+          partial(_noticed, "global-randomness"), "Draw from context.rng only."),
+    Check("deterministic", "two processes with one seed agree", _deterministic,
+          "Draw from context.rng only; use no clock, no hash() and no order of a set."),
+    Check("isolated", "nothing survives a run, nor in track blind an iteration", _isolated,
+          "Keep nothing in modules, classes or files; in track blind an object lives for one iteration."),
+    Check("renamed", "no row is selected by the value of its id",
+          partial(_unmoved, "renaming ids, each in its place,", disguise="renamed"),
+          "Ids are drawn anew at every iteration: select by features, by log-likelihoods, or by context.rng among the "
+          "places of `pool.ids` (a list of lazy rows comes in the order of ids)."),
+    Check("row-order", "lazy rows and the same rows as ids come to the same",
+          _listed,
+          "Weights, features and log-likelihoods of rows come in the order in which numpy lists the rows."),
+    Check("hidden-labels", "in track blind, age and provenance change nothing", _relabelled,
+          "Use a view's methods only: its attributes are the harness's."),
+    Check("test-data", "test data change nothing", partial(_unmoved, "spoiling the test data", poison=True),
+          "Use a view's methods only: the task and its test data are the harness's."),
+    Check("records", "the harness gets the same records from the answers alone", _replayed,
+          "The entry changes the harness in its process: leave loop, tasks and limits alone."),
+)  # fmt: skip
+"""In the order in which they are made. Each fault belongs to one of them."""
+
+
+def check(folder: Path, seconds: float = SECONDS, limits: Limits = LIMITS) -> Iterator[Finding]:
+    """All checks in order, then what is no fault and worth knowing.
+
+    After a fault the other checks are skipped: most compare runs, which must be sound and alike to begin with.
+
+    Args:
+        folder: the entry's.
+        seconds: for each run.
+    """
+    with Evidence(Entry(folder.resolve()), seconds, limits) as evidence:
+        failed = None
+        for part in CHECKS:
+            if failed:
+                yield Finding("skip", part.name, f"until '{failed}' passes")
+                continue
+            fault = next(part.faults(evidence), None)
+            if fault is None:
+                yield Finding("pass", part.name, part.holds)
+            else:
+                failed = part.name
+                yield Finding("FAIL", part.name, _sentences(_short(fault, evidence), part.way_out))
+        if failed != "card":
+            yield from _notes(evidence)
+
+
+def _short(text: str, evidence: Evidence) -> str:
+    """In one plain line, with paths as seen from the entry's folder: the text may be the entry's own."""
+    return one_line(text.replace(f"{evidence.entry.folder}/", ""), 1000)
+
+
+def _sentences(*texts: str) -> str:
+    return " ".join(text if text.endswith((".", "?")) else f"{text}." for text in texts if text)
+
+
+def _notes(evidence: Evidence) -> Iterator[Finding]:
+    for task, outcome in evidence.plain.items():
+        if outcome["kind"] == "refused":
+            yield Finding("note", task, f"refused, so the board will show a dash: {_short(outcome['error'], evidence)}")
+    if unfinished := evidence.entry.card.unfinished():
+        yield Finding("note", "card", f"still to fill in: {', '.join(unfinished)}")
+    if lines := evidence.printed.strip().splitlines():
+        yield Finding("note", "prints", f"{lines[0][:100]!r} and so on: nobody will see it in a sweep.")
+    if evidence.warning:
+        yield Finding("note", "sandbox", evidence.warning)

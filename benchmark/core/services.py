@@ -1,0 +1,167 @@
+"""What the harness does for a strategy on request: describe rows, rate them under a model, sell real data. All is metered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmark.core.history import Examples, History
+from benchmark.core.rules import Meter, Rules, Track
+from benchmark.core.streams import Seed, stream
+from benchmark.errors import BudgetExceeded, ContractBroken, TrackBroken
+
+if TYPE_CHECKING:
+    from numpy.random import Generator
+
+    from benchmark.core.task import Task
+
+Under = Literal["current", "first"]
+Vector = NDArray[np.float64]
+
+MOST_SHOWN = 10**300
+"""A float holds no larger power of ten with certainty, and Python's whole numbers have no end."""
+FEATURE_STEP = 1 / 200
+"""Of the pool's standard deviation along an axis."""
+LIKELIHOOD_STEP = 0.01
+"""In nats, or nats per token: no digits of a row recognize it later."""
+
+
+@dataclass
+class Services:
+    """At the disposal of a strategy for one iteration of a run.
+
+    Attributes:
+        history: the pool's, to which bought rows are added.
+        models: "current" (of the iteration before, in `keep` of this one) and "first"; none at iteration 1.
+        real_mass: of these models.
+    """
+
+    task: Task
+    world: Any
+    history: History
+    rules: Rules
+    meter: Meter
+    seed: Seed
+    t: int
+    models: dict[Under, Any] = field(default_factory=dict)
+    real_mass: dict[Under, float] = field(default_factory=dict)
+    over: bool = False
+
+    def must_not_be_over(self) -> None:
+        """Refuse whoever kept a context or a view beyond its iteration: what it uses would be metered nowhere."""
+        if self.over:
+            raise ContractBroken(f"the context and the views of iteration {self.t} are of that iteration alone.")
+
+    @cached_property
+    def rng(self) -> Generator:
+        """The strategy's own for this iteration."""
+        return stream(self.seed, "strategy", self.t)  # drawn when asked for: most strategies never do
+
+    def features(self, examples: Examples) -> NDArray[np.float64]:
+        """Vectors that describe examples, one a row: under one hidden map for the run, in track `blind` for the iteration.
+
+        There they are rounded too, so that no digits of a row recognize it later under another map.
+        """
+        self.must_not_be_over()
+        found = self._mapped(examples)
+        return found if self.rules.sees_generations else _rounded(found, self._feature_steps)
+
+    def _mapped(self, examples: Examples) -> NDArray[np.float64]:
+        if len(examples) == 0:  # as many columns as any row has
+            return self._mapped(self.history.examples[:1])[:0]
+        t = 0 if self.rules.sees_generations else self.t
+        return self.task.features(examples, stream(self.seed, "feature map", t))
+
+    @cached_property
+    def _feature_steps(self) -> Vector:
+        """What features are rounded to, along each axis: a share of the pool's standard deviation, in `keep` the same."""
+        pool = self.history.examples[: self.history.starts[-1]]
+        return np.asarray(FEATURE_STEP * self._mapped(pool).std(axis=0))
+
+    def log_likelihood(self, examples: Examples, under: Under, per_token: bool) -> Vector:
+        """Of each example under a model, in nats; in track `blind` from the mean of those asked about, and rounded."""
+        self.must_not_be_over()
+        if under == "first" and not self.rules.sees_generations:
+            raise TrackBroken(
+                "log_likelihood(under='first') tells the first model from the others, which track 'blind' withholds: "
+                "declare track 'labelled' in card.yaml, or use under='current'."
+            )
+        if under not in ("current", "first"):
+            raise ContractBroken(f"log_likelihood(under={under!r}): expected 'current' or 'first'.")
+        if under not in self.models:
+            raise ContractBroken(
+                "log_likelihood() before there is a model: at iteration 1 there is one only in keep()."
+            )
+        self.meter.log_likelihood_rows += len(examples)
+        most = self.rules.max_log_likelihood_rows(self.task.n, self.t)
+        within("log-likelihood rows", self.meter.log_likelihood_rows, most)
+        if len(examples) == 0:
+            return np.empty(0)
+        found = self.task.log_likelihood(self.models[under], examples, per_token)
+        return found if self.rules.sees_generations else _coarse(found, LIKELIHOOD_STEP)
+
+    def buy_real(self, count: int) -> None:
+        """Add `count` fresh real rows, which nobody has seen, to the history."""
+        self.must_not_be_over()
+        self._needs_assisted("buy_real")
+        if not (isinstance(count, (int, np.integer)) and count >= 1):
+            raise ContractBroken(f"buy_real({count!r}): expected a whole number of at least 1.")
+        self.meter.fresh_real_rows += int(count)
+        most = self.rules.max_training_rows(self.task.n, self.t)
+        within("fresh real rows", self.meter.fresh_real_rows, most)
+        fresh = self.task.real_data(self.world, int(count), self._fresh_rng, self.history.number_of_real)
+        self.history.lend(fresh)
+
+    @cached_property
+    def _fresh_rng(self) -> Generator:  # one for the iteration: two purchases are different rows
+        return stream(self.seed, "fresh real rows", self.t)
+
+    def verifier(self, per_row: float) -> Callable[[Examples], Vector]:
+        """A verifier trained on `per_row`·n real examples that are held back from everyone, the same ones all through a run."""
+        self.must_not_be_over()
+        self._needs_assisted("verifier")
+        most = self.rules.max_verifier
+        if not 0 < per_row <= most:
+            raise ContractBroken(
+                f"verifier({per_row!r}): expected real examples per row of the pool, above 0, at most {most}."
+            )
+        if "current" not in self.models:
+            raise ContractBroken("verifier() before there is a model: at iteration 1 there is one only in keep().")
+        count = max(1, round(per_row * self.task.n))
+        self.meter.verifier_rows = max(self.meter.verifier_rows, count)
+        held_back = self.task.held_back(self.world, count, stream(self.seed, "held back"))
+        rate = partial(self.task.log_ratio, held_back, self.models["current"])
+        return lambda examples: rate(examples) if len(examples) else np.empty(0)
+
+    def _needs_assisted(self, asked: str) -> None:
+        if self.rules.track is not Track.ASSISTED:
+            raise TrackBroken(
+                f"{asked}() is sold on track 'assisted' only, and the track is '{self.rules.track}': "
+                "declare track 'assisted' in card.yaml, or do without."
+            )
+
+
+def _rounded(values: Vector, step: float | Vector) -> Vector:
+    """To multiples of the step; an axis without spread, of step 0, is one value."""
+    return np.asarray(np.round(values / np.where(step == 0, 1.0, step)) * step)
+
+
+def _coarse(values: Vector, step: float) -> Vector:
+    """From the mean of the finite ones, rounded: enough to rank rows by."""
+    finite = np.isfinite(values)
+    return _rounded(values - (values[finite].mean() if finite.any() else 0.0), step)
+
+
+def within(what: str, found: float, most: float) -> None:
+    """Refuse more than track and budget allow.
+
+    Raises:
+        BudgetExceeded: with what was found and what is allowed.
+    """
+    if found > most * (1 + 1e-9):  # a share is a quotient of sums
+        raise BudgetExceeded(f"{what}: {min(found, MOST_SHOWN):g}, and the track and budget allow {most:g}.")

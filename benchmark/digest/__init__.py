@@ -1,0 +1,1 @@
+"""What code means, as hashes: a cell's key follows from them."""

@@ -1,0 +1,353 @@
+"""The canonical text of a piece of Python: what it does, without how it is written.
+
+Annotations of functions and variables, docstrings, comments, layout, and strings in the arguments of `raise` are left out. In a
+class, the names of fields stay, with their order and defaults, and so does what keeps a name from being a field. Names are resolved: a local name stays as it is, an imported one becomes its
+full dotted name, and a name of the module is what `Names` makes of it. Empty fields of the syntax tree are left out, so that the
+text is the same under every supported Python. The standard library is enough to import this module.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import json
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from benchmark.digest.scopes import (
+    NO_FIELD,
+    SILENT,
+    Function,
+    Import,
+    Names,
+    Part,
+    Refused,
+    Scope,
+    bound,
+    is_for_its_use,
+    loaded,
+    scope_of,
+    statements,
+    words,
+)
+
+LEFT_OUT = {"annotation", "returns", "type_comment", "type_params", "ctx", "kind"}
+BODIES = {"body", "orelse", "finalbody"}
+HIDDEN = re.compile(r"builtins\.(eval|exec|__import__)$|importlib\.(import_module|reload|__import__)$|runpy\.|sys\.modules\b"
+                    r"|typing\.get_type_hints$")  # fmt: skip
+HIDDEN_ATTRIBUTES = {"__subclasses__", "__doc__", "__annotations__", "__globals__", "__code__"}
+
+
+class Dump(ast.NodeVisitor):
+    """Writes one statement of a module."""
+
+    def __init__(self, names: Names, scopes: Sequence[Scope] = ()) -> None:
+        self.names = names
+        self.parts: list[Part] = []
+        self.acts = False
+        """Whether it may do more, when the module is imported, than to bind its name."""
+        self.imports: list[str] = []
+        """What is imported inside it, dotted."""
+        self._scopes = list(scopes)
+        self._later = False  # in the body of a function
+        self._message = False  # in the arguments of `raise`
+
+    def text(self, text: str) -> None:
+        self.parts.append(text)
+
+    def generic_visit(self, node: ast.AST) -> None:
+        self._open(node)
+        for name, value in ast.iter_fields(node):
+            if name not in LEFT_OUT:
+                self._field(name, value)
+        self.text(")")
+
+    def _open(self, node: ast.AST) -> None:
+        self.text(f"{type(node).__name__}(")
+
+    def _field(self, name: str, value: Any) -> None:
+        """Nothing where it is empty."""
+        if isinstance(value, list) and name in BODIES:
+            value = list(statements(value, fields=bool(self._scopes) and self._scopes[-1].has_fields))
+        if value is not None and value != []:
+            self.text(f"{name}=")
+            self._value(value)
+            self.text(";")
+
+    def _value(self, value: Any) -> None:
+        if isinstance(value, list):
+            self.text("[")
+            for item in value:
+                before = len(self.parts)
+                self._value(item)
+                if len(self.parts) > before:  # an import may be left out
+                    self.text(",")
+            self.text("]")
+        elif isinstance(value, ast.AST):
+            self.visit(value)
+        else:
+            self.text(json.dumps(value))
+
+    # Constants
+
+    def visit_Constant(self, node: ast.Constant) -> None:
+        value: Any = node.value
+        if isinstance(value, str):
+            self.text('""' if self._message else json.dumps(value))
+        else:  # repr() of a very long integer is refused
+            self.text(f"{type(value).__name__} {hex(value) if type(value) is int else repr(value)}")
+
+    def visit_JoinedStr(self, node: ast.JoinedStr) -> None:
+        """Pythons differ in how they cut its constant pieces and nest it."""
+        if self._message:
+            return self.text('""')
+        pieces: list[Any] = []
+        for piece in _flat(node):
+            if isinstance(piece, str) and pieces and isinstance(pieces[-1], str):
+                pieces[-1] += piece
+            elif piece != "":
+                pieces.append(piece)
+        if all(isinstance(piece, str) for piece in pieces):
+            return self.text(json.dumps("".join(pieces)))
+        self._open(node)
+        self._value(pieces)
+        return self.text(")")
+
+    # Names
+
+    def visit_Name(self, node: ast.Name) -> None:
+        self._reference(node, node.id, [])
+
+    def visit_Attribute(self, node: ast.Attribute) -> None:
+        name, attributes = _chain(node)
+        if hidden := HIDDEN_ATTRIBUTES.intersection(attributes):
+            self._refuse(node, f"{hidden.pop()} reads what no key can see")
+        if name is not None:
+            return self._reference(node, name, attributes)
+        self.visit(node.value)
+        return self.text(f".{node.attr}")
+
+    def _reference(self, node: ast.Name | ast.Attribute, name: str, attributes: list[str]) -> None:
+        known, imported = self._local(name)
+        if known and imported is None:
+            self.text(f"local {name}" + "".join(f".{attribute}" for attribute in attributes))
+            if not self._may_be_of_the_module(node, name):
+                return
+        parts, dotted = self.names.imported(imported, attributes) if imported else self.names.named(name, attributes)
+        if HIDDEN.match(dotted):
+            self._refuse(node, f"{dotted.removeprefix('builtins.')} reaches what no key can see")
+        self.parts += parts
+
+    def _may_be_of_the_module(self, node: ast.Name | ast.Attribute, name: str) -> bool:
+        """In the body of a class, before the class has such a name: `n = n`."""
+        scope = self._scopes[-1]
+        if not (scope.is_class and name in scope.names) or isinstance(node.ctx, ast.Store):
+            return False
+        return not self.names.named(name, [])[1].startswith("builtins.")
+
+    def _local(self, name: str) -> tuple[bool, str | None]:
+        """Whether a name is of an enclosing function, class or comprehension, and what was imported under it."""
+        for depth, scope in enumerate(reversed(self._scopes)):
+            if name in scope.outside:
+                return False, None
+            if name in scope.names and (depth == 0 or not scope.is_class):
+                return True, scope.names[name]
+        return False, None
+
+    def _dotted(self, node: ast.expr) -> str | None:
+        """The full name of what is called, where it is not ours; None where that is not known."""
+        name, attributes = _chain(node)
+        if name is None:
+            return "typing." if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Constant) else None
+        known, dotted = self._local(name)
+        if known and dotted is None:
+            return "builtins.property" if attributes[-1:] in (["setter"], ["getter"], ["deleter"]) else None
+        found = self.names.imported(dotted, attributes) if dotted else self.names.named(name, attributes)
+        return found[1] or None
+
+    def _calls(self, node: ast.expr) -> None:
+        dotted = self._dotted(node)
+        self.acts |= not self._later and not (dotted and SILENT.match(dotted))
+
+    def _refuse(self, node: Any, reason: str) -> None:
+        if self.names.strict:
+            raise Refused(f"line {node.lineno}: {reason}")
+
+    # Statements and expressions that need more than their fields
+
+    def visit_Call(self, node: ast.Call) -> None:
+        self._calls(node.func)
+        self.generic_visit(node)
+
+    def visit_Raise(self, node: ast.Raise) -> None:
+        self.text("Raise(")
+        if node.exc is not None:
+            self._raised(node.exc)
+        self._field("cause", node.cause)
+        self.text(")")
+
+    def _raised(self, node: ast.expr) -> None:
+        if isinstance(node, ast.Call):
+            self.text("Call(")
+            self._field("func", node.func)
+            before, self._message = self._message, True
+            self._field("args", node.args)
+            self._field("keywords", node.keywords)
+            self._message = before
+            self.text(")")
+        else:
+            self.visit(node)
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> None:
+        scope = self._scopes[-1] if self._scopes else None
+        kinds = NO_FIELD & words(node.annotation)
+        if scope is not None and scope.has_fields and "ClassVar" not in kinds:
+            self.text(f"Field({sorted(kinds)}")
+            self._field("target", node.target)
+            self._field("value", node.value)
+            self.text(")")
+        elif node.value is not None:
+            self.generic_visit(ast.Assign(targets=[node.target], value=node.value))
+
+    def visit_Import(self, node: Import) -> None:
+        """Left out where the name is resolved wherever it is used."""
+        for name, dotted, what in loaded(node, self.names):
+            self.imports.append(what)
+            known, same = self._local(name)
+            used = self.names.is_mentioned(name) or is_for_its_use(what)
+            if not (known and same == dotted and used):
+                self.text(f"import {name} ")
+                self.parts += self.names.imported(what, [])[0]
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
+        self.visit_Import(node)
+
+    def visit_Global(self, node: ast.Global) -> None:
+        """Seen in what the names are resolved to."""
+
+    def visit_FunctionDef(self, node: Function) -> None:
+        self._open(node)
+        self.text(json.dumps(node.name))
+        self._decorators(node)
+        self._arguments(node.args)
+        shared = {name for line in ast.walk(node) if isinstance(line, ast.Global) for name in line.names}
+        if any("register" in (getattr(d, "attr", None), getattr(d, "id", None)) for d in node.decorator_list):
+            self._field(
+                "dispatch", [each.annotation for each in node.args.args if each.annotation]
+            )  # functools.singledispatch
+        types = ((part.name, None) for part in getattr(node, "type_params", ()))
+        pairs = [*types, *((name, None) for name in _parameters(node.args)), *bound(node.body, self.names)]
+        with self._inside(scope_of((pair for pair in pairs if pair[0] not in shared), outside=shared), later=True):
+            self._field("body", node.body)
+        self.text(")")
+
+    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> None:
+        self.visit_FunctionDef(node)
+
+    def visit_Lambda(self, node: ast.Lambda) -> None:
+        self._open(node)
+        self._arguments(node.args)
+        walrus = list(bound([node.body], self.names))
+        with self._inside(scope_of([*((name, None) for name in _parameters(node.args)), *walrus]), later=True):
+            self.visit(node.body)
+        self.text(")")
+
+    def _decorators(self, node: Function | ast.ClassDef) -> None:
+        for decorator in node.decorator_list:
+            if not isinstance(decorator, ast.Call):  # which is seen as a call anyway
+                self._calls(decorator)
+        self._field("decorators", node.decorator_list)
+
+    def _arguments(self, node: ast.arguments) -> None:
+        for kind in ("posonlyargs", "args", "kwonlyargs"):
+            self._field(kind, [each.arg for each in getattr(node, kind)])
+        self._field("vararg", node.vararg and node.vararg.arg)
+        self._field("kwarg", node.kwarg and node.kwarg.arg)
+        self._field("defaults", node.defaults)
+        self._field("kw_defaults", node.kw_defaults if any(node.kw_defaults) else [])
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> None:
+        self._open(node)
+        self.text(json.dumps(node.name))
+        self._decorators(node)
+        self._field("bases", node.bases)
+        self._field("keywords", node.keywords)
+        self.acts |= not self._later and any(keyword.arg == "metaclass" for keyword in node.keywords)
+        types = ((part.name, None) for part in getattr(node, "type_params", ()))
+        collects = bool(node.bases or node.decorator_list or node.keywords)  # as dataclass and NamedTuple do
+        body = statements(node.body, fields=collects)
+        scope = scope_of([*types, *bound(node.body, self.names)], is_class=True, has_fields=collects)
+        with self._inside(scope, later=self._later):
+            self._field("members", _in_order([line for line in body if not _is_bare_class_variable(line)], self.names))
+        self.text(")")
+
+    def _comprehension(self, node: Any) -> None:
+        """Its first iterable is of the scope around it."""
+        self._open(node)
+        self.visit(node.generators[0].iter)
+        with self._inside(scope_of(bound([each.target for each in node.generators], self.names)), later=self._later):
+            for k, each in enumerate(node.generators):
+                self._field("target", each.target)
+                self._field("iter", each.iter if k else None)
+                self._field("ifs", each.ifs)
+                self._field("is_async", each.is_async or None)
+            for name in ("key", "value", "elt"):
+                self._field(name, getattr(node, name, None))
+        self.text(")")
+
+    def visit_ListComp(self, node: ast.ListComp) -> None:
+        self._comprehension(node)
+
+    def visit_SetComp(self, node: ast.SetComp) -> None:
+        self._comprehension(node)
+
+    def visit_DictComp(self, node: ast.DictComp) -> None:
+        self._comprehension(node)
+
+    def visit_GeneratorExp(self, node: ast.GeneratorExp) -> None:
+        self._comprehension(node)
+
+    @contextlib.contextmanager
+    def _inside(self, scope: Scope, later: bool) -> Iterator[None]:
+        before = self._later, self._message
+        self._later, self._message = later, False
+        self._scopes.append(scope)
+        yield
+        self._scopes.pop()
+        self._later, self._message = before
+
+
+def _flat(node: ast.JoinedStr) -> Iterator[Any]:
+    for value in node.values:
+        if isinstance(value, ast.JoinedStr):
+            yield from _flat(value)
+        else:
+            yield value.value if isinstance(value, ast.Constant) else value
+
+
+def _chain(node: ast.expr) -> tuple[str | None, list[str]]:
+    """`a.b.c` as "a" and ["b", "c"]; None where the beginning is not a name."""
+    attributes: list[str] = []
+    while isinstance(node, ast.Attribute):
+        attributes.insert(0, node.attr)
+        node = node.value
+    return (node.id if isinstance(node, ast.Name) else None), attributes
+
+
+def _parameters(node: ast.arguments) -> list[str]:
+    every = [*node.posonlyargs, *node.args, *node.kwonlyargs, node.vararg, node.kwarg]
+    return [each.arg for each in every if each is not None]
+
+
+def _is_bare_class_variable(line: ast.stmt) -> bool:
+    return isinstance(line, ast.AnnAssign) and line.value is None and "ClassVar" in words(line.annotation)
+
+
+def _in_order(body: list[ast.stmt], names: Names) -> list[ast.stmt]:
+    """Methods by their names, after the rest of a class, unless the rest uses one of them."""
+    methods: list[Any] = [line for line in body if isinstance(line, (ast.FunctionDef, ast.AsyncFunctionDef))]
+    rest = [line for line in body if line not in methods]
+    used = {node.id for line in rest for node in ast.walk(line) if isinstance(node, ast.Name)}
+    used |= {name for name, _ in bound(rest, names)}
+    return body if used & {m.name for m in methods} else [*rest, *sorted(methods, key=lambda m: m.name)]

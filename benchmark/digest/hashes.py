@@ -1,0 +1,117 @@
+"""What can change a number, as a hash: what code means rather than how it is written (see `benchmark.digest.program`)."""
+
+import functools
+import hashlib
+import json
+import os
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import benchmark
+from benchmark.digest.dump import HIDDEN
+from benchmark.digest.program import Program, Script
+from benchmark.digest.scopes import Refused
+from benchmark.errors import BadEntry, ThriveError
+
+PACKAGE = Path(__file__).parents[1]
+READS_ITSELF = re.compile(
+    rb"__doc__|__annotations__|__file__|\binspect\b|f_lineno|co_firstlineno|linecache|get_type_hints"
+)
+"""What can make a comment, a docstring, an annotation or a line's number count."""
+CORE = ("benchmark.core.loop", "benchmark.core.rules", *(f"benchmark.{name}" for name in benchmark.__all__))
+"""What a run goes through by name, and what it is given: an entry's rules, and all that an entry may import."""
+
+
+def digest(*parts: object) -> str:
+    """sha256 of the parts, as 64 hex digits."""
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def digest_of_file(path: Path) -> str:
+    """sha256 of the bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def digest_of_folder(folder: Path, ignore: set[str], extra: Iterable[Any] = ()) -> str:
+    """Of all files under a folder: code by what it means, the rest by its bytes.
+
+    Args:
+        ignore: names of files that do not count, in the folder itself.
+    """
+    files = {name: path for name, path in files_under(folder).items() if name not in ignore}
+    code = [(name, _of_script(p) if p.suffix == ".py" else digest_of_file(p)) for name, p in files.items()]
+    return digest(code, list(extra))
+
+
+def _of_script(path: Path) -> str:
+    """Of what a file means, with all that it imports, used or not; of its bytes too where it looks at its own text."""
+    script = _script(path)
+    looks = READS_ITSELF.search(path.read_bytes()) is not None
+    return digest(script.hash, script.imports, digest_of_file(path) if looks else None)
+
+
+def files_under(folder: Path) -> dict[str, Path]:
+    """All files of a folder but bytecode, by their names in it, sorted; those, too, of folders that links lead to, each folder once."""
+    found: dict[str, Path] = {}
+    seen: set[str] = set()
+    for home, folders, names in os.walk(folder, followlinks=True):
+        folders[:] = [
+            name for name in folders if name != "__pycache__" and os.path.realpath(f"{home}/{name}") not in seen
+        ]
+        seen.update(os.path.realpath(f"{home}/{name}") for name in folders)
+        paths = (Path(home, name) for name in names)
+        found |= {path.relative_to(folder).as_posix(): path for path in paths if path.is_file()}
+    return dict(sorted(found.items()))
+
+
+def ours_used_in(folder: Path) -> list[str]:
+    """Dotted names of this package that the Python files under a folder import and use."""
+    code = [path for path in files_under(folder).values() if path.suffix == ".py"]
+    used = {name for path in code for name in _script(path).uses}
+    loads_by_name = {"benchmark"} if any(HIDDEN.match(name) for name in used) else set()
+    return sorted({name for name in used if name.partition(".")[0] == "benchmark"} | loads_by_name)
+
+
+def _script(path: Path) -> Script:
+    try:
+        return Script(path)
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:  # ValueError: not UTF-8, or a zero byte
+        raise BadEntry(f"{path}: {type(error).__name__}: {error}") from error
+
+
+@functools.cache
+def program() -> Program:  # this package's own files do not change while it runs
+    """This package."""
+    return Program(PACKAGE.parent)
+
+
+@functools.cache
+def digest_of_code(*roots: str) -> str:
+    """Of modules, packages or definitions of this package, by dotted name, and of all that they reach.
+
+    Raises:
+        ThriveError: what one means cannot be told from its text.
+    """
+    try:
+        return program().digest(*roots)
+    except Refused as reason:
+        raise ThriveError(f"no key can be made. {reason}") from reason
+
+
+@functools.cache
+def digest_of_task_setting(name: str, *also: str) -> str:
+    """Of all code that decides the numbers of a task-setting, and of what else of this package an entry imports."""
+    core = digest_of_code(*CORE, f"benchmark.tasks.{name}")
+    return digest_of_reach(*CORE, f"benchmark.tasks.{name}", *also) if also else core
+
+
+@functools.cache
+def digest_of_reach(*roots: str) -> str:
+    """The same as `digest_of_code`; where the meaning of something cannot be told, of every file of the package."""
+    try:
+        return program().digest(*roots)
+    except Refused:  # what loads modules by name, say: then any change may change what it does
+        return digest([digest_of_file(path) for path in sorted(PACKAGE.rglob("*.py"))])

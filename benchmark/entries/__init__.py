@@ -1,0 +1,1 @@
+"""An entry's folder: card, code, requirements."""

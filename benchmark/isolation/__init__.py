@@ -1,0 +1,1 @@
+"""Strangers' code in a confined process, and both ends of the line to it."""

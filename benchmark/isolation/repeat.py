@@ -1,0 +1,120 @@
+"""A verification that was written is run again by its salt, and compared number by number."""
+
+import dataclasses
+import json
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from benchmark.errors import ThriveError
+from benchmark.results import verified
+from benchmark.results.verified import Result, Verified
+from benchmark.strict_yaml import shown, shown_name
+
+SALT = "[0-9a-f]{8,128}"
+PLACE = ("task", "instance", "fresh")
+"""Of an instance: what tells it from the others of its result."""
+ABSENT = object()
+
+
+class Options(NamedTuple):
+    """What a verification was asked for, as options of `thrive verify`; None where one is left out."""
+
+    profile: str | None
+    tasks: list[str] | None
+    seeds: int | None
+    fresh: bool | None
+
+
+def as_written(path: Path, result: Result, asked: Options) -> Options:
+    """What a written result was asked for.
+
+    Raises:
+        ThriveError: something else is asked for now, or its seeds are not as many as a verification has.
+    """
+    seeds, fresh = len(result.instances[0].seeds), any(one.fresh for one in result.instances)
+    if not 2 <= seeds <= 1000:
+        raise ThriveError(f"{path}: seeds: found {seeds}, expected 2 to 1000.")
+    written = Options(result.profile, sorted(result.tasks), seeds, fresh)
+    asked = asked._replace(tasks=asked.tasks and sorted(asked.tasks))
+    for option, now, before in zip(
+        ("--profile", "--task", "--seeds", "--fresh-instances"), asked, written, strict=True
+    ):
+        if now is not None and now != before:
+            raise ThriveError(f"{option}: found {shown(now)}, and {path} is of {shown(before)}: leave the option out.")
+    return written._replace(tasks=result.tasks)
+
+
+def find(entry: str, salt: str, folders: Iterable[Path]) -> tuple[Path, Result]:
+    """The written result of an entry.
+
+    Args:
+        salt: the whole one, its first 8 digits or more, or the result's path.
+        folders: where results lie, unless a path is given.
+
+    Raises:
+        ThriveError: there is none, there are several that differ, it is of another entry, or the file is no result.
+    """
+    path = Path(salt) if _is_path(salt) else _path(entry, salt, folders)
+    result = verified.read_form(path)
+    if result.entry != entry:
+        raise ThriveError(f"{path}: entry: found '{result.entry}', expected '{shown_name(entry)}'.")
+    return path, result
+
+
+def _is_path(salt: str) -> bool:
+    if re.fullmatch(SALT, salt):
+        return False
+    if Path(salt).suffix != ".json" and not Path(salt).is_file():
+        words = "expected 32 hexadecimal digits, the 8 of them in the file name of a written result, or its path"
+        raise ThriveError(f"--salt: found {shown(salt)}, {words}.")
+    return True
+
+
+def _path(entry: str, salt: str, folders: Iterable[Path]) -> Path:
+    folders = list(dict.fromkeys(folders))
+    named = [path for folder in folders for path in sorted(folder.glob(f"{entry}-{salt[:8]}.json"))]
+    fitting = {path.read_bytes(): path for path in named if verified.read_form(path).salt.startswith(salt)}
+    if not fitting:
+        where = ", ".join(map(str, folders))
+        raise ThriveError(f"--salt {salt}: no written result of '{entry}' has it in {where}. Name its folder by --to.")
+    if len(fitting) > 1:
+        raise ThriveError(f"--salt {salt}: {', '.join(map(str, fitting.values()))} differ: name one by its path.")
+    return fitting.popitem()[1]
+
+
+def first_difference(written: Result, again: dict[str, Any]) -> str | None:
+    """The first number that is not the very same, in one line; None where there is none.
+
+    Args:
+        again: what `benchmark.isolation.verify.verify` gave.
+    """
+    before, now = dict(_numbers(written.model_dump())), dict(_numbers(again))
+    for place in dict.fromkeys([*before, *now]):
+        if repr(before.get(place, ABSENT)) != repr(now.get(place, ABSENT)):  # NaN is like itself
+            found, expected = (shown(values[place]) if place in values else "nothing" for values in (now, before))
+            return f"{place}: found {found}, and {expected} is written."
+    return None
+
+
+def _numbers(result: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """All that an entry came to, each with its place; as JSON has it, which keeps every bit of a number."""
+    for one in json.loads(json.dumps(result["instances"])):
+        instance = f"{one['task']} {one['instance']}{', fresh' * one['fresh']}"
+        for field in dataclasses.fields(Verified):
+            if field.name not in PLACE:
+                yield from _leaves(f"{instance}: {field.name}", one[field.name])
+    yield from _leaves("gap", json.loads(json.dumps(result["gap"])))
+
+
+def _leaves(place: str, value: Any) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, dict):
+        for key in sorted(value):
+            yield from _leaves(f"{place}.{key}", value[key])
+    elif isinstance(value, list):
+        yield f"{place}, how many", len(value)
+        for k, part in enumerate(value):
+            yield from _leaves(f"{place}[{k}]", part)
+    else:
+        yield place, value

@@ -1,0 +1,254 @@
+"""What the board and the figures are made from: scores per seed and curves per iteration, gathered from cells.
+
+A folder of results holds `scores.parquet`, `curves.parquet` (see `benchmark.results.scoring` for their columns) and `about.json`: profile,
+instances, who refused what, a few samples of text, what the cells were computed with and what they cost. But for the last two, nothing
+in it depends on when or where it was computed. about.json holds checksums of the tables and of itself, and all readers check them.
+"""
+
+import io
+import itertools
+import sys
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from benchmark import stamps
+from benchmark.results import scoring
+from benchmark.digest.hashes import digest, digest_of_file, digest_of_reach
+from benchmark.entries.entry import Entry
+from benchmark.errors import AllRefused, ThriveError
+from benchmark.messages import one_line
+from benchmark.runs.params import Instance
+from benchmark.runs.cells import Cell, Store, provenance_of, write_atomically
+from benchmark.results.seal import ABOUT, CURVES, SCORES, read_about, read_table, sealed
+
+
+@dataclass(frozen=True)
+class Results:
+    """Scores, curves, and what they are of."""
+
+    scores: pd.DataFrame
+    curves: pd.DataFrame
+    about: dict[str, Any] = field(default_factory=dict)
+
+    def without(self, ids: Collection[str]) -> "Results":
+        """The same but for some entries."""
+        if not ids:
+            return self
+        scores, curves = (frame[~frame["entry"].isin(ids)] for frame in (self.scores, self.curves))
+        return Results(scores.reset_index(drop=True), curves.reset_index(drop=True), self.about)
+
+    def write(self, folder: Path) -> None:
+        self._write(folder, {SCORES: _parquet(self.scores)})
+
+    def write_curves(self, folder: Path) -> None:
+        """Curves and what they are of, without scores: all that figures need."""
+        self._write(folder, {})
+
+    def _write(self, folder: Path, tables: dict[str, bytes]) -> None:
+        # Numbers with their like bytes together, names once: a third of the size.
+        numbers = [name for name in self.curves if self.curves[name].dtype.kind == "f"]
+        names = [name for name in self.curves if name not in numbers]
+        tables[CURVES] = _parquet(self.curves, use_byte_stream_split=numbers, use_dictionary=names)
+        for name, content in tables.items():
+            write_atomically(folder / name, content)
+        write_atomically(folder / ABOUT, sealed(self.about, tables))  # last: it vouches for the tables
+
+
+def _parquet(table: pd.DataFrame, **options: Any) -> bytes:
+    content: bytes = table.to_parquet(compression="zstd", index=False, **options)
+    return content
+
+
+def read(folder: Path) -> Results:
+    """Results of one folder.
+
+    Raises:
+        ThriveError: there are none, or they are not as they were written; the message names the command that makes them.
+    """
+    found = read_curves(folder)
+    return Results(pd.read_parquet(io.BytesIO(read_table(folder, SCORES))), found.curves, found.about)
+
+
+def read_curves(folder: Path) -> Results:
+    """What `Results.write_curves` wrote; the table of scores is empty."""
+    about = read_about(folder)
+    return Results(pd.DataFrame(), pd.read_parquet(io.BytesIO(read_table(folder, CURVES))), about)
+
+
+def _is_whole(folder: Path) -> bool:
+    """Whether the results of a folder are as they were written; says so where they are not."""
+    if not (folder / ABOUT).is_file():
+        return False
+    try:
+        for name in (SCORES, CURVES):
+            read_table(folder, name)
+    except ThriveError as error:
+        print(f"{str(error).partition(' Make it')[0]} Making it again.", file=sys.stderr)
+        return False
+    return True
+
+
+def refresh(store: Store, cells: Sequence[Cell], profile: str, folder: Path) -> list[str]:
+    """Write the results of one task-setting, unless the folder holds just what these cells and this code made last time.
+
+    Returns:
+        Entries that the folder held before and holds no longer.
+
+    Raises:
+        Changed: the code that makes them was edited after it was loaded.
+    """
+    stamps.check()
+    whole = _is_whole(folder)
+    before = _entries_in(folder) if whole else set()
+    finished = sorted([cell.key, cell.instance.name, cell.entry.id] for cell in cells if cell in store)
+    # Of what a key leaves out, too: ids, names, `ranked`, and what cards say.
+    made_from = digest(digest_of_reach("benchmark.results.gather"), profile, finished, _about(cells, {}, {}))
+    mark = store.folder / f"results-of-{profile}-{cells[0].instance.task_setting}.txt"
+    if not (whole and mark.is_file() and mark.read_bytes() == (made_from + _of_files(folder)).encode()):
+        gather(store, cells, profile).write(folder)
+        write_atomically(mark, (made_from + _of_files(folder)).encode())
+    return sorted(before - _entries_in(folder))
+
+
+def _entries_in(folder: Path) -> set[str]:
+    return {id for task in read_about(folder)["tasks"].values() for id in task["entries"]}
+
+
+def _of_files(folder: Path) -> str:
+    return digest({path.name: digest_of_file(path) for path in folder.glob("*.*")})
+
+
+def gather(store: Store, cells: Sequence[Cell], profile: str) -> Results:
+    """Results of one task-setting, from the finished ones among these cells: an instance at a time, for memory.
+
+    Raises:
+        AllRefused: every entry whose cells are finished refuses the task-setting; one line for each says why.
+        ThriveError: no cell is finished.
+    """
+    parts: list[Results] = []
+    refused: dict[str, str] = {}
+    texts: dict[str, dict[str, list[str]]] = {}
+    computed: list[dict[str, Any]] = []
+    for _, of_instance in itertools.groupby(cells, lambda cell: cell.instance.name):
+        records = _records(store, of_instance, refused, computed)
+        if records is not None:
+            parts.append(Results(scoring.per_seed(records), scoring.curves(records)))
+            texts = _texts(records) | texts
+    if not parts and refused:
+        raise AllRefused("\n".join(_refusals(cells[0].instance.task_setting, refused)))
+    if not parts:
+        raise ThriveError(f"profile '{profile}': no cell is finished. Run: thrive run --profile {profile}")
+    cost = {
+        "runs": sum(len(part.scores) for part in parts),
+        "cpu_seconds": round(sum(known["cpu_seconds"] for known in computed), 1),
+    }
+    about = _about(cells, refused, texts) | {"computed": _in_sum(computed), "cost": cost}
+    about = {"profile": profile, "tasks": {cells[0].instance.task_setting: about}}
+    by_name = ["instance", "entry"]
+    scores = pd.concat([part.scores for part in parts]).sort_values(
+        [*by_name, "seed"], kind="stable", ignore_index=True
+    )
+    curves = pd.concat([part.curves for part in parts]).sort_values(by_name, kind="stable", ignore_index=True)
+    return Results(scores, curves, about)
+
+
+def _records(
+    store: Store, cells: Iterable[Cell], refused: dict[str, str], computed: list[dict[str, Any]]
+) -> pd.DataFrame | None:
+    """Those of one instance, one row an iteration; None where nothing is finished. Adds to who refused what, and to provenance."""
+    frames: list[pd.DataFrame] = []
+    for cell in cells:
+        table = store.read(cell)
+        if table is None:
+            continue
+        if table.num_rows == 0:
+            refused[cell.entry.id] = provenance_of(table)["refused"]
+            continue
+        computed.append(provenance_of(table))
+        frame = table.to_pandas()
+        frame.insert(0, "entry", cell.entry.id)
+        frame.insert(0, "instance", cell.instance.name)
+        frame.insert(0, "task", cell.instance.task_setting)
+        frames.append(frame)
+    return pd.concat(frames, ignore_index=True) if frames else None
+
+
+def summary(found: Results) -> str:
+    """Test losses by instance and entry, as text: medians over seeds, in the task-setting's unit; and who refused what."""
+    runs = found.scores.assign(excess=lambda frame: frame["final"] - frame["real_loss"])
+    table = runs.groupby(["task", "instance", "entry"])[["first", "final", "excess", "slope"]].median()
+    units = ", ".join(dict.fromkeys(about["unit"] for about in found.about["tasks"].values()))
+    refusals = [line for task, about in found.about["tasks"].items() for line in _refusals(task, about["refused"])]
+    lines = [f"median over {runs['seed'].nunique()} seeds, {units}", table.to_string(float_format="{:.4g}".format)]
+    return "\n".join([*lines, *refusals, ""])
+
+
+def _refusals(task_setting: str, refused: dict[str, str]) -> list[str]:
+    return [f"{task_setting}: {id} refuses: {one_line(reason)}" for id, reason in refused.items()]
+
+
+def _about(cells: Sequence[Cell], refused: dict[str, str], texts: dict[str, dict[str, list[str]]]) -> dict[str, Any]:
+    instances: dict[str, Instance] = {cell.instance.name: cell.instance for cell in cells}
+    seeds = sorted({seed for cell in cells for seed in cell.seeds})
+    return {
+        "unit": cells[0].instance.task.unit,
+        "horizon": cells[0].instance.horizon,
+        "seeds": seeds,
+        "instances": [
+            {"name": name, "ranked": instance.ranked, "numbers": vars(instance.task)}
+            for name, instance in instances.items()
+        ],
+        "entries": sorted({cell.entry.id for cell in cells}),
+        "as_run": {id: _as_run(entry) for id, entry in sorted({cell.entry.id: cell.entry for cell in cells}.items())},
+        "refused": refused,
+        "texts": texts,
+    }
+
+
+def _in_sum(computed: list[dict[str, Any]]) -> dict[str, Any]:
+    """All that occurs in the provenance of some cells; `dirty` where code differed from its commit."""
+
+    def every(key: str) -> list[str]:
+        return sorted({known[key] for known in computed if known.get(key)})
+
+    names = sorted({name for known in computed for name, version in known["versions"].items() if version})
+    return {
+        "dates": every("date"),
+        "commits": sorted({f"{known['commit']}{', dirty' * known['dirty']}" for known in computed}),
+        "platforms": every("platform"),
+        "versions": {"python": every("python")}
+        | {name: sorted({known["versions"][name] or "none" for known in computed}) for name in names},
+    }
+
+
+def _as_run(entry: Entry) -> dict[str, str]:
+    """What the scores are of: a card that says otherwise by now has scores that are stale."""
+    card = entry.card
+    return {"digest": entry.digest, "version": card.version, "track": card.track, "budget": card.budget}
+
+
+def _texts(records: pd.DataFrame) -> dict[str, dict[str, list[str]]]:
+    """Samples by entry and iteration, of the first seed; empty where examples are not text."""
+    first = records[records["seed"] == records["seed"].min()]
+    texts: dict[str, dict[str, list[str]]] = {}
+    for entry, t, found in zip(first["entry"], first["t"], first["texts"], strict=True):
+        if len(found):
+            texts.setdefault(entry, {})[str(t)] = list(found)
+    return texts
+
+
+def merged(parts: Iterable[Results]) -> Results:
+    """Results of several task-settings of one profile, in one."""
+    parts = list(parts)
+    return Results(
+        pd.concat([part.scores for part in parts], ignore_index=True),
+        pd.concat([part.curves for part in parts], ignore_index=True),
+        {
+            "profile": parts[0].about["profile"],
+            "tasks": {name: about for part in parts for name, about in part.about["tasks"].items()},
+        },
+    )

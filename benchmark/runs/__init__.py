@@ -1,0 +1,1 @@
+"""Running a profile: params.yaml, cells and their keys, workers, the sweep."""

@@ -1,0 +1,160 @@
+"""Records and cells: what was measured, written once and never edited.
+
+A cell is an instance × an entry × a block of seeds: the unit of work and of resuming. Its key is a hash of all in the repository
+that can change its numbers and of nothing else; versions of libraries stand in its provenance instead. It is one Parquet file with its own provenance, named by its key and by the
+checksum of its bytes.
+"""
+
+import hashlib
+import io
+import json
+import os
+import sys
+import tempfile
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from benchmark.digest.hashes import digest, digest_of_task_setting
+from benchmark.entries.entry import Entry
+from benchmark.runs.params import Instance
+
+SCHEMA_VERSIONS: dict[str, int] = {}
+"""Of the records of each task-setting, 1 where none is named: a higher one computes its cells again, and no others."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """The work of one worker at a time."""
+
+    instance: Instance
+    entry: Entry
+    seeds: range
+    files: str  # digest of the files that the instance reads
+
+    @cached_property
+    def code(self) -> str:
+        """Digest of the harness's code that makes its numbers."""
+        return digest_of_task_setting(self.instance.task_setting, *self.entry.ours)
+
+    @property
+    def schema_version(self) -> int:
+        return SCHEMA_VERSIONS.get(self.instance.task_setting, 1)
+
+    @cached_property
+    def key(self) -> str:
+        """32 hex digits."""
+        instance = self.instance
+        return digest(
+            self.schema_version,
+            self.code,
+            type(instance.task).__qualname__,
+            self.entry.digest,
+            instance.task_setting,
+            asdict(instance.task),  # type: ignore[call-overload]
+            instance.horizon,
+            list(self.seeds),
+            self.files,
+            self.entry.card.not_for.get(instance.task_setting),
+        )[:32]
+
+    def key_of_starts(self, common: dict[str, Any]) -> str:
+        """Of what can change the starts of its seeds: these are never kept for long, and so other versions make them anew."""
+        made_by = [common[name] for name in ("versions", "python", "platform")]
+        task = asdict(self.instance.task)  # type: ignore[call-overload]
+        code = digest_of_task_setting(self.instance.task_setting)
+        parts = code, self.instance.task_setting, task, list(self.seeds), self.files, self.arithmetic, made_by
+        return digest(self.schema_version, *parts)[:32]
+
+    @property
+    def arithmetic(self) -> str:
+        """What it computes in, on this machine."""
+        return getattr(self.instance.task, "arithmetic", "float64")
+
+    @property
+    def seconds(self) -> float:
+        """Estimated, on one core."""
+        fits = self.instance.task_setting not in self.entry.card.not_for
+        return self.instance.seconds * len(self.seeds) * fits
+
+    def __str__(self) -> str:
+        seeds = f"{self.seeds.start}:{self.seeds.stop}"
+        return f"{self.instance.task_setting} {self.instance.name} · {self.entry.id} · seeds {seeds}"
+
+
+class Store:
+    """A folder of finished cells. Writing is atomic: a cell is there whole, or not at all."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        self._files = {path.name.split(".")[0]: path for path in folder.glob("*.*.parquet")}
+
+    def read(self, cell: Cell) -> pa.Table | None:
+        """The records of a cell; None where it is not finished, or no longer what was written."""
+        content = self._content(cell)
+        return None if content is None else pq.read_table(io.BytesIO(content))
+
+    def __contains__(self, cell: Cell) -> bool:
+        """Whether a cell is finished, and what was written."""
+        return self._content(cell) is not None
+
+    def _content(self, cell: Cell) -> bytes | None:
+        path = self._files.get(cell.key)
+        if path is None:
+            return None
+        content = path.read_bytes()
+        if checksum(content) != path.name.split(".")[1]:
+            print(f"{path}: truncated or edited since it was written; computing it again.", file=sys.stderr)
+            path.unlink()
+            del self._files[cell.key]
+            return None
+        return content
+
+    def write(self, cell: Cell, content: bytes) -> None:
+        """Keep a finished cell, as `packed` made it."""
+        path = self.folder / f"{cell.key}.{checksum(content)}.parquet"
+        write_atomically(path, content)
+        self._files[cell.key] = path
+
+
+def packed(records: list[dict[str, Any]], provenance: dict[str, Any]) -> bytes:
+    """A finished cell, as the bytes of its file."""
+    return as_bytes(pa.Table.from_pylist(records), provenance)
+
+
+def as_bytes(table: pa.Table, provenance: dict[str, Any]) -> bytes:
+    """The same, of a table of records."""
+    table = table.replace_schema_metadata({"thrive": json.dumps(provenance, sort_keys=True)})
+    buffer = io.BytesIO()
+    pq.write_table(table, buffer, compression="zstd")
+    return buffer.getvalue()
+
+
+def provenance_of(table: pa.Table) -> dict[str, Any]:
+    """Commit, versions, platform, threads and seconds of a cell."""
+    found: dict[str, Any] = json.loads(table.schema.metadata[b"thrive"])
+    return found
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file so that whoever reads it, even after a crash, finds all of it or none."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".writing-", delete=False) as file:
+        try:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+            os.chmod(file.name, 0o644)
+            os.replace(file.name, path)
+        except BaseException:
+            os.unlink(file.name)
+            raise
+
+
+def checksum(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:16]

@@ -1,0 +1,1 @@
+"""The commands of Thrive: they parse, call and print."""
