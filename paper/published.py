@@ -147,7 +147,7 @@ def _instances_of(instance: str, switch: str) -> set[str]:
 def command(task: str, instance: str, quantity: str) -> str:
     """What makes our number."""
     if quantity == "collapse_time":
-        return "python -m paper.collapse_time"
+        return "python -m paper.experiments.collapse_time"
     profile = "as-published" if instance.endswith(" as published") else "paper"
     return f"thrive run --profile {profile} -t {task} && python -m paper.data"
 

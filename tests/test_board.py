@@ -17,7 +17,8 @@ from benchmark.results import gather as results
 from benchmark.results import scoring
 from benchmark.results.gather import Results
 from benchmark.runs import params
-from leaderboard import build, known, write
+from leaderboard.board import build, known
+from leaderboard.render import write
 
 NUMBERS = {"d": 2, "n": 10}
 COMPUTED = {"dates": ["2026-01-31"], "commits": ["0" * 40], "platforms": ["Linux"], "versions": {"python": ["3.11.2"]}}

@@ -17,8 +17,8 @@ from benchmark.errors import ThriveError
 from benchmark.tasks import language_model as lm
 from benchmark.tasks.gaussian import Gaussian, Normal
 from benchmark.tasks.kde import KDE
-from paper import cardinality
-from paper.cardinality import Cell, Experiment
+from paper.experiments import cardinality
+from paper.experiments.cardinality import Cell, Experiment
 
 folder = test_language_model.folder  # the fixtures: a random network of a few thousand weights, and its task
 tiny = test_language_model.task

@@ -6,7 +6,8 @@ import pytest
 from test_board import COMPUTED, REPLACE, some_results
 
 from benchmark.entries.entry import find
-from leaderboard import build, changes
+from leaderboard.board import build
+from leaderboard.render import changes
 
 LOW, HIGH = [[1, 1.2, 1.3], [1, 1.2, 1.3]], [[1, 1.5, 2], [1, 1.6, 2]]
 

@@ -16,7 +16,7 @@ from benchmark.entries.entry import find
 from benchmark.results import gather as results
 from benchmark.results import scoring
 from benchmark.results.gather import Results
-from leaderboard import build, claims
+from leaderboard.board import build, claims
 from thrive.cli import main
 
 WORDS = "better|worse|not separable"

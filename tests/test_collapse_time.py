@@ -6,7 +6,7 @@ from conftest import assert_mean
 from scipy.stats import binom, multinomial
 
 from benchmark.tasks.discrete import Discrete
-from paper import collapse_time
+from paper.experiments import collapse_time
 
 
 @pytest.mark.parametrize("n", [2, 5, 20])

@@ -14,7 +14,7 @@ from benchmark.results import gather as results
 from benchmark.results import paired as compare
 from benchmark.results import scoring
 from benchmark.results.gather import Results
-from paper.compare import write
+from paper.plots.compare import write
 from thrive.cli import main
 
 REPLACE = [[1, 2, 3]] * 4

@@ -11,12 +11,12 @@ from benchmark.entries.entry import find
 from benchmark.results import gather as results
 from benchmark.results import scoring
 from benchmark.results.scoring import Interval, t_interval
-from leaderboard import build
+from leaderboard.board import build
+from leaderboard.board.known import Known
 from leaderboard.coverage import measure, methods, populations, report
 from leaderboard.coverage.methods import BOARD, BOOTSTRAP, KNOWN_SCALE
 from leaderboard.coverage.populations import SYNTHETIC, near_ties, synthetic
 from leaderboard.coverage.runs import Division, Runs
-from leaderboard.known import Known
 
 SCORE = "score, synthetic"
 

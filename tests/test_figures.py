@@ -8,9 +8,10 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-from paper import closed_forms, figures, style, theory
-from paper.figures import FIGURES
-from paper.source import Source
+from paper import theory
+from paper.plots import closed_forms, figures, style
+from paper.plots.figures import FIGURES
+from paper.plots.source import Source
 from thrive.cli import main
 
 ROOT = Path(__file__).parents[1]
@@ -147,7 +148,10 @@ def test_what_is_absent_is_told_with_its_command(tmp_path):
     told = []
     assert not figures.draw(tmp_path, tmp_path / "empty", tmp_path, ["fig1", "fig5", "ranks"], tell=told.append)
     for name, line, command in zip(
-        ["fig1", "fig5", "ranks"], told, ["thrive run", "python -m paper.cardinality", "thrive board"], strict=True
+        ["fig1", "fig5", "ranks"],
+        told,
+        ["thrive run", "python -m paper.experiments.cardinality", "thrive board"],
+        strict=True,
     ):
         assert line.startswith(f"{name}: left out: ")
         assert command in line

@@ -27,7 +27,7 @@ from benchmark.errors import ThriveError
 from benchmark.isolation import verify
 from benchmark.runs import params, sweep
 from benchmark.tasks import TASKS, task_class
-from paper import figures
+from paper.plots import figures
 from thrive import cli
 from thrive.cli import main
 
@@ -36,7 +36,7 @@ EXAMPLES = {"field": 25 * TIMES, "file": 120 * TIMES, "argument": 20 * TIMES}
 SECONDS = 20
 """For one case; most take hundredths of one, and the first that names a device imports torch."""
 OUTCOMES: Counter[str] = Counter()
-HERE = "@@HERE@@"
+HERE = "HERE"
 
 SOME = {"d": 2, "n": 12, "data": "moons", "bandwidth": 0.3, "outcomes": 5, "noise_variance": 1.0}
 """Values of the numbers that have no default."""

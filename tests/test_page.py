@@ -7,7 +7,8 @@ import pytest
 from test_board import REPLACE, some_results
 
 from benchmark.entries.entry import find
-from leaderboard import build, write
+from leaderboard.board import build
+from leaderboard.render import write
 
 playwright = pytest.importorskip("playwright.sync_api")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

@@ -110,11 +110,11 @@ def covers(deps: list[str], path: str) -> bool:
 
 
 RENDERERS = (
-    "leaderboard/html.py",
-    "leaderboard/page/board.html",
-    "leaderboard/write.py",
-    "paper/figures.py",
-    "paper/report.py",
+    "leaderboard/render/html.py",
+    "leaderboard/render/page/board.html",
+    "leaderboard/render/write.py",
+    "paper/plots/figures.py",
+    "paper/reporting/report.py",
 )
 
 
@@ -141,7 +141,7 @@ def test_the_board_depends_on_all_code_that_makes_it(root):
 
 
 @pytest.mark.parametrize(("stage", "module"), [
-    ("cardinality", "paper.cardinality"), ("collapse_time", "paper.collapse_time"),
+    ("cardinality", "paper.experiments.cardinality"), ("collapse_time", "paper.experiments.collapse_time"),
 ])  # fmt: skip
 def test_what_keeps_no_cells_depends_on_the_code_of_its_numbers(root, stage, module):
     """And on nothing else, for it takes long: what it reaches of what decides a number."""
@@ -157,7 +157,7 @@ def test_statistics_depend_on_the_scores_and_on_what_ranks_them(root):
     deps = yaml.safe_load((root / "paper" / "dvc.yaml").read_text())["stages"]["statistics"]["deps"]
     for path in (
         "leaderboard/scores.parquet",
-        "leaderboard/ranking.py",
+        "leaderboard/board/ranking.py",
         "benchmark/results/scoring.py",
         "leaderboard/coverage/runs.py",
     ):

@@ -14,8 +14,10 @@ from benchmark.core.strategy import NEUTRAL
 from benchmark.errors import BadParams
 from benchmark.runs import params
 from benchmark.tasks.kde import KDE, KernelDensity
-from paper import plain_loop, published, report_kde, theory
-from paper.evidence import SCIKIT_LEARN, UNEXPLAINED, compared, load
+from paper import published, theory
+from paper.experiments import plain_loop
+from paper.reporting import kde as report_kde
+from paper.reporting.evidence import SCIKIT_LEARN, UNEXPLAINED, compared, load
 
 LEAF = 40  # rows of a leaf of scikit-learn's tree, by default
 

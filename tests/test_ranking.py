@@ -12,8 +12,8 @@ from test_board import REPLACE, rows_of, some_results
 
 from benchmark.results import scoring
 from benchmark.results.scoring import Interval
-from leaderboard import build
-from leaderboard.ranking import Standing, beside, difference, p_value, rank_intervals, verdict
+from leaderboard.board import build
+from leaderboard.board.ranking import Standing, beside, difference, p_value, rank_intervals, verdict
 
 
 def standing(*by_task: np.ndarray, life: float = 1.0) -> Standing:

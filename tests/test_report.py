@@ -13,9 +13,23 @@ from hypothesis import strategies as st
 
 from benchmark.errors import ThriveError
 from benchmark.results.gather import Results
-from paper import data, document, patterns, plain_loop, published, report, report_cardinality, theory
-from paper.document import Heading, Paragraph, Table
-from paper.evidence import SCIKIT_LEARN, UNEXPLAINED, Estimate, Evidence, at, compared, load, mean_of, number, shown
+from paper import data, published, theory
+from paper.experiments import plain_loop
+from paper.reporting import cardinality as report_cardinality
+from paper.reporting import document, patterns, report
+from paper.reporting.document import Heading, Paragraph, Table
+from paper.reporting.evidence import (
+    SCIKIT_LEARN,
+    UNEXPLAINED,
+    Estimate,
+    Evidence,
+    at,
+    compared,
+    load,
+    mean_of,
+    number,
+    shown,
+)
 
 NASTY = r"""a_b *c* `x|y` \d ~ # [e](f) <b> & $5 %} {z^ "q" // /* = @g @_h """
 
@@ -238,7 +252,7 @@ def test_what_was_not_run_names_its_command():
     commands = {row[1] for row in made["not-run"].cells}
     assert "`thrive run --profile paper -t linear_regression && python -m paper.data`" in commands
     assert "`thrive run --profile as-published -t kde && python -m paper.data`" in commands
-    assert "`python -m paper.collapse_time`" in commands
+    assert "`python -m paper.experiments.collapse_time`" in commands
     found = compared(evidence())
     missing = (found["verdict"] == "not run") & (found["source"] == published.FIGURE)
     assert sum(int(row[0]) for row in made["not-run"].cells) == missing.sum()

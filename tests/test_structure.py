@@ -59,7 +59,7 @@ def test_the_lock_holds_every_dependency(root):
 
 
 def test_figures_are_drawn_again_when_their_code_changes(root):
-    """The stage of the paper's figures depends on all that paper/figures.py imports from paper, and they from it."""
+    """The stage of the paper's figures depends on all that paper/plots/figures.py imports from paper, and they from it."""
     import yaml
 
     found, waiting = set(), ["figures"]

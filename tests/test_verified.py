@@ -24,8 +24,9 @@ from benchmark.isolation import sandbox, verify
 from benchmark.results import duplicates, scoring, verified
 from benchmark.results.verified import Verified
 from benchmark.runs import params
-from leaderboard import build, known, write
-from leaderboard.ranking import Standing, beside, p_value, rank_intervals
+from leaderboard.board import build, known
+from leaderboard.board.ranking import Standing, beside, p_value, rank_intervals
+from leaderboard.render import write
 from thrive import cli
 
 FRESH = {"instances": 2, "seconds": 0.1, "draw": {"d": [2, 4], "n": [16, 40]}}

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from leaderboard.difference import NONE, difference
+from leaderboard.board.difference import NONE, difference
 
 
 def workflow(root: Path, name: str) -> dict:

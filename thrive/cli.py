@@ -272,8 +272,8 @@ def score(profile: str | None, folder: Path | None, as_json: bool) -> None:
     found.write(home / folder)
     click.echo(home / folder, err=True)
     if as_json:
-        from leaderboard.build import build
-        from leaderboard.known import known as beyond_scores
+        from leaderboard.board.build import build
+        from leaderboard.board.known import known as beyond_scores
 
         known = entries.find(home)
         good, faults = entries.sound(known)
@@ -293,10 +293,10 @@ def board(folder: Path, show: bool) -> None:
     from benchmark.results import gather as results
     from benchmark.runs.cells import write_atomically
     from benchmark.runs.params import load
-    from leaderboard.build import build
-    from leaderboard.changes import record
-    from leaderboard.known import known as beyond_scores
-    from leaderboard.write import inject, table, write
+    from leaderboard.board.build import build
+    from leaderboard.board.known import known as beyond_scores
+    from leaderboard.render.changes import record
+    from leaderboard.render.write import inject, table, write
 
     home = root()
     known = entries.find(home)
@@ -331,7 +331,7 @@ def board(folder: Path, show: bool) -> None:
               help="Folder to write; without it, figures/ beside the results, or results/figures with --entries, --at or --style slides.")  # fmt: skip
 def figures(names: tuple[str, ...], entries: str | None, folder: Path | None, look: str, target: Path | None) -> None:
     """Draw the paper's figures and the board's, as PDF and PNG, each with its table as CSV."""
-    from paper.figures import draw
+    from paper.plots.figures import draw
 
     home = root()
     ids = [] if entries is None else [id.strip() for id in entries.split(",")]
@@ -355,7 +355,7 @@ def compare(a: str, b: str, profile: str | None) -> None:
     from benchmark.results import paired as compare
     from benchmark.runs.params import load
     from benchmark.runs.sweep import task_settings
-    from paper.compare import write
+    from paper.plots.compare import write
 
     home = root()
     params = load(home)

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 
 from benchmark.results.scoring import REFERENCE, Interval, pooled, pseudo_values, t_interval
-from leaderboard import ranking
+from leaderboard.board import ranking
+from leaderboard.board.ranking import Standing
 from leaderboard.coverage.runs import Array, Intervals, Method, Runs, TaskRuns
-from leaderboard.ranking import Standing
 
 SCORES = {"score": "excess", "slope score": "rise"}
 OVER_ALL = "over all"

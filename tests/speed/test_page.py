@@ -15,7 +15,8 @@ from test_scoring import frame
 from benchmark.entries.entry import find
 from benchmark.results import scoring
 from benchmark.results.gather import Results
-from leaderboard import build, write
+from leaderboard.board import build
+from leaderboard.render import write
 
 playwright = pytest.importorskip("playwright.sync_api")
 ENTRIES = 500

@@ -1,0 +1,1 @@
+"""How the embedded data and checkpoint were made."""

@@ -1,0 +1,125 @@
+"""The board's words, and how its numbers are written, once for all its forms."""
+
+from leaderboard.board.schema import Board, Estimate, RankInterval, Row
+
+TITLES = {"gaussian": "Gaussian", "kde": "KDE", "language_model": "Language model"}
+
+MEANINGS = {
+    "score": (
+        "asinh(excess / s), in units of the damage that one generation of replace does (s), lower is better. Excess is the final test loss "
+        "minus that of a fit on the real data alone, so that 0 is as good as the real data alone. The mean over ranked instances, then over task-settings."
+    ),
+    "interval": (
+        "brackets hold 95 % t intervals over seeds, paired with real-only and replace by seed; statistics.md shows how often they hold the truth. +inf means that a run diverged."
+    ),
+    "rank": (
+        "by score, within a division (track × budget), with the interval of ranks that the seeds leave open: 1 + the number of entries "
+        "that are significantly better to N − the number that are significantly worse, by paired tests with Holm's correction at 5 %. "
+        "Reference lines and entries that lack a task-setting (–) are not ranked. An entry from outside (◆) is ranked on verified numbers alone: "
+        "its place is the base workflow's public score plus its verified difference to the base workflow, which is paired under one salt so that "
+        "luck of the seeds cancels; it is tested against others by that difference and theirs, as two independent samples."
+    ),
+    "slope score": "asinh(slope · T / s), the same unit: what the slope of the test loss over all T iterations adds up to. A falling loss counts only as far as it ends below that of the real data alone. Lower is better; it has a rank of its own.",
+    "verdict": (
+        "the worst over ranked instances: collapses (a loss that is not finite, or at least half of replace's excess), degrades (the interval of the slope "
+        "over the last half lies above 0, and more than .1 s was lost on the way), thrives (the interval of the excess lies below 0), else stable."
+    ),
+    "beside base": (
+        "the same test as for ranks against the division's base workflow: accumulate-subsample where the budget is fixed, accumulate where it grows."
+    ),
+    "verified": (
+        "score minus that of the division's base workflow when run in a sandbox with secret seeds, both under the same salt; below 0 is better. With the day, "
+        "and the salt from which anybody can draw the seeds again. Stale: code, data or card of the entry changed since. Entries without ◆ are the project's own."
+    ),
+    "gap": (
+        "the verified difference on fresh instances, which the salt draws from ranges in params.yaml, minus that on the public ones. An interval above 0 says that "
+        "the entry does worse where nobody could tune it. It holds the spread between instances; the base workflow's gap is 0."
+    ),
+    "survival": "share of runs on ranked instances whose losses are all finite. Higher is better.",
+    "training rows": "rows trained on, repeats included, summed over the iterations of a run; mean over seeds, ranked instances and task-settings.",
+    "candidates": "rows drawn from models, likewise.",
+    "real rows": "fresh real rows bought, and held-back ones that verifiers were trained on, likewise. Only track assisted may.",
+    "cost": "rows trained on, drawn from models, bought and given to verifiers, in units of what replace takes on the same instances. Lower is cheaper.",
+}  # fmt: skip
+"""Words of the board, with unit and direction."""
+
+NOT_SHOWN = (
+    "models and data at scale: the language model is a small one, fine-tuned from one embedded checkpoint on one text",
+    "the quality of samples beyond likelihood: a test loss says nothing about how a text reads",
+    "time or energy: cost counts rows, whatever it takes to choose them",
+    "how an entry does with other hyperparameters: cards say what was tried, and nobody checks",
+    "divisions against each other: what may be known and spent differs",
+)
+"""What nobody should conclude from the board."""
+
+
+def show(estimate: Estimate) -> str:
+    """ "1.23 [1.10, 1.36]"; no brackets where there is no interval."""
+    if estimate.centre is None:
+        return "+inf"
+    if estimate.low is None or estimate.high is None:
+        return _two_digits(estimate.centre)
+    return f"{_two_digits(estimate.centre)} [{_two_digits(estimate.low)}, {_two_digits(estimate.high)}]"
+
+
+def spread(estimate: Estimate) -> str:
+    """ "2.345 ± .021": mean and half the width of its interval."""
+    if estimate.centre is None:
+        return "+inf"
+    half = "" if estimate.low is None else f" ± {estimate.centre - estimate.low:.2g}"
+    return f"{estimate.centre:.4g}{half}"
+
+
+def above_zero(estimate: Estimate) -> bool:
+    """Whether the whole interval is; +inf is, and one seed shows nothing."""
+    return estimate.centre is None or (estimate.low is not None and estimate.low > 0)
+
+
+OUTSIDE = "◆"
+"""Marks an entry from outside."""
+
+
+def verified(row: Row) -> str:
+    """Of an entry, in a cell: "-0.42 [-0.50, -0.33]"."""
+    if row.verified is None:
+        return "not verified" if row.outside else "–"
+    if row.verified.stale:
+        return "stale"
+    return "failed" if row.verified.above_base is None else show(row.verified.above_base)
+
+
+def verified_when(row: Row) -> str:
+    """Day and salt: "2026-11-26, salt 1a2b3c4d"; nothing where it was not verified."""
+    return "" if row.verified is None else f"{row.verified.date}, salt {row.verified.salt[:8]}"
+
+
+def verified_on(row: Row) -> str:
+    """What was verified, task-setting by task-setting."""
+    if row.verified is None:
+        return ""
+    parts = [
+        f"{TITLES.get(part.task, part.task)}: instances {part.instances} public, {part.fresh} fresh; {part.seeds} seeds; T = {part.horizon}"
+        for part in row.verified.tasks
+    ]
+    return f"profile {row.verified.profile}, {', '.join(parts)}, isolation {row.verified.isolation or 'none'}"
+
+
+def _two_digits(value: float) -> str:
+    return f"{round(value, 2) + 0.0:.2f}"  # plus 0: no "-0.00"
+
+
+def rank(value: int | None, interval: RankInterval | None) -> str:
+    """ "3 (2–5)"."""
+    return "–" if value is None or interval is None else f"{value} ({interval.low}–{interval.high})"
+
+
+def dates(board: Board) -> str:
+    """From when to when it was computed."""
+    found = sorted(date for task in board.tasks for date in task.computed.dates)
+    return "days not recorded" if not found else found[0] if found[0] == found[-1] else f"{found[0]} to {found[-1]}"
+
+
+def versions(board: Board) -> dict[str, list[str]]:
+    """Of Python and libraries, those that any task-setting was computed with."""
+    names = dict.fromkeys(name for task in board.tasks for name in task.computed.versions)
+    return {name: sorted({v for task in board.tasks for v in task.computed.versions.get(name, [])}) for name in names}

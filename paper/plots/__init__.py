@@ -1,0 +1,1 @@
+"""The figures, one a file, their style, and their registry."""

@@ -1,0 +1,27 @@
+"""The board, as figures read it: leaderboard.json, one row an entry."""
+
+import json
+from typing import Any
+
+from paper.plots.source import Missing, Source
+
+TASKS = {"gaussian": "Gaussian", "kde": "KDE", "language_model": "Language model"}
+VERDICTS = ("collapses", "degrades", "stable", "thrives")
+
+
+def read(source: Source) -> dict[str, Any]:
+    """The board of the source's folder.
+
+    Raises:
+        Missing: there is none.
+    """
+    path = source.folder / "leaderboard.json"
+    if not path.is_file():
+        raise Missing(f"{source.where}/{path.name}: no such file. Make it: thrive board --at {source.where}")
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return found
+
+
+def rows(board: dict[str, Any]) -> list[dict[str, Any]]:
+    """The reference lines, and the entries of all divisions."""
+    return [*board["references"], *(row for division in board["divisions"] for row in division["rows"])]

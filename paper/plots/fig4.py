@@ -1,0 +1,77 @@
+"""Figure 4: the paper's three workflows side by side in five settings, by iteration.
+
+Replace has a scale of its own, for on one scale all else would be flat. The Gaussian's loss stands above that of the truth, ½ d log 2πe:
+the divergence from it, which is positive. Pretraining is not run here: those are the paper's numbers.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from paper.plots import style
+from paper.plots.source import Missing, Source
+from paper.published import PUBLISHED
+
+
+class Row(NamedTuple):
+    """A setting: what is drawn of it, its label, what colours tell, and which of its numbers are drawn where there are several."""
+
+    quantity: str
+    label: str
+    hue: str = "n"
+    wished: dict[str, object] = {}
+
+
+ROWS = {
+    "gaussian": Row("test_loss", "Gaussian, d = {d}\nNLL above the truth's\n(nats)", wished={"d": 10}),
+    "kde": Row("test_loss", "KDE, {data}, h = {bandwidth}\ntest NLL (nats)", wished={"data": "moons", "bandwidth": 0.5}),
+    "linear_regression": Row("mse", "Linear regression,\nd = {d}, σ² = {noise_variance:g}\ntest error", wished={"d": 10, "noise_variance": 1.0}),
+    "language_model": Row("test_loss", "LM fine-tuning\ncross-entropy\n(nats per token)", hue="instance"),
+    "pretraining": Row("test_loss", "LM pretraining:\npublished, not ours\n(nats per token)", hue="instance"),
+}  # fmt: skip
+PUBLISHED_LOOK = {"marker": "o", "linestyle": ":", "markevery": 1}
+GREY = "grey under replace: the range of the panels beside it      "
+
+
+def draw(source: Source) -> tuple[Figure, pd.DataFrame]:
+    """Figure and the table behind it; settings without results are left out, and told."""
+    entries = source.facets(*style.WORKFLOWS)
+    tables, labels = {}, {}
+    for task, row in ROWS.items():
+        try:
+            tables[task], labels[task] = _chosen(source, task, row)
+        except Missing as missing:
+            source.missing.append(str(missing))
+    if not tables:
+        raise Missing("no setting has results")
+    figure, axes = style.panels(len(tables), len(entries), 1.2, sharex="row")
+    for row, (task, table) in zip(axes, tables.items(), strict=True):
+        hue = ROWS[task].hue
+        palette = style.colours(table[hue], PUBLISHED_LOOK if task == "pretraining" else None)
+        for ax, entry in zip(row, entries, strict=True):
+            style.curves(ax, table[table["entry"] == entry], hue, palette)
+            ax.xaxis.set_major_locator(MaxNLocator(4, integer=True, steps=[1, 2, 2.5, 5, 10]))
+            ax.set_facecolor("#fbf3e0" if task == "pretraining" else "white")
+        style.one_apart(row, entries.index("replace") if "replace" in entries else None)
+        row[0].set_ylabel(labels[task])
+        style.row_legend(row[-1], palette, "n" if hue == "n" else "")
+    style.columns_of(figure, axes, entries, GREY * ("replace" in entries) + style.INFINITE)
+    return figure, pd.concat(tables.values())
+
+
+def _chosen(source: Source, task: str, row: Row) -> tuple[pd.DataFrame, str]:
+    """What is drawn of a setting, and its label."""
+    entries = source.facets(*style.WORKFLOWS)
+    if task == "pretraining":
+        known = pd.read_csv(PUBLISHED).query("task == @task and entry in @entries")
+        if known.empty:
+            raise Missing(f"paper/{PUBLISHED.name}: no published numbers of pretraining, {', '.join(entries)}")
+        return known.rename(columns={"value": "mean"}).assign(low=np.nan, high=np.nan), row.label
+    table, chosen = style.family(source.of(task, row.quantity, *style.WORKFLOWS), row.wished)
+    if task == "gaussian":
+        ends = ["mean", "low", "high"]
+        table = table.assign(**(table[ends] - chosen["d"] / 2 * np.log(2 * np.pi * np.e)))
+    return style.thinned(table), row.label.format(**chosen)

@@ -1,0 +1,67 @@
+"""Final score against slope score of every entry, a panel for each task-setting: how much the two say apart."""
+
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.figure import Figure
+
+from paper.plots import board, style
+from paper.plots.source import Missing, Source
+
+NAMED = {"real-only": (6, -6), "replace": (6, -8), "accumulate": (14, -12), "accumulate-subsample": (14, -3)}
+"""Entries whose names are written, and where beside their points."""
+WIDE = 10.0
+"""Scores beyond this have an axis that is logarithmic beyond 1."""
+
+
+def draw(source: Source) -> tuple[Figure, pd.DataFrame]:
+    """Figure and the table behind it; colours and markers tell verdicts. A run that diverged has no place on these axes."""
+    found = board.read(source)
+    table = pd.DataFrame(
+        [
+            {"task": task["task"], "entry": row["entry"], "verdict": task["verdict"]}
+            | {f"{score}_{end}": task[score][end] for score in ("score", "slope_score") for end in ("centre", "low", "high")}
+            for row in board.rows(found)
+            for task in row["tasks"]
+            if task["score"]["centre"] is not None and task["verdict"] is not None
+        ]
+    )  # fmt: skip
+    if table.empty:
+        raise Missing(f"{source.where}: no entry has a finite score")
+    tasks = [task["task"] for task in found["tasks"]]
+    palette = style.entry_looks(board.VERDICTS)
+    figure, axes = style.panels(1, len(tasks), 1.6, 1.6)
+    for ax, task in zip(axes[0], tasks, strict=True):
+        part = table[table["task"] == task].astype({"score_centre": float, "slope_score_centre": float})
+        for verdict, some in part.groupby("verdict"):
+            x, y = some["slope_score_centre"], some["score_centre"]
+            spread = [np.abs(some[[f"{s}_low", f"{s}_high"]].to_numpy(float).T - some[f"{s}_centre"].to_numpy()) for s in ("slope_score", "score")]  # fmt: skip
+            colour = palette[verdict]["color"]
+            ax.errorbar(x, y, spread[1], spread[0], fmt="none", ecolor=colour, elinewidth=0.7, alpha=0.6)
+            ax.plot(x, y, linestyle="", markersize=4, **palette[verdict])
+        for entry, x, y in part[["entry", "slope_score_centre", "score_centre"]].itertuples(index=False):
+            if entry in NAMED:
+                arrow = {"arrowstyle": "-", "color": "0.5", "linewidth": 0.5}
+                ax.annotate(
+                    entry,
+                    (x, y),
+                    NAMED[entry],
+                    textcoords="offset points",
+                    fontsize="x-small",
+                    va="top",
+                    arrowprops=arrow,
+                )
+        largest = part["score_centre"].max()
+        ax.plot([0, largest], [0, largest], color="0.7", linewidth=0.8, zorder=0)
+        if largest > WIDE:
+            ax.set_xscale("symlog", linthresh=1, linscale=1)
+            ax.set_yscale("symlog", linthresh=1, linscale=1)
+            ticks = [0, 0.5, 1, 2, 5, 10, 20]
+            ax.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+            ax.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
+        r = part[["score_centre", "slope_score_centre"]].corr().iloc[0, 1]
+        ax.set(title=f"{board.TASKS.get(task, task)}, r = {r:.2f}", xlabel="slope score")
+    axes[0, 0].set_ylabel("final score")
+    style.legend(figure, palette, "verdict")
+    sns.despine(figure)
+    return figure, table

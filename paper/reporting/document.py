@@ -1,0 +1,211 @@
+"""A document of headings, paragraphs, tables and pictures, written as Markdown, as Typst (for PDF) and, its tables, as LaTeX.
+
+Text is plain but for `code` between backticks. Everything else stays what it is in each of the three: no character of it is markup.
+"""
+
+import json
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Heading:
+    text: str
+    level: int = 2
+
+
+@dataclass(frozen=True)
+class Paragraph:
+    text: str
+
+
+@dataclass(frozen=True)
+class Table:
+    """
+    Attributes:
+        name: of its file among the LaTeX tables.
+        align: a letter a column, l or r; "p" is a column of running text.
+        rows: cells as text; None is a rule between groups of rows.
+        holds: which published numbers stand in it, as index values of `paper.published.read`.
+    """
+
+    name: str
+    head: Sequence[str]
+    align: str
+    rows: Sequence[Sequence[str] | None]
+    holds: Sequence[int] = field(default=())
+
+    def __post_init__(self) -> None:
+        for row in (self.head, self.align, *self.cells):
+            if len(row) != len(self.head):
+                raise ValueError(f"table {self.name}: {len(row)} cells, expected {len(self.head)}: {row}")
+
+    @property
+    def cells(self) -> list[Sequence[str]]:
+        """The rows without the rules between them."""
+        return [row for row in self.rows if row is not None]
+
+
+@dataclass(frozen=True)
+class Picture:
+    path: Path
+    caption: str
+
+
+Block = Heading | Paragraph | Table | Picture
+
+
+def inline(text: str, plain: Callable[[str], str], code: Callable[[str], str]) -> str:
+    """Text with each stretch written by one of the two."""
+    return "".join((code if k % 2 else plain)(part) for k, part in enumerate(text.split("`")) if part)
+
+
+# Markdown
+
+
+def markdown(blocks: Sequence[Block], folder: Path) -> str:
+    """As GitHub reads it; pictures are linked from `folder`."""
+    return "\n".join(_markdown_block(block, folder) for block in blocks)
+
+
+def _markdown_block(block: Block, folder: Path) -> str:
+    match block:
+        case Heading():
+            return f"{'#' * block.level} {_markdown(block.text)}\n"
+        case Paragraph():
+            return f"{_markdown(block.text)}\n"
+        case Picture():
+            return f"![{_markdown(block.caption)}]({block.path.relative_to(folder).as_posix()})\n"
+        case Table():
+            lines = [block.head, [{"r": "--:"}.get(letter, "---") for letter in block.align]]
+            body = [[_markdown(cell) for cell in row] for row in block.cells]
+            written = [[_markdown(cell) for cell in lines[0]], lines[1], *body]
+            return "".join(f"| {' | '.join(row)} |\n" for row in written)
+
+
+def _markdown(text: str) -> str:
+    return inline(
+        text,
+        markdown_text,
+        lambda part: f"`{part.replace('|', '&#124;')}`" if "|" not in part else f"<code>{markdown_text(part)}</code>",
+    )
+
+
+def markdown_text(text: str) -> str:
+    """Text that stays text in Markdown, on one line."""
+    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return re.sub(r"([\\`*_\[\]|~#])", r"\\\1", text.replace("\n", " "))
+
+
+# Typst
+
+
+def typst(blocks: Sequence[Block], folder: Path, title: str) -> str:
+    """The source of the PDF; its bytes depend on the document alone. Paths are relative to `folder`."""
+    return _TYPST_HEAD.format(title=typst_string(title)) + "".join(_typst_block(block, folder) for block in blocks)
+
+
+_TYPST_HEAD = """\
+#set document(title: {title}, date: none)
+#set page(paper: "a4", margin: (x: 1.6cm, y: 1.8cm), numbering: "1")
+#set text(size: 9pt, lang: "en")
+#set par(justify: false)
+#set table(stroke: none, inset: (x: 3pt, y: 2.2pt))
+#show table: set text(size: 7.5pt)
+#show raw: set text(size: 0.95em)
+#show heading: set block(above: 1.4em, below: 0.8em)
+"""
+
+
+def _typst_block(block: Block, folder: Path) -> str:
+    match block:
+        case Heading():
+            return f"\n#heading(level: {block.level})[{_typst(block.text)}]\n"
+        case Paragraph():
+            return f"\n{_typst(block.text)}\n"
+        case Picture():
+            path = typst_string("/" + block.path.relative_to(folder).as_posix())
+            return f"\n#figure(image({path}, width: 100%), caption: [{_typst(block.caption)}])\n"
+        case Table():
+            return _typst_table(block)
+
+
+def _typst_table(table: Table) -> str:
+    columns = ", ".join("1fr" if letter == "p" else "auto" for letter in table.align)
+    align = ", ".join("right" if letter == "r" else "left" for letter in table.align)
+    rule, thick = "table.hline(stroke: 0.3pt),\n", "table.hline(stroke: 0.7pt),\n"
+    head = ", ".join(f"[*{_typst(cell)}*]" for cell in table.head)
+    body = "".join(
+        rule if row is None else ", ".join(f"[{_typst(cell)}]" for cell in row) + ",\n" for row in table.rows
+    )
+    return f"\n#table(columns: ({columns},), align: ({align},),\n{thick}table.header({head}),\n{rule}{body}{thick})\n"
+
+
+def _typst(text: str) -> str:
+    return inline(text, lambda part: f"#text({typst_string(part)})", lambda part: f"#raw({typst_string(part)})")
+
+
+def typst_string(text: str) -> str:
+    """A string literal: inside one, only backslash and quote mean anything."""
+    return json.dumps(text.replace("\n", " "), ensure_ascii=False)
+
+
+def pdf(source: str, folder: Path) -> bytes:
+    """The compiled document, with the fonts that the compiler carries."""
+    import typst as compiler
+
+    return bytes(compiler.compile(source.encode(), root=str(folder), ignore_system_fonts=True))
+
+
+# LaTeX
+
+
+LONG = 45
+"""Rows that fit on a page."""
+TEXT_WIDTH = 12
+"""Centimetres that columns of running text share; one alone takes half."""
+
+
+def latex(table: Table, written_by: str) -> str:
+    """For `\\input`: a tabular, or a longtable where it is longer than a page; needs booktabs, and longtable for that."""
+    kind = "longtable" if len(table.cells) > LONG else "tabular"
+    columns = table.align.replace("p", f"p{{{TEXT_WIDTH / max(table.align.count('p'), 2):.1f}cm}}")
+    needs = "booktabs" + (" and longtable" if kind == "longtable" else "")
+    head = [r"\toprule", _latex_row(table.head), r"\midrule", *([r"\endhead"] if kind == "longtable" else [])]
+    body = [r"\midrule" if row is None else _latex_row(row) for row in table.rows]
+    lines = [f"% Written by `{written_by}`. Do not edit. Needs {needs}.", rf"\begin{{{kind}}}{{{columns}}}",
+             *head, *body, r"\bottomrule", rf"\end{{{kind}}}"]  # fmt: skip
+    return "\n".join(lines) + "\n"
+
+
+def _latex_row(row: Sequence[str]) -> str:
+    return " & ".join(inline(cell, latex_text, lambda part: rf"\texttt{{{latex_text(part)}}}") for cell in row) + r" \\"
+
+
+_LATEX = {
+    "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
+    **{c: "\\" + c for c in "&%$#_"},
+    "<": r"\ensuremath{<}", ">": r"\ensuremath{>}", "|": r"\ensuremath{|}", "−": r"\ensuremath{-}", "–": "--", "…": r"\ldots{}",
+    "²": r"\ensuremath{^2}", "σ": r"\ensuremath{\sigma}", "μ": r"\ensuremath{\mu}", "τ": r"\ensuremath{\tau}", "Σ": r"\ensuremath{\Sigma}",
+    "‖": r"\ensuremath{\Vert}", "∞": r"\ensuremath{\infty}", "√": r"\ensuremath{\surd}", "×": r"\ensuremath{\times}",
+    "±": r"\ensuremath{\pm}", "→": r"\ensuremath{\to}", "≥": r"\ensuremath{\geq}", "≤": r"\ensuremath{\leq}", "₀": r"\ensuremath{_0}", "₁": r"\ensuremath{_1}", "₂": r"\ensuremath{_2}",
+    "ₜ": r"\ensuremath{_t}", "·": r"\ensuremath{\cdot}", "’": "'", "≈": r"\ensuremath{\approx}", "∈": r"\ensuremath{\in}",
+    "é": r"\'e", "[": "{[}", "]": "{]}",
+}  # fmt: skip
+
+
+def latex_text(text: str) -> str:
+    """Text that stays text in LaTeX, in ASCII.
+
+    Raises:
+        ValueError: a character is not known here.
+    """
+    escaped = "".join(_LATEX.get(character, character) for character in text.replace("\n", " "))
+    if not escaped.isascii():
+        strange = next(character for character in escaped if not character.isascii())
+        raise ValueError(
+            f"{strange!r} of {text!r}: no LaTeX is known for it. Add it to _LATEX in paper/reporting/document.py."
+        )
+    return escaped

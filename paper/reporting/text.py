@@ -1,0 +1,130 @@
+"""The sections of the report on language models, whose numbers ours cannot meet: patterns are compared."""
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from benchmark.results.gather import Results
+from paper import published
+from paper.reporting import patterns
+from paper.reporting.document import Block, Heading, Paragraph, Table
+from paper.reporting.evidence import Estimate, Evidence, at, both, number, padded, read_reasons, shown, why
+
+GEMMA = {f"gemma-2-{size} HelpSteer2": size.upper() for size in ("2b", "9b", "27b")}
+SHORT = {"accumulate-subsample": "subsample", "untrained base": "replace"}
+"""Heads of columns; the untrained base stands above replace."""
+
+Loss = Callable[[str, int], Estimate | None]
+"""The test loss of a workflow at an iteration; None where it was not run."""
+
+
+def fine_tuning(numbers: pd.DataFrame, evidence: Evidence) -> Iterator[Block]:
+    rows = numbers[numbers["task"] == "language_model"]
+    yield Heading("Language model: fine-tuning")
+    yield Paragraph(
+        "The embedded language model is a few million weights on a few hundred pairs of the World Factbook, not Gemma 2 on HelpSteer2: its losses "
+        "cannot be these numbers. What can be compared is the pattern."
+    )
+    yield from _patterns(rows, evidence.paper)
+    yield Paragraph(
+        "Published cross-entropy of Gemma 2, nats per token, by iteration; the first row is the untrained base:"
+    )
+    yield _wide("language-model", rows, lambda row: f"{GEMMA[row.instance]} {SHORT.get(row.entry, row.entry)}")
+
+
+def pretraining(numbers: pd.DataFrame) -> Iterator[Block]:
+    rows = numbers[numbers["task"] == "pretraining"]
+    yield Heading("Language model: pretraining")
+    yield Paragraph(
+        "Published only: Thrive has no pretraining task-setting, and no number of ours stands here. Cross-entropy on TinyStories, nats per token, "
+        "one run each:"
+    )
+    yield _wide("pretraining", rows, lambda row: f"{row.instance.split()[0]} {SHORT.get(row.entry, row.entry)}")
+
+
+def _wide(name: str, rows: pd.DataFrame, column: Callable[[Any], str]) -> Table:
+    """Published numbers alone: iterations down, curves across."""
+    columns = list(dict.fromkeys(column(row) for row in rows.itertuples() if not pd.isna(row.t)))
+    cells = {(0 if pd.isna(row.t) else row.t, column(row)): padded(row.text) for row in rows.itertuples()}
+    times = sorted({t for t, _ in cells})
+    body = [[str(t or "–"), *(cells.get((t, c), "") for c in columns)] for t in times]
+    return Table(name, ["t", *columns], "r" * (1 + len(columns)), body, tuple(rows.index))
+
+
+class Pattern(NamedTuple):
+    """A number of an experiment, whose side of `beside` is compared."""
+
+    words: str
+    entry: str
+    quantity: str  # with the entry, what reasons.csv knows it by
+    beside: float
+    of: Callable[[Loss, int], Estimate | None]  # of all losses, at the last iteration
+
+
+def _apart(worse: str, better: str) -> Callable[[Loss, int], Estimate | None]:
+    return lambda loss, last: both(Estimate.minus, loss(worse, last), loss(better, last))
+
+
+def _change(entry: str) -> Callable[[Loss, int], Estimate | None]:
+    return lambda loss, last: both(Estimate.minus, loss(entry, last), loss(entry, 1))
+
+
+def _share(entry: str) -> Callable[[Loss, int], Estimate | None]:
+    return lambda loss, last: both(Estimate.over, _change(entry)(loss, last), _change("replace")(loss, last))
+
+
+PATTERNS = (
+    Pattern("replace − accumulate-subsample, at the last iteration", "replace", "order", 0, _apart("replace", "accumulate-subsample")),
+    Pattern("accumulate-subsample − accumulate, at the last iteration", "accumulate-subsample", "order", 0, _apart("accumulate-subsample", "accumulate")),
+    Pattern("replace − accumulate, at the last iteration", "replace", "order", 0, _apart("replace", "accumulate")),
+    *(Pattern(f"{entry}, change since t = 1", entry, "change", 0, _change(entry)) for entry in ("replace", "accumulate-subsample", "accumulate")),
+    *(Pattern(f"change of {entry} as a share of replace's: below 1", entry, "share", 1, _share(entry)) for entry in ("accumulate-subsample", "accumulate")),
+)  # fmt: skip
+
+
+def _patterns(rows: pd.DataFrame, paper: Results) -> Iterator[Block]:
+    about = paper.about["tasks"].get("language_model")
+    if about is None:
+        yield Paragraph(f"Ours were not run: `{published.command('language_model', '', '')}`")
+        return
+    name, last = about["instances"][0]["name"], about["horizon"]
+    theirs = {
+        title: _losses_of(rows[(rows["instance"] == instance) & (rows["t"] <= last)])
+        for instance, title in GEMMA.items()
+    }
+    yield Paragraph(
+        f"Ours: `{name}`, {len(about['seeds'])} seeds, intervals as if workflows were independent. {patterns.RULE}"
+    )
+    body = []
+    for pattern in PATTERNS:
+        of_models = [pattern.of(*of_model) for of_model in theirs.values()]
+        ours = pattern.of(lambda entry, t: at(paper, "language_model", name, entry, "test_loss", t), last)
+        verdict = patterns.verdict(None if of_models[0] is None else of_models[0].mean, ours, pattern.beside)
+        if verdict.startswith("no,"):
+            verdict += f": {why(read_reasons(), _as_row(pattern))}"
+        body.append([pattern.words, *("" if e is None else number(e.mean) for e in of_models), shown(ours), verdict])
+    head = [
+        "pattern",
+        *(f"{title}, t = {at_most}" for title, (_, at_most) in theirs.items()),
+        f"ours, t = {last}",
+        "agrees with 2B",
+    ]
+    yield Table("language-model-patterns", head, "prrrrp", body)
+
+
+def _losses_of(rows: pd.DataFrame) -> tuple[Loss, int]:
+    """Published losses of a model, and the last iteration that all its workflows reached."""
+    known = rows.set_index(["entry", "t"])["value"].to_dict()
+
+    def loss(entry: str, t: int) -> Estimate | None:
+        return Estimate(known[entry, t], np.nan, 1) if (entry, t) in known else None
+
+    return loss, int(rows.groupby("entry")["t"].max().min())
+
+
+def _as_row(pattern: Pattern) -> Any:
+    return pd.Series(
+        {"task": "language_model", "instance": "", "entry": pattern.entry, "quantity": pattern.quantity, "t": ""}
+    )
