@@ -41,6 +41,7 @@ quick: setup
 
 test: setup
 	ruff check . && ruff format --check .
+	lint-imports
 	mypy
 	zizmor --offline --no-progress --quiet .github/workflows
 	python -m pytest

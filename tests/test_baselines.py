@@ -15,7 +15,7 @@ from scipy.special import digamma
 
 from benchmark.core.history import Weighted
 from benchmark.core.loop import run
-from benchmark.core.strategy import FitOptions
+from benchmark.core.requests import FitOptions
 from benchmark.core.streams import stream
 from benchmark.tasks.gaussian import Gaussian, Normal
 from benchmark.tasks.kde import KDE

@@ -11,7 +11,7 @@ from conftest import assert_mean
 from scipy.special import digamma, logsumexp
 
 from benchmark.core.loop import start_of
-from benchmark.core.strategy import SampleRequest
+from benchmark.core.requests import SampleRequest
 from benchmark.core.streams import stream
 from benchmark.errors import ThriveError
 from benchmark.tasks import language_model as lm

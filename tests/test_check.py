@@ -14,8 +14,8 @@ from benchmark.conformance.experiments import HORIZON, SEED, apart_from_others, 
 from benchmark.conformance.toy_tasks import INSTANCES, LETTERS, TASK_SETTINGS
 from benchmark.core.history import History, real_data_only
 from benchmark.core.loop import run, start_of
-from benchmark.core.pool import Names
-from benchmark.core.strategy import NEUTRAL, SampleRequest
+from benchmark.core.requests import NEUTRAL, SampleRequest
+from benchmark.core.rows import Names
 from benchmark.entries.entry import Entry
 from benchmark.isolation import sandbox
 from benchmark.tasks import TASKS as ALL_TASKS

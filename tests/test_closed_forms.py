@@ -6,8 +6,9 @@ from conftest import assert_mean, measure
 from scipy.special import digamma
 
 from benchmark.core.loop import run
+from benchmark.core.requests import SampleRequest, TrainingSet
 from benchmark.core.rules import Budget, Role, Rules, Track
-from benchmark.core.strategy import SampleRequest, Strategy, TrainingSet
+from benchmark.core.strategy import Strategy
 from benchmark.tasks.gaussian import Gaussian
 from benchmark.tasks.kde import KDE
 from paper import theory

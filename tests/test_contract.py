@@ -6,8 +6,9 @@ from conftest import ENTRIES, Fixed
 from scipy.stats import hypergeom
 
 from benchmark.core.loop import is_milestone, run, start_of
+from benchmark.core.requests import FitOptions, SampleRequest, TrainingSet
 from benchmark.core.rules import Budget, Role, Rules, Track
-from benchmark.core.strategy import FitOptions, SampleRequest, Strategy, TrainingSet
+from benchmark.core.strategy import Strategy
 from benchmark.errors import BudgetExceeded, ContractBroken, TrackBroken, Unsupported
 from benchmark.tasks.gaussian import Gaussian
 from benchmark.tasks.kde import KDE

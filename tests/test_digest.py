@@ -15,6 +15,7 @@ from benchmark.digest.program import Program
 from benchmark.digest.scopes import Refused
 from benchmark.entries.entry import Entry
 from benchmark.errors import BadEntry
+from benchmark.runs import keys as cell_keys
 from benchmark.tasks import TASKS, task_class
 
 LOOP = '''
@@ -336,7 +337,7 @@ from benchmark.digest.program import Program
 from benchmark.digest.scopes import Refused
 print(Program(Path({str(tmp_path)!r}), ("p",)).digest("p"))
 program = Program(Path({str(digest.PACKAGE.parent)!r}))
-print(*(program.digest(*{digest.CORE!r}, f"benchmark.tasks.{{name}}") for name in {list(TASKS)!r}))
+print(*(program.digest(*{cell_keys.CORE!r}, f"benchmark.tasks.{{name}}") for name in {list(TASKS)!r}))
 """)
     pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"), "versions")
     found = {}
@@ -346,7 +347,7 @@ print(*(program.digest(*{digest.CORE!r}, f"benchmark.tasks.{{name}}") for name i
         found[path] = done.stdout
     assert set(found.values()) == {found[sys.executable]}
     assert found[sys.executable].split()[0] == "26406b5593e236055a06676842a8b77a48a7793c237e2dc820b8df51095bbfa7"
-    assert found[sys.executable].split()[1:] == [digest.digest_of_task_setting(name) for name in TASKS]
+    assert found[sys.executable].split()[1:] == [cell_keys.digest_of_task_setting(name) for name in TASKS]
 
 
 def edited(tmp_path: Path, module: str, node: ast.AST, text: str) -> Program:
@@ -370,7 +371,7 @@ def edited(tmp_path: Path, module: str, node: ast.AST, text: str) -> Program:
 
 
 def of_tasks(program: Program) -> dict[str, str]:
-    return {name: program.digest(*digest.CORE, f"benchmark.tasks.{name}") for name in TASKS}
+    return {name: program.digest(*cell_keys.CORE, f"benchmark.tasks.{name}") for name in TASKS}
 
 
 def numbers_and_operators(definition) -> list[tuple[ast.AST, str]]:
@@ -395,7 +396,7 @@ def test_a_number_an_operator_or_a_result_changes_what_depends_on_it(tmp_path, t
     """One place in a number of the definitions that a task-setting reaches: the loop's change all keys, the task-setting's own just its own."""
     program = digest.program()
     before = of_tasks(program)
-    closures = {name: program.closure(*digest.CORE, f"benchmark.tasks.{name}") for name in TASKS}
+    closures = {name: program.closure(*cell_keys.CORE, f"benchmark.tasks.{name}") for name in TASKS}
     own = [d for d in closures[task] if sum(d in closure for closure in closures.values()) == 1]
     shared = [
         d for d in closures[task] if d not in own and sorted(TASKS)[len(str(d)) % len(TASKS)] == task
@@ -455,10 +456,10 @@ def test_all_code_that_runs_counts(root, monkeypatch, task):
             pass  # a knob that the task-setting does not have
         finally:
             sys.setprofile(None)
-    seen = {(d.module.path, line) for d in digest.program().closure(*digest.CORE, f"benchmark.tasks.{task}")
+    seen = {(d.module.path, line) for d in digest.program().closure(*cell_keys.CORE, f"benchmark.tasks.{task}")
             for line in range(min([d.node.lineno, *(x.lineno for x in getattr(d.node, "decorator_list", ()))]), d.node.end_lineno + 1)}  # fmt: skip
     entries = {
-        "entries.py",
+        "entry.py",
         "loading.py",
     }  # which make the strategy object, from code and card that are in the key themselves
     assert len(ran) > 40
@@ -500,22 +501,25 @@ class Rewritten(ast.NodeTransformer):
 
 
 MOVED = {
-    "streams": "core.streams",
-    "history": "core.history",
-    "rules": "core.deep.rules",
-    "pool": "core.pool",
-    "tasks.llama": "core.llama",
+    "core.streams": "base.streams",
+    "core.history": "base.history",
+    "core.rules": "base.deep.rules",
+    "core.pool": "base.pool",
+    "tasks.llama": "base.llama",
 }
 
 
 def test_this_package_written_otherwise_and_moved_has_the_same_keys(tmp_path):
     """Every module rewritten; five of them elsewhere; one split in two."""
-    for path in [*digest.PACKAGE.glob("*.py"), *(digest.PACKAGE / "tasks").glob("*.py")]:
+    for folder in ("base", "base/deep"):
+        (tmp_path / "benchmark" / folder).mkdir(parents=True)
+        (tmp_path / "benchmark" / folder / "__init__.py").touch()
+    for path in [path for room in ("", "core", "tasks") for path in (digest.PACKAGE / room).glob("*.py")]:
         name = ".".join(path.relative_to(digest.PACKAGE).with_suffix("").parts)
         text = ast.unparse(ast.fix_missing_locations(Rewritten().visit(ast.parse(path.read_text()))))
         for old, new in MOVED.items():
             text = text.replace(f"benchmark.{old} ", f"benchmark.{new} ").replace(
-                "benchmark.tasks import llama", "benchmark.core import llama"
+                "benchmark.tasks import llama", "benchmark.base import llama"
             )
         if name == "tasks.gaussian":
             head, found, tail = text.partition("def _chi_square_quantile(")
@@ -529,10 +533,8 @@ def test_this_package_written_otherwise_and_moved_has_the_same_keys(tmp_path):
         target = (tmp_path / "benchmark").joinpath(*MOVED.get(name, name).split(".")).with_suffix(".py")
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(text)
-    (tmp_path / "benchmark" / "core" / "__init__.py").touch()
-    (tmp_path / "benchmark" / "core" / "deep" / "__init__.py").touch()
     program = Program(tmp_path)
-    roots = [root.replace("benchmark.core.rules", "benchmark.core.deep.rules") for root in digest.CORE]
+    roots = [root.replace("benchmark.core.rules", "benchmark.base.deep.rules") for root in cell_keys.CORE]
     assert {n: program.digest(*roots, f"benchmark.tasks.{n}") for n in TASKS} == of_tasks(digest.program())
 
 
@@ -544,11 +546,11 @@ def test_an_entry_that_imports_more_of_the_harness_depends_on_it(tmp_path):
         "from benchmark import Strategy\ny = Strategy\nfrom benchmark.tasks import gaussian as g\nx = g.statistic\n"
     )
     assert digest.ours_used_in(tmp_path / "mine") == ["benchmark.Strategy", "benchmark.tasks.gaussian.statistic"]
-    plain = digest.digest_of_task_setting("kde")
-    assert digest.digest_of_task_setting("kde", "benchmark.tasks.gaussian.statistic") != plain
-    assert digest.digest_of_task_setting("kde", "benchmark.Strategy") == plain
-    hidden = digest.digest_of_task_setting("kde", "benchmark.tasks.task_class")
-    assert hidden not in (plain, digest.digest_of_task_setting("kde", "benchmark.tasks.gaussian.statistic"))
+    plain = cell_keys.digest_of_task_setting("kde")
+    assert cell_keys.digest_of_task_setting("kde", "benchmark.tasks.gaussian.statistic") != plain
+    assert cell_keys.digest_of_task_setting("kde", "benchmark.Strategy") == plain
+    hidden = cell_keys.digest_of_task_setting("kde", "benchmark.tasks.task_class")
+    assert hidden not in (plain, cell_keys.digest_of_task_setting("kde", "benchmark.tasks.gaussian.statistic"))
 
 
 @pytest.mark.parametrize(("old", "new", "same"), [

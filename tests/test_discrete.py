@@ -8,7 +8,7 @@ from test_gaussian import selections, weighted
 
 from benchmark.core.history import History, Span, Weighted
 from benchmark.core.loop import run, start_of
-from benchmark.core.strategy import NEUTRAL, SampleRequest
+from benchmark.core.requests import NEUTRAL, SampleRequest
 from benchmark.tasks.discrete import Discrete
 
 SEEDS = 2000

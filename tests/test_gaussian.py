@@ -9,7 +9,7 @@ from scipy.stats import multivariate_normal
 
 from benchmark.core.history import History, Span, Weighted
 from benchmark.core.loop import run
-from benchmark.core.strategy import NEUTRAL, FitOptions, SampleRequest
+from benchmark.core.requests import NEUTRAL, FitOptions, SampleRequest
 from benchmark.core.streams import stream
 from benchmark.core.task import Start
 from benchmark.tasks.gaussian import Gaussian, Normal, Truth, statistic

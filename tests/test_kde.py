@@ -13,7 +13,7 @@ from test_gaussian import history_of, runs, selections, training_sets, weighted
 
 from benchmark.core.history import History, Span, Weighted, real_data_only
 from benchmark.core.loop import start_of
-from benchmark.core.strategy import NEUTRAL, FitOptions, SampleRequest
+from benchmark.core.requests import NEUTRAL, FitOptions, SampleRequest
 from benchmark.core.streams import stream
 from benchmark.tasks.kde import KDE, KernelDensity
 

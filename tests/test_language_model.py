@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmark.core.history import History, Span, Weighted, real_data_only
-from benchmark.core.strategy import NEUTRAL, FitOptions, SampleRequest
+from benchmark.core.requests import NEUTRAL, FitOptions, SampleRequest
 from benchmark.core.streams import stream
 from benchmark.core.task import Start, refuse_unsupported
 from benchmark.digest.hashes import digest_of_file

@@ -9,8 +9,9 @@ from test_gaussian import selections, weighted
 
 from benchmark.core.history import History, Span, Weighted
 from benchmark.core.loop import run, start_of
+from benchmark.core.requests import NEUTRAL, FitOptions, SampleRequest
 from benchmark.core.rules import Role, Rules, Track
-from benchmark.core.strategy import NEUTRAL, FitOptions, SampleRequest, Strategy
+from benchmark.core.strategy import Strategy
 from benchmark.tasks.linear_regression import LinearRegression, second_moments
 
 SEEDS = 2000

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from benchmark.digest.hashes import CORE, program
+from benchmark.digest.hashes import program
+from benchmark.runs.keys import CORE
 from benchmark.tasks import TASKS
 
 
@@ -77,7 +78,8 @@ def imported(root: Path, module: str, commands: tuple[str, ...] = ()) -> set[Pat
     while waiting:
         name = waiting.pop()
         base = root.joinpath(*name.split("."))
-        path = base / "__init__.py" if base.is_dir() else base.with_suffix(".py")
+        path = base.with_suffix(".py")  # a folder of the same name holds products
+        path = path if path.is_file() else base / "__init__.py"
         if path in found or not path.is_file():
             continue
         found.add(path)
@@ -217,3 +219,16 @@ def test_the_pipeline_end_to_end(clone):
     again = json.loads((clone / "leaderboard" / "leaderboard.json").read_text())
     scores = {row["entry"]: row["score"] for division in again["divisions"] for row in division["rows"]}
     assert scores["again"] == scores["accumulate"]
+
+
+@pytest.mark.parametrize(("stage", "module"), [
+    ("figures", "paper.plots.figures"), ("report", "paper.reporting.report"), ("data", "paper.data"),
+])  # fmt: skip
+def test_what_the_paper_shows_is_made_again_when_its_code_changes(root, stage, module):
+    deps = yaml.safe_load((root / "paper" / "dvc.yaml").read_text())["stages"][stage]["deps"]
+    paths = {str(path.relative_to(root)) for path in imported(root, module)}
+    ours = {path for path in paths if path.startswith("paper/") and not path.endswith("__init__.py")}
+    assert f"{module.replace('.', '/')}.py" in ours
+    assert [
+        path for path in ours - {"paper/shell.py"} if not covers(deps, path)
+    ] == []  # it starts a module as a command

@@ -10,7 +10,7 @@ from sklearn.neighbors import KernelDensity as Sklearn
 
 from benchmark.core.history import History, Weighted, real_data_only
 from benchmark.core.loop import run, start_of
-from benchmark.core.strategy import NEUTRAL
+from benchmark.core.requests import NEUTRAL
 from benchmark.errors import BadParams
 from benchmark.runs import params
 from benchmark.tasks.kde import KDE, KernelDensity

@@ -16,7 +16,7 @@ from benchmark.digest import hashes as digest
 from benchmark.entries.entry import Entry, find
 from benchmark.results import gather as results
 from benchmark.runs import cells as records
-from benchmark.runs import params, sweep
+from benchmark.runs import keys, params, sweep
 from benchmark.runs.cells import Cell, Store, provenance_of
 
 PARAMS = """
@@ -267,7 +267,7 @@ class TestKey:
 
     def test_the_code_that_makes_numbers_does_and_the_rest_does_not(self):
         """What the loop reaches has pool, streams, rules; not the command line, scores or sweep."""
-        found = digest.program().closure(*digest.CORE, "benchmark.tasks.kde")
+        found = digest.program().closure(*keys.CORE, "benchmark.tasks.kde")
         names = {definition.module.path.stem for definition in found}
         assert {"loop", "kde", "pool", "streams", "rules", "history", "strategy", "services", "task"} <= names
         assert not names & {"cli", "scoring", "sweep", "records", "results", "params", "entries", "gaussian"}

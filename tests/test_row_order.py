@@ -6,8 +6,8 @@ from conftest import Fixed
 
 from benchmark.conformance.toy_tasks import LanguageModel
 from benchmark.core.loop import run
+from benchmark.core.requests import TrainingSet
 from benchmark.core.rules import Budget, Role, Rules, Track
-from benchmark.core.strategy import TrainingSet
 from benchmark.tasks.discrete import Discrete
 from benchmark.tasks.gaussian import Gaussian
 from benchmark.tasks.kde import KDE

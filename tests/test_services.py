@@ -8,8 +8,8 @@ from conftest import Fixed, assert_mean
 from scipy.stats import multivariate_normal
 
 from benchmark.core.loop import run
+from benchmark.core.requests import FitOptions, SampleRequest, TrainingSet
 from benchmark.core.rules import Budget, Role, Rules, Track
-from benchmark.core.strategy import FitOptions, SampleRequest, TrainingSet
 from benchmark.errors import BudgetExceeded, ContractBroken, TrackBroken
 from benchmark.tasks.gaussian import Gaussian
 from benchmark.tasks.kde import KDE

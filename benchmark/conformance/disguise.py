@@ -11,7 +11,8 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from benchmark.core.history import History
-from benchmark.core.pool import Ids, Names, Pool, Rows
+from benchmark.core.pool import Pool
+from benchmark.core.rows import Ids, Names, Rows
 from benchmark.core.streams import stream
 from benchmark.core.task import Task
 

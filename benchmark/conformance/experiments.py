@@ -24,11 +24,14 @@ import numpy as np
 
 from benchmark.conformance.disguise import DISGUISES, Disguise, poisoned
 from benchmark.conformance.toy_tasks import INSTANCES, TASK_SETTINGS
+from benchmark.core.canonical import canonical
 from benchmark.core.history import Span, Weighted
 from benchmark.core.loop import run
-from benchmark.core.pool import Candidates, Names, Pool, Rows
+from benchmark.core.pool import Candidates, Pool
+from benchmark.core.requests import FitOptions, SampleRequest, TrainingSet
+from benchmark.core.rows import Names, Rows
 from benchmark.core.rules import Budget, Rules
-from benchmark.core.strategy import Context, FitOptions, SampleRequest, Spec, Strategy, TrainingSet, canonical
+from benchmark.core.strategy import Context, Spec, Strategy
 from benchmark.core.task import Task
 from benchmark.entries.entry import Entry
 from benchmark.errors import BadEntry, BudgetExceeded, ContractBroken, ThriveError, TrackBroken, Unsupported

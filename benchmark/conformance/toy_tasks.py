@@ -17,7 +17,7 @@ from benchmark.tasks.gaussian import Gaussian
 if TYPE_CHECKING:
     from numpy.random import Generator
 
-    from benchmark.core.strategy import FitOptions, SampleRequest
+    from benchmark.core.requests import FitOptions, SampleRequest
 
 N = 24
 LETTERS = "abcdef"

@@ -18,11 +18,14 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmark.core.canonical import canonical
 from benchmark.core.history import History, Weighted, real_data_only
-from benchmark.core.pool import Bought, Candidates, Names, Pool
+from benchmark.core.pool import Bought, Candidates, Pool
+from benchmark.core.requests import NEUTRAL, FitOptions, SampleRequest
+from benchmark.core.rows import Names
 from benchmark.core.rules import CANDIDATES_PER_ROW, Meter, Rules
 from benchmark.core.services import Services, Under, within
-from benchmark.core.strategy import NEUTRAL, Context, FitOptions, SampleRequest, Spec, Strategy, canonical
+from benchmark.core.strategy import Context, Spec, Strategy
 from benchmark.core.streams import Seed, stream
 from benchmark.core.task import Start, Task, refuse_copies, refuse_unsupported
 from benchmark.errors import ContractBroken

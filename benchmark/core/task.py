@@ -13,7 +13,7 @@ from benchmark.errors import Unsupported
 if TYPE_CHECKING:
     from numpy.random import Generator
 
-    from benchmark.core.strategy import FitOptions, SampleRequest
+    from benchmark.core.requests import FitOptions, SampleRequest
 
 
 class Sampled(NamedTuple):

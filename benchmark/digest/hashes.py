@@ -9,7 +9,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import benchmark
 from benchmark.digest.dump import HIDDEN
 from benchmark.digest.program import Program, Script
 from benchmark.digest.scopes import Refused
@@ -20,8 +19,6 @@ READS_ITSELF = re.compile(
     rb"__doc__|__annotations__|__file__|\binspect\b|f_lineno|co_firstlineno|linecache|get_type_hints"
 )
 """What can make a comment, a docstring, an annotation or a line's number count."""
-CORE = ("benchmark.core.loop", "benchmark.core.rules", *(f"benchmark.{name}" for name in benchmark.__all__))
-"""What a run goes through by name, and what it is given: an entry's rules, and all that an entry may import."""
 
 
 def digest(*parts: object) -> str:
@@ -99,13 +96,6 @@ def digest_of_code(*roots: str) -> str:
         return program().digest(*roots)
     except Refused as reason:
         raise ThriveError(f"no key can be made. {reason}") from reason
-
-
-@functools.cache
-def digest_of_task_setting(name: str, *also: str) -> str:
-    """Of all code that decides the numbers of a task-setting, and of what else of this package an entry imports."""
-    core = digest_of_code(*CORE, f"benchmark.tasks.{name}")
-    return digest_of_reach(*CORE, f"benchmark.tasks.{name}", *also) if also else core
 
 
 @functools.cache

@@ -21,9 +21,11 @@ from typing import Any, TypeVar
 import numpy as np
 
 from benchmark import errors
-from benchmark.core.pool import Candidates, Ids, Pool, Rows
+from benchmark.core.pool import Candidates, Pool
+from benchmark.core.requests import FitOptions, SampleRequest, TrainingSet
+from benchmark.core.rows import Ids, Rows
 from benchmark.core.rules import Rules
-from benchmark.core.strategy import Context, FitOptions, SampleRequest, Spec, Strategy, TrainingSet
+from benchmark.core.strategy import Context, Spec, Strategy
 from benchmark.entries.entry import Entry
 from benchmark.errors import BadMessage, BudgetExceeded, ContractBroken, Stopped, ThriveError
 from benchmark.isolation import answers

@@ -17,9 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark import errors
-from benchmark.core.pool import draw
+from benchmark.core.canonical import numbers_of
+from benchmark.core.requests import FitOptions, SampleRequest, TrainingSet
+from benchmark.core.rows import draw
 from benchmark.core.rules import Budget, Role, Rules, Track
-from benchmark.core.strategy import Context, FitOptions, SampleRequest, Spec, Strategy, TrainingSet, numbers_of
+from benchmark.core.strategy import Context, Spec, Strategy
 from benchmark.entries.loading import load, told
 from benchmark.errors import ContractBroken
 from benchmark.messages import Line, take_the_line

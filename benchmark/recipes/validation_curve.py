@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.core.history import History, real_data_only
-from benchmark.core.strategy import NEUTRAL
+from benchmark.core.requests import NEUTRAL
 from benchmark.core.streams import stream
 from benchmark.runs import params
 

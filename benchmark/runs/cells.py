@@ -19,8 +19,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from benchmark.digest.hashes import digest, digest_of_task_setting
+from benchmark.digest.hashes import digest
 from benchmark.entries.entry import Entry
+from benchmark.runs.keys import digest_of_task_setting
 from benchmark.runs.params import Instance
 
 SCHEMA_VERSIONS: dict[str, int] = {}

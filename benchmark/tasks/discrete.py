@@ -22,7 +22,7 @@ from benchmark.core.task import Sampled, Start
 if TYPE_CHECKING:
     from numpy.random import Generator
 
-    from benchmark.core.strategy import FitOptions, SampleRequest
+    from benchmark.core.requests import FitOptions, SampleRequest
 
 Vector = NDArray[np.float64]
 

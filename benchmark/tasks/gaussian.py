@@ -27,7 +27,7 @@ from benchmark.errors import ContractBroken
 if TYPE_CHECKING:
     from numpy.random import Generator
 
-    from benchmark.core.strategy import FitOptions, SampleRequest
+    from benchmark.core.requests import FitOptions, SampleRequest
 
 Vector = NDArray[np.float64]
 Matrix = NDArray[np.float64]

@@ -15,14 +15,14 @@ from annotated_types import Interval
 from numpy.typing import NDArray
 
 from benchmark.core.history import Examples, History, Weighted, real_data_only
-from benchmark.core.strategy import NEUTRAL_REQUEST
+from benchmark.core.requests import NEUTRAL_REQUEST
 from benchmark.core.task import Sampled, Start
 from benchmark.errors import ContractBroken
 
 if TYPE_CHECKING:
     from numpy.random import Generator
 
-    from benchmark.core.strategy import FitOptions, SampleRequest
+    from benchmark.core.requests import FitOptions, SampleRequest
 
 Vector = NDArray[np.float64]
 Matrix = NDArray[np.float64]

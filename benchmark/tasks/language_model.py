@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from numpy.random import Generator
     from torch import Tensor
 
-    from benchmark.core.strategy import FitOptions, SampleRequest
+    from benchmark.core.requests import FitOptions, SampleRequest
 
 # torch and transformers cost seconds to import: functions that need them import them.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # read by transformers when it is imported

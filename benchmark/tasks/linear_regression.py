@@ -18,14 +18,14 @@ from numpy.typing import NDArray
 from scipy.linalg import lapack
 
 from benchmark.core.history import Examples, History, Weighted, real_data_only
-from benchmark.core.strategy import NEUTRAL
+from benchmark.core.requests import NEUTRAL
 from benchmark.core.task import Sampled, Start
 from benchmark.tasks.gaussian import LOG_2PI, Gaussian
 
 if TYPE_CHECKING:
     from numpy.random import Generator
 
-    from benchmark.core.strategy import FitOptions, SampleRequest
+    from benchmark.core.requests import FitOptions, SampleRequest
 
 Vector = NDArray[np.float64]
 Matrix = NDArray[np.float64]

@@ -34,12 +34,13 @@ import pandas as pd
 
 from benchmark.core.history import History, Weighted
 from benchmark.core.loop import start_of
-from benchmark.core.strategy import NEUTRAL, SampleRequest
+from benchmark.core.requests import NEUTRAL, SampleRequest
 from benchmark.core.streams import stream
-from benchmark.digest.hashes import digest, digest_of_task_setting
+from benchmark.digest.hashes import digest
 from benchmark.errors import ThriveError
 from benchmark.runs import params, pins
 from benchmark.runs.cells import write_atomically
+from benchmark.runs.keys import digest_of_task_setting
 from benchmark.tasks.gaussian import Gaussian
 from benchmark.tasks.kde import KDE
 from benchmark.tasks.language_model import LanguageModel

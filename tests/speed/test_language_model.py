@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from benchmark.core.history import History, real_data_only
-from benchmark.core.strategy import NEUTRAL, NEUTRAL_REQUEST
+from benchmark.core.requests import NEUTRAL, NEUTRAL_REQUEST
 from benchmark.core.streams import stream
 from benchmark.tasks.language_model import LanguageModel
 
