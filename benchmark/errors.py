@@ -1,16 +1,16 @@
-"""What can go wrong through a user's doing. Each message gives the facts, then the way out."""
+"""Errors that a user can cause and fix. Each message gives the facts, then the next step."""
 
 
 class ThriveError(Exception):
-    """An error that a user can mend: the command line prints it without a traceback."""
+    """An error that a user can fix: the command line prints it without a traceback."""
 
 
 class AllRefused(ThriveError):
-    """A task-setting has no results, since every entry that was run there refuses it."""
+    """A task-setting has no results, because every entry that was run refuses it."""
 
 
 class BadParams(ThriveError):
-    """params.yaml does not say what it must."""
+    """params.yaml is wrong."""
 
 
 class BadEntry(ThriveError):
@@ -18,15 +18,15 @@ class BadEntry(ThriveError):
 
 
 class ContractBroken(ThriveError):
-    """A strategy returned what the contract does not allow."""
+    """A strategy returned something that the contract does not allow."""
 
 
 class StrategyFailed(ThriveError):
-    """A strategy raised an error of its own."""
+    """A strategy raised an error."""
 
 
 class TrackBroken(ContractBroken):
-    """A strategy asked for what its track withholds."""
+    """A strategy asked for something that its track withholds."""
 
 
 class BudgetExceeded(ContractBroken):
@@ -34,23 +34,23 @@ class BudgetExceeded(ContractBroken):
 
 
 class Unsupported(ThriveError):
-    """A task-setting cannot do what a strategy asks of it; the board shows a dash with this reason."""
+    """A strategy asked a task-setting for something that it cannot do; the board shows a dash with this reason."""
 
 
 class PinMismatch(ThriveError):
-    """A file is not the one that params.yaml pins."""
+    """A file differs from the one that params.yaml pins."""
 
 
 class Changed(ThriveError):
-    """What a process has loaded is not, or may not be, what was hashed."""
+    """The code that a process has loaded may differ from the code that was hashed."""
 
     def __init__(self, what: object) -> None:
         super().__init__(f"{what} changed while the sweep ran: nothing that depends on it is kept. Run it again.")
 
 
 class Stopped(ThriveError):
-    """A confined process did not answer: it died, used up a limit, or sent what is no answer."""
+    """A confined process did not answer: it died, reached a limit, or sent something that is not an answer."""
 
 
 class BadMessage(Stopped):
-    """A line that is no message."""
+    """A line that is not a message."""

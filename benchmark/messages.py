@@ -1,6 +1,6 @@
 """Plain messages between the harness and a process that it does not trust: a line of JSON each, arrays as base64.
 
-Nothing is ever unpickled. Whatever does not read as a message is an error that shows what was found.
+Nothing is ever unpickled. Input that is not a message raises an error that quotes it.
 """
 
 import base64
@@ -21,7 +21,7 @@ MOST_PIECES = 200_000  # of lists and tables: each costs many times its bytes in
 
 
 def encode(message: Any) -> bytes:
-    """A message as a line. Beside what JSON holds: numpy's numbers, and arrays of `DTYPES` or of strings."""
+    """A message as a line of JSON. It may also hold numpy numbers, and arrays of `DTYPES` or of strings."""
     return json.dumps(message, default=_plain, separators=(",", ":")).encode() + b"\n"
 
 
@@ -29,7 +29,7 @@ def decode(line: bytes) -> Any:
     """The message of a line; its arrays are read-only.
 
     Raises:
-        BadMessage: the line is none.
+        BadMessage: the line is not a message.
     """
     try:
         pieces = sum(line.count(sign) for sign in (b",", b"[", b"{"))
@@ -41,21 +41,21 @@ def decode(line: bytes) -> Any:
 
 
 def shown(found: bytes) -> str:
-    """The beginning of something, for an error."""
+    """The first bytes of some input, for an error."""
     return repr(found[:SHOWN]) + (f" and {len(found) - SHOWN:,} bytes more" if len(found) > SHOWN else "")
 
 
 def one_line(text: str, longest: int = 400) -> str:
     """A stranger's text as one line of plain characters, for errors, tables and terminals.
 
-    What would end a line, move a cursor, turn a line around or is no character is written as Python escapes it.
+    Characters that would end a line, move a cursor or reverse the text are escaped as Python does.
     """
     cut = text if len(text) <= longest else f"{text[:longest]}… and {len(text) - longest:,} characters more"
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in cut)
 
 
 def _plain(value: object) -> object:
-    """What JSON does not hold, as what it does."""
+    """A value that JSON cannot hold, as one that it can."""
     if isinstance(value, np.generic):
         return value.item()
     if not isinstance(value, np.ndarray):
@@ -75,7 +75,7 @@ def _whole(digits: str) -> int:
 
 
 def _rich(found: dict[str, Any]) -> object:
-    """An array, where these are the keys of one."""
+    """An array if these are the keys of an encoded array, else the dictionary."""
     if set(found) == {"strings"}:
         return np.array([_string(part) for part in found["strings"]], object)
     if set(found) != {"dtype", "shape", "base64"}:
@@ -101,14 +101,14 @@ def _string(part: object) -> str:
 
 
 class Line:
-    """The end of the line that the confined process holds."""
+    """The confined process's end of the line."""
 
     def __init__(self, inbox: BinaryIO, outbox: BinaryIO) -> None:
         self._inbox = inbox
         self._outbox = outbox
 
     def receive(self) -> Any:
-        """The next message; EOFError where the harness has hung up."""
+        """The next message; EOFError if the harness has hung up."""
         line = self._inbox.readline()
         if not line:
             raise EOFError("the harness has hung up")
@@ -120,9 +120,9 @@ class Line:
 
 
 def take_the_line() -> Line:
-    """Keep standard input and output for messages; whatever else is printed from now on goes to standard error.
+    """Reserve standard input and output for messages; everything printed from now on goes to standard error.
 
-    To be called before a stranger's code is imported, whose prints would garble the messages.
+    Call it before a stranger's code is imported: its prints would garble the messages.
     """
     inbox, outbox = os.dup(0), os.dup(1)  # copies are not inherited by the process's own children
     nothing = os.open(os.devnull, os.O_RDONLY)

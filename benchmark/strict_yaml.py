@@ -1,7 +1,6 @@
-"""Reading a YAML file into a checked, frozen object: unknown keys are refused, and the nearest name is given.
+"""Reads a YAML file into a checked, frozen object. Unknown keys are refused with the nearest known name.
 
-Files may come from strangers: nothing but plain values is made of them, and no file can be so large, so deep or so tangled that
-reading it takes long.
+Files may come from strangers: they yield nothing but plain values, and size, depth and aliases are limited so that reading is fast.
 """
 
 import difflib
@@ -22,31 +21,31 @@ LARGEST_FILE = 200_000
 """Bytes; params.yaml has 12,000."""
 DEEPEST = 20
 MOST_DIGITS = 15
-"""Of a whole number: beyond, a double cannot hold it."""
+"""Of a whole number: a double holds no more."""
 DECIMAL = r"[-+]?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)(e[-+]?[0-9]+)?|[-+]?\.(inf|nan)"
-"""A number that need not be whole. Those that are not finite are refused later, by the key's own line."""
+"""A decimal number. Infinities and NaN are refused later, with the name of their key."""
 MOST_FAULTS = 10
 LONGEST_SHOWN = 80
 UNKNOWN_KEY = ("extra_forbidden", "unexpected_keyword_argument")
 MISSING_KEY = ("missing", "missing_argument")
 WRONG_KEY = UNKNOWN_KEY + MISSING_KEY
 ALTERNATIVE = r"(constrained-|literal\[|float$|int$|str$|dict$|list\[)"
-"""Pydantic's name, in the place of a fault, for one of the types that a value may have."""
+"""Names that pydantic puts into the location of a fault for one of several allowed types."""
 SHAPE = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
-"""No key that is not declared, no text for a number, no number that is not finite."""
+"""No undeclared key, no text for a number, no infinite number."""
 
 
 class Settings(BaseModel):
-    """A part of a YAML file. Every key is declared; none is ignored."""
+    """A section of a YAML file. Every key is declared; none is ignored."""
 
     model_config = SHAPE | ConfigDict(frozen=True)
 
 
 class PlainLoader(yaml.SafeLoader):
-    """Plain values that mean one thing.
+    """Loads plain values with one meaning.
 
-    Refuses what YAML would settle silently or at any cost: a key that stands twice, tags, aliases, deep nesting, and numbers such
-    as 010 (8), 1:30 (90) and 1_0 (10). 1e-3 is a number, as in YAML 1.2.
+    Refuses duplicate keys, tags, aliases, deep nesting, and numbers such as 010 (8), 1:30 (90) and 1_0 (10), all of which YAML
+    would accept silently. 1e-3 is a number, as in YAML 1.2.
     """
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
@@ -97,7 +96,7 @@ def _not_plain(problem: str, mark: Any) -> yaml.MarkedYAMLError:
 
 
 def read(path: Path, kind: type[T], error: type[ThriveError]) -> T:
-    """The object that a YAML file describes.
+    """Read a YAML file into an object.
 
     Raises:
         error: the file is missing, is not YAML, or does not fit; the message names file, key, found and expected.
@@ -115,7 +114,7 @@ def read(path: Path, kind: type[T], error: type[ThriveError]) -> T:
 
 
 def read_text(path: Path, error: type[ThriveError]) -> str:
-    """The text of a stranger's file.
+    """Read a stranger's text file.
 
     Raises:
         error: there is no such file, it cannot be read, it is too large, or it is not text.
@@ -123,7 +122,7 @@ def read_text(path: Path, error: type[ThriveError]) -> str:
     try:
         if not path.exists():
             raise error(f"{path}: no such file.")
-        if not path.is_file():  # opening a pipe would wait for ever
+        if not path.is_file():  # opening a pipe would block for ever
             raise error(f"{path}: expected a file, found {'a folder' if path.is_dir() else 'none'}.")
         if (size := path.stat().st_size) > LARGEST_FILE:
             raise error(f"{path}: found {size} bytes, expected at most {LARGEST_FILE}.")
@@ -169,7 +168,7 @@ def fault_lines(where: str, problem: ValidationError, known: Iterable[str]) -> s
 
 def _fault_line(where: str, faults: list[dict[str, Any]], known: list[str]) -> str:
     fault = faults[0]
-    if not fault["loc"]:  # of the whole, whose message names the key
+    if not fault["loc"]:  # a fault of the whole, whose message names the key
         return f"{where}: {fault['msg']}."
     key = ".".join(shown_name(part) for part in fault["loc"])
     if fault["type"] in UNKNOWN_KEY:
@@ -181,19 +180,19 @@ def _fault_line(where: str, faults: list[dict[str, Any]], known: list[str]) -> s
 
 
 def shown(value: object) -> str:
-    """A stranger's value in a message: its repr, of a length that fits one line."""
+    """The repr of a stranger's value, cut to fit one line."""
     text = repr(value)
     return text if len(text) <= LONGEST_SHOWN else f"{text[: LONGEST_SHOWN - 1]}…"
 
 
 def shown_name(name: object) -> str:
-    """A stranger's name in a message, as it is where that cannot disturb the line."""
+    """A stranger's name for a message: as it is if it is short and printable, else its repr."""
     text = str(name)
     return text if text.isprintable() and len(text) <= LONGEST_SHOWN else shown(text)
 
 
 def _keys(kind: type[BaseModel]) -> set[str]:
-    """Names of the fields of a model and of the models in it."""
+    """Names of the fields of a model and of its nested models."""
     found = set(kind.model_fields)
     for field in kind.model_fields.values():
         for part in (field.annotation, *getattr(field.annotation, "__args__", ())):
@@ -203,7 +202,7 @@ def _keys(kind: type[BaseModel]) -> set[str]:
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """ " Did you mean 'x'?", or what is known where nothing is near."""
+    """ " Did you mean 'x'?", or the known names if none is near."""
     known = sorted(known)
     close = difflib.get_close_matches(name[:LONGEST_SHOWN], known, 1)
     return f" Did you mean '{close[0]}'?" if close else f" Known: {', '.join(known) or 'none'}."

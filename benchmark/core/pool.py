@@ -1,4 +1,4 @@
-"""What a strategy looks at: rows under opaque ids, in read-only views that list nothing until asked."""
+"""What a strategy may look at: read-only views of rows under opaque ids."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 
 class Pool:
-    """A read-only view of generations `first … last - 1`: all that a strategy may look at.
+    """A read-only view of generations `first … last - 1`, the only access that a strategy has to data.
 
-    `all` and `sample` are lazy: they cost nothing for rows that nobody lists.
+    `all` and `sample` are lazy: rows that nobody lists cost nothing.
     """
 
     def __init__(self, names: Names, services: Services, first: int, last: int) -> None:
@@ -59,10 +59,10 @@ class Pool:
         return self._rows(self._order[numbers])
 
     def rows(self, ids: Ids) -> Rows:
-        """The rows of these ids, in their order, an id twice where it stands twice. They may be of rows that have just been bought.
+        """The rows of these ids, in the order of the ids, repeats included. Rows that have just been bought are allowed.
 
         Raises:
-            ContractBroken: an id is not of this view.
+            ContractBroken: an id does not belong to this view.
         """
         if ids.ndim != 1 or (ids.size and not np.issubdtype(ids.dtype, np.integer)):
             raise ContractBroken(f"ids of shape {ids.shape} and type {ids.dtype}: expected a 1-D array of integers.")
@@ -80,7 +80,7 @@ class Pool:
 
     @property
     def ids(self) -> Ids:
-        """The ids of all rows, int64, in the order in which every other array of this view comes."""
+        """The ids of all rows, int64. Every other array of this view comes in this order."""
         return self.names.ids(self._order)
 
     @cached_property
@@ -102,7 +102,7 @@ class Pool:
         return self.generations(0, 1)
 
     def latest(self) -> Pool:
-        """The view of the newest generation alone, with what was bought then: at iteration 1 that is the real data."""
+        """The view of the newest generation, including rows bought then; at iteration 1 the real data."""
         return self.generations(self._last - 1, self._last)
 
     def generations(self, first: int, last: int) -> Pool:
@@ -115,39 +115,38 @@ class Pool:
         return Pool(self.names, self._services, first, last)
 
     def features(self, rows: Rows | Ids | None = None) -> NDArray[np.float64]:
-        """What can be measured of rows: shape (rows, k).
+        """Feature vectors of rows, shape (rows, k).
 
-        For vectors the examples themselves, under a hidden affine map, so that knowing the truth is no help; for text salted hashes
-        of n-grams, or vectors of a frozen encoder under a random rotation. In track `blind` the map is a new one at every iteration, and values are
-        rounded to 1/200 of the pool's standard deviation along each axis: nothing that is seen of a row at one iteration
-        recognizes it at another. Elsewhere the map is one for the run.
+        Vectors are the examples themselves under a hidden affine map, so that knowing the truth does not help. Texts are salted hashes
+        of n-grams, or vectors of a frozen encoder under a random rotation. Track `blind` draws a new map at every iteration and rounds
+        values to 1/200 of the pool's standard deviation along each axis, so that a row seen at one iteration cannot be recognized at
+        another. The other tracks keep one map for the run.
 
         Args:
-            rows: ids, or what `all()` and `sample()` gave, in the order in which they are listed; without it, all in the order of `ids`.
+            rows: ids or rows, answered in the order in which they are listed; by default all rows in the order of `ids`.
         """
         return self._services.features(self._examples(rows))
 
     def log_likelihood(
         self, rows: Rows | Ids | None = None, under: Under = "current", per_token: bool = False
     ) -> NDArray[np.float64]:
-        """Of each row under a model, in nats per example (text with `per_token`: per token), shape (rows,).
+        """Log-likelihood of each row under a model, in nats per example (text with `per_token`: per token), shape (rows,).
 
-        -inf where the model is singular, as a Gaussian of n ≤ d rows is. In track `blind` of candidates alone, from their mean and rounded
-        to 0.01 nats. Metered: 4n rows an iteration at most (budget `growing`: 4n·⌈t^1.5⌉).
+        -inf if the model is singular, as a Gaussian fitted to n ≤ d rows is. Track `blind` rates candidates only, relative to their mean
+        and rounded to 0.01 nats. Metered: 4n rows an iteration at most (budget `growing`: 4n·⌈t^1.5⌉).
 
         Args:
             rows: as for `features`.
-            under: "current": in `training_set` the last model, in `keep` the one that has just been fitted; "first":
-                that of iteration 1, not in track `blind`.
+            under: "current": in `training_set` the previous model, in `keep` the one that has just been fitted; "first":
+                the model of iteration 1, not in track `blind`.
         """
         self._may_be_rated()
         return self._services.log_likelihood(self._examples(rows), under, per_token)
 
     def verifier_scores(self, per_row: float, rows: Rows | Ids | None = None) -> NDArray[np.float64]:
-        """Estimates of log p(real) - log p(current model) at each row, shape (rows,), by a verifier that is for sale.
+        """A verifier's estimates of log p(real) - log p(current model) at each row, shape (rows,). Track `assisted` only.
 
-        It is trained on `per_row`·n real examples that are held back from everyone else, the same ones all through a
-        run. Track `assisted` only.
+        The verifier is trained on `per_row`·n held-back real examples, the same ones throughout a run, and counts as cost.
         """
         return self._services.verifier(per_row)(self._examples(rows))
 
@@ -163,7 +162,7 @@ class Pool:
         return self.names.history.examples[numbers]
 
     def _may_be_rated(self) -> None:
-        """Likelihoods of rows that one has anyway tell the parameters of the last model, and weights could make the next one equal to it."""
+        """Refuse in track `blind`: likelihoods of the pool's rows reveal the last model's parameters, and weights could then copy it."""
         if not self._services.rules.sees_generations:
             raise TrackBroken(
                 "log_likelihood() of the pool tells the last model, which track 'blind' withholds: "
@@ -179,7 +178,7 @@ class Pool:
 
 
 class Bought(Pool):
-    """Real rows that were bought at this iteration."""
+    """A view of real rows that were bought at this iteration."""
 
     def __init__(self, names: Names, services: Services, start: int, stop: int) -> None:
         super().__init__(names, services, 0, len(names.history))
@@ -201,16 +200,16 @@ class Bought(Pool):
 
 
 class Candidates(Pool):
-    """What the model of this iteration has just sampled: all synthetic, all of one age."""
+    """A view of the samples of this iteration's model: all synthetic, all of one generation."""
 
     def _may_be_rated(self) -> None:
-        """By the model that sampled them, on every track."""
+        """Allow on every track."""
 
     def _needs_generations(self, asked: str) -> None:
         raise ContractBroken(f"{asked}(): candidates are of one generation, the model's of this iteration.")
 
     def first(self, count: int) -> Rows:
-        """The `count` that were drawn first; being exchangeable, any others would do as well."""
+        """The `count` candidates that were drawn first; candidates are exchangeable."""
         if not 0 <= count <= len(self):
             raise ContractBroken(f"first({count}) of {len(self)} candidates: ask for 0 to {len(self)}.")
         return self.all() if count == len(self) else self._rows(self.names.between(0, count))

@@ -13,10 +13,10 @@ from benchmark.errors import ContractBroken
 
 Weights = float | NDArray[np.float64]
 TINY, HUGE = 1e-6, 1e6
-"""Other knobs are within these, so that no product of them is 0 or infinite."""
+"""Range of the other knobs, so that no product of them is 0 or infinite."""
 TEMPERATURES = 0.1, 10.0
 LEAST_TOP_P = 0.5
-"""A sample is a sample within these: colder ones fall on one spot and hotter ones leave the data, which tells rows apart by age."""
+"""Colder samples fall on one spot and hotter ones leave the data, either of which would tell rows apart by age."""
 LEAST_WEIGHT = 1e-12
 """Of the largest: a smaller weight counts as 0."""
 
@@ -38,7 +38,7 @@ def _is_number(value: object) -> bool:
 
 
 def _is_within(value: object, least: float, most: float) -> bool:
-    """Whether it is a number, and none outside of these."""
+    """Whether it is a number within these bounds."""
     return _is_number(value) and bool(least <= value <= most)  # type: ignore[operator]
 
 
@@ -47,13 +47,13 @@ def _is_pair(value: object) -> bool:
 
 
 class TrainingSet:
-    """Rows, and the weight of each: `+` joins two.
+    """Rows with their weights. `+` joins two training sets.
 
     Args:
-        rows: what `pool.all()` or `pool.sample()` gave, or an array of ids; an id may stand twice.
-        weights: one number for all, or one for each row, in the order in which the rows are listed, which is that of their
-            features and log-likelihoods; finite, not negative, not all zero. Only their proportions matter, and what is
-            below 10⁻¹² of the largest counts as 0.
+        rows: rows of the pool, such as `pool.all()` or `pool.sample()`, or an array of ids; ids may repeat.
+        weights: one number for all rows, or one for each row in the order in which the rows are listed (the order of their
+            features and log-likelihoods); finite, not negative, not all zero. Only proportions matter; a weight below
+            10⁻¹² of the largest counts as 0.
     """
 
     def __init__(self, rows: Rows | Ids, weights: Weights = 1.0) -> None:
@@ -76,7 +76,7 @@ class SampleRequest:
     Attributes:
         count: candidates to draw, at least n; None for n.
         temperature: τ > 0. Gaussian: Σ → τΣ. KDE: h² → τh², with τ·bandwidth_factor² at least 0.1 (a bandwidth_rule counts as the
-            factor that it comes to), for less hands back the rows of the training set. Text: softmax temperature.
+            factor that it comes to), because less would return the rows of the training set. Text: softmax temperature.
         top_p: keep the likeliest share p of the model's mass (text: of the next token's).
         preserve_variance: KDE only: shrink samples so that the kernel adds no variance.
     """

@@ -1,4 +1,4 @@
-"""Rows under opaque ids, listed only when somebody asks."""
+"""Rows under opaque ids, listed only when they are needed."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ def draw(size: int, count: int, rng: Generator, own: Generator) -> Ids | None:
     """`count` different numbers below `size`, uniformly and in increasing order; None for all of them.
 
     Args:
-        rng: what the strategy passed.
-        own: what it must have passed: the generator of its context.
+        rng: the generator that the strategy passed.
+        own: the generator of its context, which it must pass.
 
     Raises:
-        ContractBroken: there are not so many, or it is another generator, which could be searched for a draw to one's liking.
+        ContractBroken: there are fewer rows, or the generator is another one, which could be searched for a favourable draw.
     """
     if not (isinstance(count, (int, np.integer)) and 0 <= count <= size):
         raise ContractBroken(f"sample({count!r}) of a view of {size} rows: ask for 0 to {size}.")
@@ -39,12 +39,12 @@ def draw(size: int, count: int, rng: Generator, own: Generator) -> Ids | None:
 
 
 class Rows:
-    """Some rows of a view, as a multiset: `+` puts one after the other. Numpy turns it into the ids.
+    """Some rows of a view, as a multiset. `+` lists the right operand's rows after the left one's; numpy converts rows to their ids.
 
-    There is one order, that of `ids`: rows of `all()`, `sample()` and `first()` are listed in it, rows of `rows(ids)` as their ids were
-    given. Weights, features and log-likelihoods of rows come in the order in which the rows are listed.
+    There is one order, that of `ids`. Rows of `all()`, `sample()` and `first()` are listed in it; rows of `rows(ids)` are listed as the
+    ids were given. Weights, features and log-likelihoods follow the order in which the rows are listed.
 
-    Whole generations stay whole and nothing is listed before it is needed.
+    Whole generations stay whole, and nothing is listed before it is needed.
     """
 
     __array_ufunc__ = None  # an array of ids + Rows is an error, not an addition of numbers
@@ -67,12 +67,12 @@ class Rows:
 
     @property
     def whole(self) -> tuple[int, int] | None:
-        """The generations, where these rows are nothing but whole generations in one piece."""
+        """The generations, if these rows are one span of whole generations."""
         chunk = self.chunks[0] if len(self.chunks) == 1 else None
         return chunk if isinstance(chunk, tuple) else None
 
     def listed(self) -> NDArray[np.int64]:
-        """Row numbers in the history, in the order in which the rows are listed: for the harness alone."""
+        """Row numbers in the history, in the order in which the rows are listed. For the harness only."""
         return np.concatenate([self._listed(chunk) for chunk in self.chunks])
 
     def _listed(self, chunk: Chunk) -> NDArray[np.int64]:
@@ -84,10 +84,9 @@ class Rows:
 
 @dataclass(frozen=True, eq=False)
 class Names:
-    """The ids of all rows for one iteration: drawn anew at every iteration, so nothing can be told by them.
+    """The ids of all rows at one iteration: a new random permutation each time, so that ids carry no information.
 
-    Ids count the rows in a random order, which is the one in which a strategy sees them.
-    Rows that are bought later in the iteration have ids from `size` on: their buyer knows them anyway.
+    A strategy sees the rows in the order of their ids. Rows bought during the iteration have ids from `size` on.
     """
 
     history: History

@@ -1,4 +1,4 @@
-"""What the harness does for a strategy on request: describe rows, rate them under a model, sell real data. All is metered."""
+"""The harness's services to a strategy: it describes rows, rates them under a model, and sells real data. Every use is metered."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ Under = Literal["current", "first"]
 Vector = NDArray[np.float64]
 
 MOST_SHOWN = 10**300
-"""A float holds no larger power of ten with certainty, and Python's whole numbers have no end."""
+"""Larger numbers are shown as this one: a float cannot hold them, and Python's whole numbers have no limit."""
 FEATURE_STEP = 1 / 200
 """Of the pool's standard deviation along an axis."""
 LIKELIHOOD_STEP = 0.01
-"""In nats, or nats per token: no digits of a row recognize it later."""
+"""In nats, or nats per token. Rounding leaves no digits by which a row could be recognized later."""
 
 
 @dataclass
 class Services:
-    """At the disposal of a strategy for one iteration of a run.
+    """The services of one iteration of a run.
 
     Attributes:
-        history: the pool's, to which bought rows are added.
-        models: "current" (of the iteration before, in `keep` of this one) and "first"; none at iteration 1.
-        real_mass: of these models.
+        history: of the pool; bought rows are added to it.
+        models: "current" (the previous iteration's; in `keep` this iteration's) and "first"; empty at iteration 1.
+        real_mass: the share of real rows that each of these models rests on.
     """
 
     task: Task
@@ -53,19 +53,19 @@ class Services:
     over: bool = False
 
     def must_not_be_over(self) -> None:
-        """Refuse whoever kept a context or a view beyond its iteration: what it uses would be metered nowhere."""
+        """Refuse a context or a view that was kept beyond its iteration: no meter would count its use."""
         if self.over:
             raise ContractBroken(f"the context and the views of iteration {self.t} are of that iteration alone.")
 
     @cached_property
     def rng(self) -> Generator:
-        """The strategy's own for this iteration."""
+        """The strategy's own generator for this iteration."""
         return stream(self.seed, "strategy", self.t)  # drawn when asked for: most strategies never do
 
     def features(self, examples: Examples) -> NDArray[np.float64]:
-        """Vectors that describe examples, one a row: under one hidden map for the run, in track `blind` for the iteration.
+        """Vectors that describe examples, one a row, under a hidden map: one for the run, in track `blind` one for each iteration.
 
-        There they are rounded too, so that no digits of a row recognize it later under another map.
+        Track `blind` also rounds them, so that a row cannot be recognized by its digits under another map.
         """
         self.must_not_be_over()
         found = self._mapped(examples)
@@ -79,12 +79,12 @@ class Services:
 
     @cached_property
     def _feature_steps(self) -> Vector:
-        """What features are rounded to, along each axis: a share of the pool's standard deviation, in `keep` the same."""
+        """The rounding step along each axis, a share of the pool's standard deviation; `keep` uses the same steps."""
         pool = self.history.examples[: self.history.starts[-1]]
         return np.asarray(FEATURE_STEP * self._mapped(pool).std(axis=0))
 
     def log_likelihood(self, examples: Examples, under: Under, per_token: bool) -> Vector:
-        """Of each example under a model, in nats; in track `blind` from the mean of those asked about, and rounded."""
+        """Log-likelihood of each example under a model, in nats; in track `blind` relative to their mean, and rounded."""
         self.must_not_be_over()
         if under == "first" and not self.rules.sees_generations:
             raise TrackBroken(
@@ -106,7 +106,7 @@ class Services:
         return found if self.rules.sees_generations else _coarse(found, LIKELIHOOD_STEP)
 
     def buy_real(self, count: int) -> None:
-        """Add `count` fresh real rows, which nobody has seen, to the history."""
+        """Add `count` new real rows to the history."""
         self.must_not_be_over()
         self._needs_assisted("buy_real")
         if not (isinstance(count, (int, np.integer)) and count >= 1):
@@ -122,7 +122,7 @@ class Services:
         return stream(self.seed, "fresh real rows", self.t)
 
     def verifier(self, per_row: float) -> Callable[[Examples], Vector]:
-        """A verifier trained on `per_row`·n real examples that are held back from everyone, the same ones all through a run."""
+        """A verifier trained on `per_row`·n held-back real examples, the same ones throughout a run."""
         self.must_not_be_over()
         self._needs_assisted("verifier")
         most = self.rules.max_verifier
@@ -147,21 +147,21 @@ class Services:
 
 
 def _rounded(values: Vector, step: float | Vector) -> Vector:
-    """To multiples of the step; an axis without spread, of step 0, is one value."""
+    """Values rounded to multiples of the step; an axis of step 0 has no spread and stays as it is."""
     return np.asarray(np.round(values / np.where(step == 0, 1.0, step)) * step)
 
 
 def _coarse(values: Vector, step: float) -> Vector:
-    """From the mean of the finite ones, rounded: enough to rank rows by."""
+    """Values relative to the mean of the finite ones, rounded."""
     finite = np.isfinite(values)
     return _rounded(values - (values[finite].mean() if finite.any() else 0.0), step)
 
 
 def within(what: str, found: float, most: float) -> None:
-    """Refuse more than track and budget allow.
+    """Refuse use beyond what track and budget allow.
 
     Raises:
-        BudgetExceeded: with what was found and what is allowed.
+        BudgetExceeded: names the use and its limit.
     """
     if found > most * (1 + 1e-9):  # a share is a quotient of sums
         raise BudgetExceeded(f"{what}: {min(found, MOST_SHOWN):g}, and the track and budget allow {most:g}.")
