@@ -138,16 +138,17 @@ def test_blind_withholds(ask, complaint):
 
 @pytest.mark.parametrize("task", TASKS, ids=lambda task: task.name)
 @pytest.mark.parametrize("rows", ["all", "some"])
-def test_blind_withholds_likelihoods_of_the_pool(task, rows):
-    """They tell the last model's parameters, and weights could make the next model equal to it."""
+@pytest.mark.parametrize("asked", ["features", "log_likelihood"])
+def test_blind_withholds_the_looks_of_the_pool(task, asked, rows):
+    """Real rows are recognized by them once samples are shaped, and the last model's parameters told by likelihoods."""
 
     def training_set(self, context, pool):
         if context.t == 2:
-            pool.log_likelihood(None if rows == "all" else pool.ids[:1])
+            getattr(pool, asked)(None if rows == "all" else pool.ids[:1])
         return pool.all()
 
     with pytest.raises(
-        TrackBroken, match="training_set.. at iteration 2: log_likelihood.. of the pool tells the last model"
+        TrackBroken, match=rf"training_set\(\) at iteration 2: {asked}\(\) of the pool can tell rows apart"
     ):
         records(strategy(training_set=training_set), Rules(Track.BLIND, Budget.GROWING), task)
 

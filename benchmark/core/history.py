@@ -134,17 +134,6 @@ class Weighted:
         single = float(self.weights[self.history.is_real(self.rows)].sum()) if len(self.rows) else 0.0
         return (whole + single) / self.mass
 
-    def mass_by_generation(self) -> tuple[NDArray[np.float64], float, float]:
-        """Σw of the rows of each generation; Σw² and the largest w of all."""
-        starts = np.array(self.history.starts)
-        of_row = np.searchsorted(starts, self.rows, side="right") - 1
-        mass: NDArray[np.float64] = np.bincount(of_row, self.weights, len(starts) - 1).astype(float)
-        squares = float(self.weights @ self.weights)
-        for first, last, weight in self.spans:
-            mass[first:last] += weight * np.diff(starts[first : last + 1])
-            squares += weight**2 * float(starts[last] - starts[first])
-        return mass, squares, max([span.weight for span in self.spans] + [float(self.weights.max(initial=0.0))])
-
     @property
     def is_first_generation(self) -> bool:
         """Whether this is exactly generation 0, all rows alike: the real data, or all candidates."""

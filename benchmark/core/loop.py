@@ -33,8 +33,6 @@ from benchmark.errors import ContractBroken
 Record = dict[str, Any]
 A = TypeVar("A")
 
-BEYOND_CHANCE_NATS = 18
-"""e⁻¹⁸ is 1.5e-8, what a normal variable exceeds by 5.5 standard deviations."""
 UNDER: dict[str, Under] = {"previous": "current", "first": "first"}
 """What the model is called before the iteration with which a strategy blends."""
 
@@ -158,38 +156,7 @@ def _chosen(strategy: Strategy, context: Context, pool: Pool, services: Services
         chosen = canonical(pool, strategy.training_set(context, pool))
         services.meter.training_rows, services.meter.real_share = chosen.size, chosen.real_share
         _check_training_rows(services)
-        if not services.rules.sees_generations:
-            refuse_old(chosen)
     return chosen
-
-
-def refuse_old(chosen: Weighted) -> None:
-    """Refuse a training set of track `blind` that leans on old generations more than a uniform draw does by chance.
-
-    However a strategy came to tell old rows from new ones, it is not to. For every g the share of the mass that lies on generations 0 … g
-    is at most p + LB/3 + √((LB/3)² + 2Lp(1 - p)·Σw²/(Σw)²), p the share of the rows that do and B = max w / Σw: rows drawn uniformly,
-    whatever their weights, exceed it with probability e⁻ᴸ at most, L = 18.
-
-    Source: Bernstein's inequality; Boucheron, Lugosi and Massart, Concentration inequalities (2013), corollary 2.11. Draws without
-    replacement exceed it less often still (Hoeffding 1963, theorem 4).
-    """
-    mass, squares, largest = chosen.mass_by_generation()
-    if len(mass) < 2:
-        return
-    rows = np.diff(chosen.history.starts)
-    share, expected = np.cumsum(mass)[:-1] / mass.sum(), np.cumsum(rows)[:-1] / rows.sum()
-    jump = BEYOND_CHANCE_NATS * largest / mass.sum() / 3
-    most = (
-        expected
-        + jump
-        + np.sqrt(jump**2 + 2 * BEYOND_CHANCE_NATS * expected * (1 - expected) * squares / mass.sum() ** 2)
-    )
-    worst = int((share - most).argmax())
-    if share[worst] > most[worst]:
-        raise ContractBroken(
-            f"the training set leans on old generations: 0 to {worst} have {share[worst]:.3g} of its mass, expected at most "
-            f"{most[worst]:.3g} in track 'blind', which a uniform draw of as many rows exceeds once in 65 million times."
-        )
 
 
 def _repelling(options: FitOptions, pool: Pool, services: Services) -> Weighted | None:

@@ -118,13 +118,13 @@ class Pool:
         """Feature vectors of rows, shape (rows, k).
 
         Vectors are the examples themselves under a hidden affine map, so that knowing the truth does not help. Texts are salted hashes
-        of n-grams, or vectors of a frozen encoder under a random rotation. Track `blind` draws a new map at every iteration and rounds
-        values to 1/200 of the pool's standard deviation along each axis, so that a row seen at one iteration cannot be recognized at
-        another. The other tracks keep one map for the run.
+        of n-grams, or vectors of a frozen encoder under a random rotation. Track `blind` describes candidates only, draws a new map at every iteration and
+        rounds values to 1/200 of the pool's standard deviation along each axis, so that a row seen once cannot be recognized later. The other tracks keep one map for the run.
 
         Args:
             rows: ids or rows, answered in the order in which they are listed; by default all rows in the order of `ids`.
         """
+        self._may_be_examined("features")
         return self._services.features(self._examples(rows))
 
     def log_likelihood(
@@ -140,7 +140,7 @@ class Pool:
             under: "current": in `training_set` the previous model, in `keep` the one that has just been fitted; "first":
                 the model of iteration 1, not in track `blind`.
         """
-        self._may_be_rated()
+        self._may_be_examined("log_likelihood")
         return self._services.log_likelihood(self._examples(rows), under, per_token)
 
     def verifier_scores(self, per_row: float, rows: Rows | Ids | None = None) -> NDArray[np.float64]:
@@ -161,11 +161,11 @@ class Pool:
             numbers = self.rows(np.asarray(rows)).listed()
         return self.names.history.examples[numbers]
 
-    def _may_be_rated(self) -> None:
-        """Refuse in track `blind`: likelihoods of the pool's rows reveal the last model's parameters, and weights could then copy it."""
+    def _may_be_examined(self, asked: str) -> None:
+        """Refuse in track `blind`: a strategy that shapes its samples, by temperature or choice, would recognize real rows by their looks."""
         if not self._services.rules.sees_generations:
             raise TrackBroken(
-                "log_likelihood() of the pool tells the last model, which track 'blind' withholds: "
+                f"{asked}() of the pool can tell rows apart by age, which track 'blind' withholds: "
                 "ask about candidates, in keep(), or declare track 'labelled' in card.yaml."
             )
 
@@ -202,7 +202,7 @@ class Bought(Pool):
 class Candidates(Pool):
     """A view of the samples of this iteration's model: all synthetic, all of one generation."""
 
-    def _may_be_rated(self) -> None:
+    def _may_be_examined(self, asked: str) -> None:
         """Allow on every track."""
 
     def _needs_generations(self, asked: str) -> None:

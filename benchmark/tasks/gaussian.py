@@ -189,10 +189,11 @@ class Gaussian:
             raise ContractBroken(
                 f"FitOptions.ddof is {options.ddof}: expected less than {effective_size:g}, the training set's effective size."
             )
-        most = 2 * self.d + 2
+        most = min(2 * self.d + 2, max(1.0, effective_size / 4))
         if abs(options.ddof) > most:
             raise ContractBroken(
-                f"FitOptions.ddof is {options.ddof}: expected -{most} to {most}, 2d + 2, which any estimator of a covariance is within."
+                f"FitOptions.ddof is {options.ddof}: expected -{most:g} to {most:g}, the smaller of 2d + 2 and a quarter of the training "
+                "set's effective size (but 1 at least): any estimator of a covariance is within."
             )
         covariance = total.scatter / (total.mass * (1 - options.ddof / effective_size))
         if options.ridge:
