@@ -514,7 +514,8 @@ def test_this_package_written_otherwise_and_moved_has_the_same_keys(tmp_path):
     for folder in ("base", "base/deep"):
         (tmp_path / "benchmark" / folder).mkdir(parents=True)
         (tmp_path / "benchmark" / folder / "__init__.py").touch()
-    for path in [path for room in ("", "core", "tasks") for path in (digest.PACKAGE / room).glob("*.py")]:
+    rooms = [("", "*.py"), ("core", "*.py"), ("tasks", "**/*.py")]
+    for path in [path for room, pattern in rooms for path in (digest.PACKAGE / room).glob(pattern)]:
         name = ".".join(path.relative_to(digest.PACKAGE).with_suffix("").parts)
         text = ast.unparse(ast.fix_missing_locations(Rewritten().visit(ast.parse(path.read_text()))))
         for old, new in MOVED.items():
