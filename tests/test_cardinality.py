@@ -14,9 +14,10 @@ from benchmark.core.loop import start_of
 from benchmark.core.requests import SampleRequest
 from benchmark.core.streams import stream
 from benchmark.errors import ThriveError
-from benchmark.tasks.gaussian import Gaussian, Normal
+from benchmark.tasks.gaussian import Gaussian
 from benchmark.tasks.kde import KDE
 from benchmark.tasks.language_model import training
+from benchmark.tasks.normal import Normal
 from paper.experiments import cardinality
 from paper.experiments.cardinality import Cell, Experiment
 

@@ -6,12 +6,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from benchmark.core.history import Examples, History, Weighted
+from benchmark.tasks.arrays import Matrix, Vector
 
-Vector = NDArray[np.float64]
-Matrix = NDArray[np.float64]
 Blocks = list[tuple[Matrix, Vector]]
 """Rows at which kernels stand, a few at a time: what exponents are a product with, shape (d + 2, rows), and the weights."""
 ROWS_AT_ONCE = 128

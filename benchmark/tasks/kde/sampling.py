@@ -12,7 +12,6 @@ from benchmark.tasks.kde.kernels import KernelDensity
 if TYPE_CHECKING:
     from numpy.random import Generator
 
-
 LEAST_NOISE = 0.1
 """Of a sample's variance around its row, relative to the neutral h²."""
 

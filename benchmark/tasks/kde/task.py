@@ -16,9 +16,10 @@ from benchmark.core.history import Examples, History, Weighted, real_data_only
 from benchmark.core.requests import NEUTRAL_REQUEST
 from benchmark.core.task import Sampled, Start
 from benchmark.errors import ContractBroken
+from benchmark.tasks.arrays import Matrix, Vector
 from benchmark.tasks.kde.data_sets import COMPONENTS, DATA_SETS
 from benchmark.tasks.kde.diagnostics import _neighbour_diagnostics, _share_near, _tree
-from benchmark.tasks.kde.kernels import LEAST_SHARE, RULES, KernelDensity, Matrix, Vector, _score_samples
+from benchmark.tasks.kde.kernels import LEAST_SHARE, RULES, KernelDensity, _score_samples
 from benchmark.tasks.kde.sampling import _draw_rows, _refuse_copies, _shrunk
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Language-model fine-tuning: texts, training, samples, features and diagnostics, and the task-setting made of them.
+"""Language-model fine-tuning: texts, devices, training, samples, features and diagnostics, and the task-setting made of them.
 
 torch and transformers cost seconds to import: functions that need them import them.
 """

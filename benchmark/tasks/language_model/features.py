@@ -16,7 +16,6 @@ from benchmark.tasks.language_model.data import Network
 if TYPE_CHECKING:
     from numpy.random import Generator
 
-
 FEATURES = 256
 ENCODED_AT_ONCE = 64
 

@@ -11,7 +11,6 @@ from benchmark.tasks.language_model.data import Base, Ids, Network
 if TYPE_CHECKING:
     from torch import Tensor
 
-
 LARGEST_BATCH = 512
 """Samples that are drawn together; memory for their keys and values is what limits it."""
 
