@@ -17,8 +17,9 @@ from benchmark.core.history import Weighted
 from benchmark.core.loop import run
 from benchmark.core.requests import FitOptions
 from benchmark.core.streams import stream
-from benchmark.tasks.gaussian import Gaussian, Normal
+from benchmark.tasks.gaussian import Gaussian
 from benchmark.tasks.kde import KDE
+from benchmark.tasks.normal import Normal
 
 SEEDS = 2000
 N = 20

@@ -14,9 +14,10 @@ from benchmark.core.loop import start_of
 from benchmark.core.requests import SampleRequest
 from benchmark.core.streams import stream
 from benchmark.errors import ThriveError
-from benchmark.tasks import language_model as lm
-from benchmark.tasks.gaussian import Gaussian, Normal
+from benchmark.tasks.gaussian import Gaussian
 from benchmark.tasks.kde import KDE
+from benchmark.tasks.language_model import training
+from benchmark.tasks.normal import Normal
 from paper.experiments import cardinality
 from paper.experiments.cardinality import Cell, Experiment
 
@@ -105,10 +106,13 @@ def test_kernel_density_is_the_naive_mean_of_kernels():
 def text(tiny):
     """A grid of the tiny network: its losses, and of every fit the steps, the rows and the model's task."""
     experiment = grid(replace(tiny, n=8), (2, 8), (0, 4), seeds=1, steps_of=6)
-    fits, minimize, batches = [], lm.minimize, lm.batches
+    fits, minimize, batches = [], training.minimize, training.batches
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(lm, "batches", lambda rows, *others: fits.append(rows) or batches(rows, *others))
-        patch.setattr(lm, "minimize", lambda network, data, rates, options, bfloat16: (
+        patch.setattr(
+            "benchmark.tasks.language_model.task.batches",
+            lambda rows, *others: fits.append(rows) or batches(rows, *others),
+        )
+        patch.setattr("benchmark.tasks.language_model.task.minimize", lambda network, data, rates, options, bfloat16: (
             fits.append(len(rates)), minimize(network, data, rates, options, bfloat16=bfloat16)))  # fmt: skip
         start_of.cache_clear()
         found = losses(experiment, 0)

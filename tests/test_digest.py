@@ -431,7 +431,7 @@ def test_all_code_that_runs_counts(root, monkeypatch, task):
         import datasets  # noqa: F401, slow where it is recorded
         import transformers.generation.utils  # noqa: F401
 
-        from benchmark.tasks import language_model as text
+        from benchmark.tasks.language_model import task as text
 
         load = text.load_pairs
         monkeypatch.setattr(text, "load_pairs", lambda path: load(path)[:60])
@@ -505,7 +505,7 @@ MOVED = {
     "core.history": "base.history",
     "core.rules": "base.deep.rules",
     "core.pool": "base.pool",
-    "tasks.llama": "base.llama",
+    "tasks.language_model.llama": "base.llama",
 }
 
 
@@ -514,12 +514,13 @@ def test_this_package_written_otherwise_and_moved_has_the_same_keys(tmp_path):
     for folder in ("base", "base/deep"):
         (tmp_path / "benchmark" / folder).mkdir(parents=True)
         (tmp_path / "benchmark" / folder / "__init__.py").touch()
-    for path in [path for room in ("", "core", "tasks") for path in (digest.PACKAGE / room).glob("*.py")]:
+    rooms = [("", "*.py"), ("core", "*.py"), ("tasks", "**/*.py")]
+    for path in [path for room, pattern in rooms for path in (digest.PACKAGE / room).glob(pattern)]:
         name = ".".join(path.relative_to(digest.PACKAGE).with_suffix("").parts)
         text = ast.unparse(ast.fix_missing_locations(Rewritten().visit(ast.parse(path.read_text()))))
         for old, new in MOVED.items():
             text = text.replace(f"benchmark.{old} ", f"benchmark.{new} ").replace(
-                "benchmark.tasks import llama", "benchmark.base import llama"
+                "benchmark.tasks.language_model import llama", "benchmark.base import llama"
             )
         if name == "tasks.gaussian":
             head, found, tail = text.partition("def _chi_square_quantile(")

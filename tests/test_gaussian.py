@@ -12,7 +12,8 @@ from benchmark.core.loop import run
 from benchmark.core.requests import NEUTRAL, FitOptions, SampleRequest
 from benchmark.core.streams import stream
 from benchmark.core.task import Start
-from benchmark.tasks.gaussian import Gaussian, Normal, Truth, statistic
+from benchmark.tasks.gaussian import Gaussian, statistic
+from benchmark.tasks.normal import Normal, Truth
 
 RNG = np.random.default_rng(0)
 

@@ -269,7 +269,7 @@ class TestKey:
         """What the loop reaches has pool, streams, rules; not the command line, scores or sweep."""
         found = digest.program().closure(*keys.CORE, "benchmark.tasks.kde")
         names = {definition.module.path.stem for definition in found}
-        assert {"loop", "kde", "pool", "streams", "rules", "history", "strategy", "services", "task"} <= names
+        assert {"loop", "kernels", "pool", "streams", "rules", "history", "strategy", "services", "task"} <= names
         assert not names & {"cli", "scoring", "sweep", "records", "results", "params", "entries", "gaussian"}
 
     def test_a_schema_version_is_of_one_task_setting(self, clone, monkeypatch):

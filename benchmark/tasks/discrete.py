@@ -18,13 +18,12 @@ from scipy.special import entr
 
 from benchmark.core.history import Examples, Weighted
 from benchmark.core.task import Sampled, Start
+from benchmark.tasks.arrays import Vector
 
 if TYPE_CHECKING:
     from numpy.random import Generator
 
     from benchmark.core.requests import FitOptions, SampleRequest
-
-Vector = NDArray[np.float64]
 
 Frequencies = NDArray[np.float64]
 """A model: the probability of each outcome, shape (K,)."""

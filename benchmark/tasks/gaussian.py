@@ -9,32 +9,26 @@ Source: Kazdan et al., Collapse or Thrive? (ICML 2025), section 2: mean and bias
 
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 from annotated_types import Interval
-from numpy.typing import NDArray
-from scipy.linalg import blas, lapack
 from scipy.special import gammaincinv
 
 from benchmark.core.history import Examples, Weighted
 from benchmark.core.task import Sampled, Start
 from benchmark.errors import ContractBroken
+from benchmark.tasks.arrays import Matrix, Vector
+from benchmark.tasks.normal import Normal, Truth, _log
 
 if TYPE_CHECKING:
     from numpy.random import Generator
 
     from benchmark.core.requests import FitOptions, SampleRequest
 
-Vector = NDArray[np.float64]
-Matrix = NDArray[np.float64]
-
 LOG_2PI = float(np.log(2 * np.pi))
-LOG_CONDITION = float(np.log(10))
-"""Of A at most: shrinking a covariance towards a multiple of I is a large error then, and the coordinates cost one digit."""
 
 
 class Statistic(NamedTuple):
@@ -44,105 +38,6 @@ class Statistic(NamedTuple):
     squared_mass: float  # Σ w²
     mean: Vector  # (d,)
     scatter: Matrix  # (d, d): Σ w (x - mean)(x - mean)ᵀ
-
-
-@dataclass(frozen=True, eq=False)
-class Normal:
-    """N(mean, covariance)."""
-
-    mean: Vector
-    covariance: Matrix
-    seen: list[Any] = field(default_factory=list)  # a truth, and this model in its coordinates
-
-    @cached_property
-    def eigenvalues(self) -> Vector:
-        """Of the covariance, increasing."""
-        return np.asarray(np.linalg.eigvalsh(self.covariance), np.float64)
-
-    @cached_property
-    def _cholesky(self) -> tuple[Matrix, Matrix] | None:
-        """L with L Lᵀ = covariance, and L⁻¹; None where numerically there is no such L."""
-        factor, failed = lapack.dpotrf(self.covariance, lower=1, clean=1)
-        return None if failed else (factor, lapack.dtrtri(factor, lower=1)[0])
-
-    @cached_property
-    def whitening(self) -> Matrix | None:
-        """L⁻¹, which makes the model N(0, I); None where the covariance is singular.
-
-        Singular is λmin ≤ d·ε·λmax: numerically, the model has lost a direction.
-        """
-        if self._cholesky is None:
-            return None
-        inverse = self._cholesky[1]
-        resolution = len(self.mean) * np.finfo(float).eps
-        # λmax/λmin ≤ tr Σ · tr Σ⁻¹: mostly that settles it, at a fifth of the cost of eigenvalues
-        if self.covariance.trace() * np.vdot(inverse, inverse) * resolution < 0.5:
-            return inverse
-        return inverse if self.eigenvalues[0] > resolution * self.eigenvalues[-1] else None
-
-    def spread(self, noise: Matrix) -> Matrix:
-        """N(0, covariance) from N(0, I), shape (count, d): by Cholesky's factor, or by eigenvectors where singular.
-
-        `noise` may be overwritten.
-        """
-        if self.whitening is not None and self._cholesky is not None:
-            # Half the cost of a general product, and in place: LAPACK sees the transpose of our rows as its columns.
-            return np.asarray(blas.dtrmm(1.0, self._cholesky[0], noise.T, lower=1, overwrite_b=1).T)
-        values, vectors = np.linalg.eigh(self.covariance)
-        root: Matrix = vectors * np.sqrt(np.maximum(values, 0))
-        return noise @ root.T
-
-    @cached_property
-    def log_determinant(self) -> float:
-        """log det Σ; -inf where Σ is singular."""
-        return -np.inf if self.whitening is None else -2 * float(np.log(self.whitening.diagonal()).sum())
-
-
-@dataclass(frozen=True, eq=False)
-class Truth:
-    """N(shift, spread·spreadᵀ), where real data come from.
-
-    Attributes:
-        shift: m, shape (d,).
-        spread: A, shape (d, d), lower triangular with a positive diagonal.
-    """
-
-    shift: Vector
-    spread: Matrix
-
-    @classmethod
-    def drawn(cls, d: int, rng: "Generator") -> "Truth":
-        """A Aᵀ = s² Q D² Qᵀ with a uniform rotation Q, D log-uniform within a factor of 10, and a scale s."""
-        rotation = np.linalg.qr(rng.standard_normal((d, d)))[0]
-        scales = np.exp(rng.uniform(-1, 1) + LOG_CONDITION * rng.uniform(-0.5, 0.5, d))
-        spread = np.linalg.cholesky((rotation * scales**2) @ rotation.T)
-        return cls(scales.max() * rng.standard_normal(d), np.asarray(spread))
-
-    @cached_property
-    def inverse(self) -> Matrix:
-        """A⁻¹."""
-        return np.asarray(lapack.dtrtri(self.spread, lower=1)[0])
-
-    @cached_property
-    def log_determinant(self) -> float:
-        """log |det A|."""
-        return float(np.log(self.spread.diagonal()).sum())
-
-    def sample(self, count: int, rng: "Generator") -> Examples:
-        """Shape (count, d): m + A z."""
-        return np.asarray(rng.standard_normal((count, len(self.shift))) @ self.spread.T + self.shift)
-
-    def whiten(self, examples: Examples) -> Examples:
-        """z = A⁻¹(x - m) of each example."""
-        return np.asarray((examples - self.shift) @ self.inverse.T)
-
-    def seen_from(self, model: Normal) -> Normal:
-        """The model in the truth's own coordinates, where the truth is N(0, I)."""
-        if not model.seen or model.seen[0] is not self:
-            covariance = self.inverse @ model.covariance @ self.inverse.T
-            model.seen[:] = self, Normal(self.inverse @ (model.mean - self.shift), (covariance + covariance.T) / 2)
-        seen: Normal = model.seen[1]
-        return seen
 
 
 @dataclass(frozen=True)
@@ -308,12 +203,6 @@ class Gaussian:
 def _chi_square_quantile(share: Matrix | float, d: int) -> Any:
     """Squared radius of the ball that holds this share of N(0, I_d)."""
     return 2 * gammaincinv(d / 2, share)
-
-
-def _log(covariance: Matrix) -> Matrix:
-    values, vectors = np.linalg.eigh(covariance)
-    logarithm: Matrix = (vectors * np.log(values)) @ vectors.T
-    return logarithm
 
 
 def statistic(training_set: Weighted) -> Statistic:

@@ -14,21 +14,18 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, NamedTuple
 
 import numpy as np
 from annotated_types import Interval
-from numpy.typing import NDArray
 from scipy.linalg import lapack
 
 from benchmark.core.history import Examples, History, Weighted, real_data_only
 from benchmark.core.requests import NEUTRAL
 from benchmark.core.task import Sampled, Start
+from benchmark.tasks.arrays import Matrix, Vector
 from benchmark.tasks.gaussian import LOG_2PI, Gaussian
 
 if TYPE_CHECKING:
     from numpy.random import Generator
 
     from benchmark.core.requests import FitOptions, SampleRequest
-
-Vector = NDArray[np.float64]
-Matrix = NDArray[np.float64]
 
 RESOLUTION = 1e-12
 """Eigenvalues of a Gram matrix below this share of the largest count as 0: singular values of the rows below 10⁻⁶ of theirs.

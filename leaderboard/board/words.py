@@ -1,8 +1,9 @@
 """The board's words, and how its numbers are written, once for all its forms."""
 
+from benchmark.tasks import TASKS, title
 from leaderboard.board.schema import Board, Estimate, RankInterval, Row
 
-TITLES = {"gaussian": "Gaussian", "kde": "KDE", "language_model": "Language model"}
+TITLES = {name: title(name) for name in TASKS}
 
 MEANINGS = {
     "score": (

@@ -3,9 +3,10 @@
 import json
 from typing import Any
 
+from benchmark.tasks import TASKS, title
 from paper.plots.source import Missing, Source
 
-TASKS = {"gaussian": "Gaussian", "kde": "KDE", "language_model": "Language model"}
+TITLES = {name: title(name) for name in TASKS}
 VERDICTS = ("collapses", "degrades", "stable", "thrives")
 
 

@@ -60,7 +60,7 @@ def draw(source: Source) -> tuple[Figure, pd.DataFrame]:
             ax.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
             ax.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
         r = part[["score_centre", "slope_score_centre"]].corr().iloc[0, 1]
-        ax.set(title=f"{board.TASKS.get(task, task)}, r = {r:.2f}", xlabel="slope score")
+        ax.set(title=f"{board.TITLES.get(task, task)}, r = {r:.2f}", xlabel="slope score")
     axes[0, 0].set_ylabel("final score")
     style.legend(figure, palette, "verdict")
     sns.despine(figure)

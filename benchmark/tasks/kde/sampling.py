@@ -1,0 +1,52 @@
+"""Rows of a training set that samples start from, and what samples may not be."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmark.core.history import Examples, Weighted
+from benchmark.errors import ContractBroken
+from benchmark.tasks.kde.kernels import KernelDensity
+
+if TYPE_CHECKING:
+    from numpy.random import Generator
+
+LEAST_NOISE = 0.1
+"""Of a sample's variance around its row, relative to the neutral h²."""
+
+
+def _refuse_copies(noise: float) -> None:
+    if noise < LEAST_NOISE * (1 - 1e-9):  # the factor is a quotient
+        raise ContractBroken(
+            f"temperature·bandwidth_factor² is {noise:g}: expected at least {LEAST_NOISE}, for less hands back training rows."
+        )
+
+
+def _draw_rows(training_set: Weighted, count: int, rng: "Generator") -> NDArray[np.int64]:
+    """Rows with probability proportional to their weights, without listing the pool."""
+    target = rng.random(count) * training_set.mass
+    rows = np.empty(count, np.int64)
+    done = 0.0
+    for start, stop, weight in training_set.ranges():
+        inside = target >= done
+        rows[inside] = np.minimum(start + ((target[inside] - done) / weight).astype(np.int64), stop - 1)
+        done += (stop - start) * weight
+    if len(training_set.rows):
+        inside = target >= done
+        place = np.searchsorted(np.cumsum(training_set.weights), target[inside] - done, side="right")
+        rows[inside] = training_set.rows[np.minimum(place, len(training_set.rows) - 1)]
+    return rows
+
+
+def _shrunk(examples: Examples, model: KernelDensity, temperature: float) -> Examples:
+    """Shrink towards the mean, per coordinate, by √(s² / (s² + τh²)), s² the training set's variance.
+
+    Source: Silverman and Young, The bootstrap: to smooth or not to smooth? (1987), section 2.
+    """
+    rows, weights = model.training_set.expanded()
+    data = model.training_set.history.examples[rows]
+    mean = np.average(data, axis=0, weights=weights)
+    variance = np.average((data - mean) ** 2, axis=0, weights=weights)
+    shrunk: Examples = mean + (examples - mean) * np.sqrt(variance / (variance + temperature * model.bandwidth**2))
+    return shrunk

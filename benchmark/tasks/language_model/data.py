@@ -1,0 +1,139 @@
+"""Texts, and the checkpoint and files that they are read with."""
+
+import functools
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from benchmark.core.history import Examples
+from benchmark.errors import ThriveError
+
+Network = Any
+"""A causal language model of transformers."""
+Ids = list[int]
+"""One example as token ids, from the beginning-of-text token to the end-of-text token."""
+MOST_KNOWN = 100_000
+"""Texts whose ids are kept, about 1.5 kB each; the embedded data set has 23,000."""
+
+
+class Layout(NamedTuple):
+    """How prompt and response make one text, and are told apart again."""
+
+    head: str
+    separator: str
+
+    def join(self, prompt: str, response: str) -> str:
+        return f"{self.head}{prompt}{self.separator}{response}"
+
+    def split(self, text: str) -> tuple[str, str] | None:
+        """Prompt and response; None where the text has not exactly the form that `join` gives."""
+        parts = text.removeprefix(self.head).split(self.separator)
+        if not text.startswith(self.head) or len(parts) != 2:
+            return None
+        return (parts[0], parts[1]) if all(_is_clean(part) for part in parts) else None
+
+
+def _is_clean(part: str) -> bool:
+    """Printable lines, not empty, without spaces at the ends, and not a piece of a broken character."""
+    printable = part.replace("\n", "").isprintable() and "\N{REPLACEMENT CHARACTER}" not in part
+    return printable and part != "" and part == part.strip()
+
+
+class Base(NamedTuple):
+    """A pretrained checkpoint.
+
+    Attributes:
+        known: texts that have been encoded, and their ids. A text comes back at every iteration.
+    """
+
+    network: Network
+    tokenizer: Any
+    known: dict[str, Ids]
+
+    @property
+    def begin(self) -> int:
+        return int(self.tokenizer.bos_token_id)
+
+    @property
+    def end(self) -> int:
+        return int(self.tokenizer.eos_token_id)
+
+    def encode(self, texts: Sequence[str] | Examples) -> list[Ids]:
+        new = [text for text in dict.fromkeys(texts) if text not in self.known]
+        if new:
+            if len(self.known) > MOST_KNOWN:
+                self.known.clear()
+                new = list(dict.fromkeys(texts))
+            encoded = self.tokenizer(new, add_special_tokens=False).input_ids
+            self.known.update((text, [self.begin, *ids, self.end]) for text, ids in zip(new, encoded, strict=True))
+        return [self.known[text] for text in texts]
+
+    def decode(self, ids: Ids) -> str:
+        """The text between begin and end."""
+        return str(self.tokenizer.decode(ids, clean_up_tokenization_spaces=False))
+
+
+@functools.cache
+def load_base(folder: Path, device: str) -> Base:
+    """The checkpoint in a folder, its weights in float32."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    try:
+        network: Network = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+        tokenizer = AutoTokenizer.from_pretrained(folder)
+    except Exception as error:  # of several libraries, of many kinds
+        raise ThriveError(
+            f"{folder}: no network and tokenizer that transformers can read: {_first_line(error)}"
+        ) from error
+    return Base(network.to(device).eval(), tokenizer, {})
+
+
+def _first_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
+
+
+def _files_in(folder: Path, name: str) -> dict[str, Path]:
+    """Every file of a folder that networks are loaded from."""
+    found = {
+        f"{name}/{path.relative_to(folder).as_posix()}": path for path in sorted(folder.rglob("*")) if path.is_file()
+    }
+    if not found:
+        raise ThriveError(
+            f"{folder}: no such folder, or an empty one: expected a network as transformers saves it ({name})."
+        )
+    return found
+
+
+def _number_of_pairs(path: Path) -> int:
+    """In a Parquet file; 0 where it is none."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return int(pq.read_metadata(path).num_rows)
+    except (pa.ArrowException, OSError):
+        return 0
+
+
+@functools.cache
+def load_pairs(path: Path) -> list[tuple[str, str]]:
+    """Prompt and response of every row of a Parquet file."""
+    import datasets
+    import pyarrow.parquet
+
+    try:  # `Dataset.from_parquet` may give what it has kept elsewhere of an older file
+        rows = datasets.Dataset(pyarrow.parquet.read_table(path))
+        return list(zip(rows["prompt"], rows["response"], strict=True))
+    except (pyarrow.ArrowException, OSError, KeyError) as error:
+        raise ThriveError(f"{path}: no Parquet file with prompt and response: {_first_line(error)}") from error
+
+
+def _as_examples(texts: Sequence[str]) -> Examples:
+    array = np.empty(len(texts), object)
+    array[:] = texts
+    return array

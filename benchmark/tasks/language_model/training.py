@@ -1,0 +1,171 @@
+"""Batches of examples, their losses, and the steps of an optimizer on them."""
+
+import copy
+import math
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmark.tasks.language_model.data import Ids, Network
+
+if TYPE_CHECKING:
+    from numpy.random import Generator
+    from torch import Tensor
+
+    from benchmark.core.requests import FitOptions
+
+
+def _moved(network: Network, other: Network, share: float) -> Network:
+    """A new network, `share` of the way to the other one; below 0, away from it."""
+    import torch
+
+    moved = copy.deepcopy(network)
+    with torch.no_grad():
+        for weights, towards in zip(moved.parameters(), other.parameters(), strict=True):
+            weights.lerp_(towards, share)
+    return moved
+
+
+class Batch(NamedTuple):
+    """Some examples end to end, without padding: a position is a token that another follows.
+
+    Attributes:
+        ids: of the token at each position, int64, shape (m,).
+        targets: ids of the tokens that follow, shape (m,).
+        weights: of each target's loss, shape (m,).
+        lengths: positions of each example, in order; they add up to m.
+    """
+
+    ids: "Tensor"
+    targets: "Tensor"
+    weights: "Tensor"
+    lengths: list[int]
+
+    def parts(self, size: int) -> "Iterator[Batch]":
+        """The same examples, `size` at a time."""
+        lengths = [self.lengths[start : start + size] for start in range(0, len(self.lengths), size)]
+        cut = [tensor.split([sum(some) for some in lengths]) for tensor in self[:3]]  # type: ignore[no-untyped-call]
+        for ids, targets, weights, some in zip(*cut, lengths, strict=True):
+            yield Batch(ids, targets, weights, some)
+
+    @property
+    def positions(self) -> "Tensor":
+        """Of each token in its example, from 0, shape (m,)."""
+        import torch
+
+        return torch.cat([torch.arange(length) for length in self.lengths])
+
+    @property
+    def places(self) -> "Tensor":
+        """Of each position in a matrix with a row for each example, as wide as the longest, shape (m,)."""
+        import torch
+
+        starts = torch.arange(len(self.lengths)) * max(self.lengths)
+        return starts.repeat_interleave(torch.tensor(self.lengths)) + self.positions
+
+
+def packed(rows: Sequence[Ids], weights: NDArray[np.float64] | None = None) -> Batch:
+    """Examples, each with a weight (1 if not given), as one batch."""
+    import torch
+
+    lengths = [len(row) - 1 for row in rows]
+    each = np.repeat(np.ones(len(rows)) if weights is None else weights, lengths)
+    ids = torch.tensor([token for row in rows for token in row[:-1]])
+    targets = torch.tensor([token for row in rows for token in row[1:]])
+    return Batch(ids, targets, torch.from_numpy(each).float(), lengths)
+
+
+def batches(rows: list[Ids], weights: NDArray[np.float64], size: int, steps: int, rng: "Generator") -> Iterator[Batch]:
+    """`steps` batches, every pass in a new order.
+
+    Weights are scaled so that a batch's weighted sum of token losses estimates, without bias, the weighted mean loss
+    per token of the whole training set: a row of weight k counts as k copies of it.
+    """
+    tokens = np.array([len(row) - 1 for row in rows])
+    scaled = weights * len(rows) / (size * (weights @ tokens))
+    passes = math.ceil(steps * size / len(rows))
+    order = np.concatenate([rng.permutation(len(rows)) for _ in range(passes)])
+    for step in range(steps):
+        some = order[step * size : (step + 1) * size]
+        yield packed([rows[i] for i in some], scaled[some])
+
+
+def logits(network: Network, batch: Batch) -> "Tensor":
+    """Of the token after each position, shape (m, vocabulary)."""
+    import torch
+
+    from benchmark.tasks.language_model import llama
+
+    ids, places = batch.ids.to(network.device), batch.places.to(network.device)
+    rows, width = len(batch.lengths), max(batch.lengths)
+    if llama.knows(network):
+        attend = llama.within_rows(places, rows, width)
+        return network.lm_head(llama.hidden_states(network, ids, batch.positions.to(network.device), attend))  # type: ignore[no-any-return]
+    # Other architectures run as transformers has them, padded on the right, where causal attention does not look.
+    matrix = torch.zeros(rows * width, dtype=ids.dtype, device=ids.device).index_copy_(0, places, ids)
+    found = network(input_ids=matrix.view(rows, width), use_cache=False).logits
+    return found.flatten(0, 1).index_select(0, places)  # type: ignore[no-any-return]
+
+
+def token_losses(network: Network, batch: Batch, *, bfloat16: bool = False) -> "Tensor":
+    """-log p of each target given what stands before it, in nats, shape (m,)."""
+    import torch
+
+    from benchmark.tasks.language_model.cross_entropy import cross_entropy
+
+    with torch.autocast(network.device.type, torch.bfloat16, enabled=bfloat16):
+        found = logits(network, batch)
+    return cross_entropy(found.float(), batch.targets.to(network.device))
+
+
+def minimize(
+    network: Network,
+    data: Iterator[Iterator[Batch]],
+    rates: list[float],
+    options: "FitOptions",
+    *,
+    bfloat16: bool = False,
+) -> None:
+    """AdamW, in place, one step for all parts of a batch; the gradient is clipped at norm 1."""
+    import torch
+
+    network.train()
+    optimizer = torch.optim.AdamW(network.parameters(), weight_decay=options.ridge, fused=True)
+    for parts, rate in zip(data, rates, strict=True):
+        optimizer.param_groups[0]["lr"] = rate
+        for part in parts:
+            weighted_loss(network, part, options.token_loss_clip, bfloat16=bfloat16).backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad()
+    network.eval()
+
+
+def weighted_loss(network: Network, batch: Batch, clip: float | None = None, *, bfloat16: bool = False) -> "Tensor":
+    """Weighted sum of token losses; with `clip`, without the tokens that already have a higher probability."""
+    losses = token_losses(network, batch, bfloat16=bfloat16)
+    if clip is not None:
+        losses = losses * (losses.detach() >= -math.log(clip))
+    return losses @ batch.weights.to(network.device)
+
+
+def negative_log_likelihoods(
+    network: Network, rows: list[Ids], at_once: int
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Of each example, summed over its tokens in nats, and the number of those tokens; both in the order of the rows.
+
+    In float32 on every machine: what is measured should not depend on its units. Examples of similar length go together.
+    """
+    import torch
+
+    nats = np.empty(len(rows))
+    order = np.argsort([len(row) for row in rows], kind="stable")
+    with torch.inference_mode():
+        for start in range(0, len(rows), at_once):
+            some = order[start : start + at_once]
+            batch = packed([rows[i] for i in some])
+            each = token_losses(network, batch).double().cpu().split(batch.lengths)  # type: ignore[no-untyped-call]
+            nats[some] = [part.sum().item() for part in each]
+    return nats, np.array([len(row) - 1 for row in rows])
