@@ -444,8 +444,8 @@ def test_steps_grow_with_the_rows_unless_matched(task: LanguageModel, monkeypatc
 
 def test_diagnostics_of_a_generation_of_copies(task: LanguageModel, fitted: Network) -> None:
     one = task.corpus("train")[0]
-    start = Start(None, data._as_examples([one]), task.held_out(None, noise()), fitted, 0.0, 0.0)
-    found = task.diagnostics(fitted, data._as_examples([one] * 10), start, full=True)
+    start = Start(None, data.as_examples([one]), task.held_out(None, noise()), fitted, 0.0, 0.0)
+    found = task.diagnostics(fitted, data.as_examples([one] * 10), start, full=True)
     assert found["duplicate_rate"] == pytest.approx(0.9)
     assert found["copied_share"] == 1
     assert found["mean_length"] == len(task.base.encode([one])[0]) - 1
@@ -454,7 +454,7 @@ def test_diagnostics_of_a_generation_of_copies(task: LanguageModel, fitted: Netw
     assert found["reference_surprise"] == pytest.approx(nats[0] / tokens[0])  # the model is the reference itself
     assert found["rare_loss"] > task.test_loss(fitted, start.test)
     assert found["question_recall"] == 0.5  # it asks of land, never of the sea
-    assert task.show(data._as_examples([one] * 10)) == [one] * 3
+    assert task.show(data.as_examples([one] * 10)) == [one] * 3
 
 
 def test_no_text_is_given_twice(task: LanguageModel) -> None:
@@ -477,7 +477,7 @@ def test_log_likelihood_is_the_summed_loss(task: LanguageModel, fitted: Network)
 
 
 def test_features_are_alike_for_texts_that_are_alike(task: LanguageModel) -> None:
-    near, text, far = task.features(data._as_examples(["coal and peat", "coal, and peat", "88 sheep"]), noise())
+    near, text, far = task.features(data.as_examples(["coal and peat", "coal, and peat", "88 sheep"]), noise())
     assert near @ text > near @ far
     assert [near @ near, far @ far] == pytest.approx([1, 1])
 
@@ -490,10 +490,10 @@ def test_a_frozen_encoder_knows_what_texts_mean(task: LanguageModel, root: Path)
     pins.verify(root, load(root), ["minilm"])
     assert "minilm/model.safetensors" in instance.files
     texts = ["exports of coal", "sells peat abroad, and other fuels from under the ground", "the number of inhabitants"]
-    found = instance.features(data._as_examples(texts), noise())
+    found = instance.features(data.as_examples(texts), noise())
     assert found.shape == (3, 384)
     assert found[0] @ found[1] > found[0] @ found[2] + 0.1
-    alone = np.concatenate([instance.features(data._as_examples([text]), noise()) for text in texts])
+    alone = np.concatenate([instance.features(data.as_examples([text]), noise()) for text in texts])
     np.testing.assert_allclose(found, alone, atol=1e-6)
     assert np.linalg.norm(found, axis=1) == pytest.approx(1)
 
@@ -501,10 +501,10 @@ def test_a_frozen_encoder_knows_what_texts_mean(task: LanguageModel, root: Path)
 def test_a_verifier_tells_text_from_noise(task: LanguageModel, fitted: Network) -> None:
     """Real texts against themselves with their letters shuffled; and nothing to tell where both are real."""
     texts, rng = load_pairs_of_the_factbook(), noise()
-    garbled = data._as_examples(["".join(rng.permutation(list(text))) for text in texts[:100]])
-    found = task.log_ratio(data._as_examples(texts[100:300]), fitted, np.concatenate([texts[300:400], garbled]))
+    garbled = data.as_examples(["".join(rng.permutation(list(text))) for text in texts[:100]])
+    found = task.log_ratio(data.as_examples(texts[100:300]), fitted, np.concatenate([texts[300:400], garbled]))
     assert found[:100].mean() > found[100:].mean() + 1
-    alike = task.log_ratio(data._as_examples(texts[100:300]), fitted, data._as_examples(texts[300:400]))
+    alike = task.log_ratio(data.as_examples(texts[100:300]), fitted, data.as_examples(texts[300:400]))
     assert abs(alike.mean()) < 0.5
 
 

@@ -21,7 +21,7 @@ from benchmark.core.history import Examples, Weighted
 from benchmark.core.task import Sampled, Start
 from benchmark.errors import ContractBroken
 from benchmark.tasks.arrays import Matrix, Vector
-from benchmark.tasks.normal import Normal, Truth, _log
+from benchmark.tasks.normal import Normal, Truth, log_without_warning
 
 if TYPE_CHECKING:
     from numpy.random import Generator
@@ -166,7 +166,9 @@ class Gaussian:
         """In mean and log-covariance; a lost direction stays as the model has it."""
         if model.whitening is None or other.whitening is None:
             return model
-        log_covariance = (1 + weight) * _log(model.covariance) - weight * _log(other.covariance)
+        log_covariance = (1 + weight) * log_without_warning(model.covariance) - weight * log_without_warning(
+            other.covariance
+        )
         values, vectors = np.linalg.eigh(log_covariance)
         return Normal((1 + weight) * model.mean - weight * other.mean, (vectors * np.exp(values)) @ vectors.T)
 

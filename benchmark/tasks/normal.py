@@ -116,7 +116,7 @@ class Truth:
         return seen
 
 
-def _log(covariance: Matrix) -> Matrix:
+def log_without_warning(covariance: Matrix) -> Matrix:
     values, vectors = np.linalg.eigh(covariance)
     logarithm: Matrix = (vectors * np.log(values)) @ vectors.T
     return logarithm

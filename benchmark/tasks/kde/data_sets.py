@@ -1,4 +1,4 @@
-"""Four synthetic data sets: scikit-learn's, with the paper's noise."""
+"""Synthetic data sets: the four of the paper, scikit-learn's with the paper's noise, and one whose shape is drawn by seed."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -45,9 +45,23 @@ def _swiss_roll(centres: Examples, count: int, rng: "Generator") -> Examples:
     return points
 
 
+def _curves(coefficients: Examples, count: int, rng: "Generator") -> Examples:
+    """Points near a closed curve that nobody can know beforehand, Σ_k c_k / (5k)·(cos kθ, sin kθ) for k = 1, 2, 3, with noise of 0.05.
+
+    Args:
+        coefficients: c, shape (3, 2): what are the centres of blobs.
+    """
+    angle = rng.uniform(0, 2 * np.pi, (count, 1))
+    k = np.arange(1, 4)
+    x, y = coefficients.T / (5 * k)
+    points = np.column_stack([np.cos(angle * k) @ x, np.sin(angle * k) @ y])
+    return points + 0.05 * rng.standard_normal(points.shape)
+
+
 DATA_SETS: dict[str, Callable[[Examples, int, "Generator"], Examples]] = {
     "blobs": _blobs,
     "circles": _circles,
+    "curves": _curves,
     "moons": _moons,
     "swiss_roll": _swiss_roll,
 }

@@ -9,18 +9,18 @@ from benchmark.core.history import Examples
 NEIGHBOURS = 5
 
 
-def _tree(rows: Examples) -> Any:
+def tree_of(rows: Examples) -> Any:
     from scipy.spatial import cKDTree
 
     return cKDTree(rows)
 
 
-def _share_near(tree: Any, rows: Examples, distance: float) -> float:
+def share_near(tree: Any, rows: Examples, distance: float) -> float:
     """The share of rows that are nearer than this to a point of the tree."""
     return float(np.isfinite(tree.query(rows, distance_upper_bound=distance)[0]).mean())
 
 
-def _neighbour_diagnostics(generation: Examples, test: Examples) -> dict[str, float]:
+def neighbour_diagnostics(generation: Examples, test: Examples) -> dict[str, float]:
     """Entropy of the generation, and its precision and recall against the test points, by nearest neighbours.
 
     Source: Kozachenko and Leonenko (1987) for the entropy, first neighbour; Kynkäänniemi et al., Improved precision and

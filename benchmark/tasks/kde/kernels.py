@@ -71,7 +71,7 @@ def _mixed(log_densities: list[Vector]) -> Vector:
     return functools.reduce(np.logaddexp, log_densities)
 
 
-def _score_samples(model: KernelDensity, points: Examples) -> Vector:
+def score_samples(model: KernelDensity, points: Examples) -> Vector:
     """Log densities by scikit-learn's `KernelDensity` as the paper used it, with its tree and leaves of 40 rows; shape (points,).
 
     They are wrong far from the data where there are more rows than a leaf has, even at the default tolerances of 0: the tree adds and

@@ -16,14 +16,14 @@ LEAST_NOISE = 0.1
 """Of a sample's variance around its row, relative to the neutral h²."""
 
 
-def _refuse_copies(noise: float) -> None:
+def refuse_too_little_noise(noise: float) -> None:
     if noise < LEAST_NOISE * (1 - 1e-9):  # the factor is a quotient
         raise ContractBroken(
             f"temperature·bandwidth_factor² is {noise:g}: expected at least {LEAST_NOISE}, for less hands back training rows."
         )
 
 
-def _draw_rows(training_set: Weighted, count: int, rng: "Generator") -> NDArray[np.int64]:
+def draw_rows(training_set: Weighted, count: int, rng: "Generator") -> NDArray[np.int64]:
     """Rows with probability proportional to their weights, without listing the pool."""
     target = rng.random(count) * training_set.mass
     rows = np.empty(count, np.int64)
@@ -39,7 +39,7 @@ def _draw_rows(training_set: Weighted, count: int, rng: "Generator") -> NDArray[
     return rows
 
 
-def _shrunk(examples: Examples, model: KernelDensity, temperature: float) -> Examples:
+def shrunk(examples: Examples, model: KernelDensity, temperature: float) -> Examples:
     """Shrink towards the mean, per coordinate, by √(s² / (s² + τh²)), s² the training set's variance.
 
     Source: Silverman and Young, The bootstrap: to smooth or not to smooth? (1987), section 2.

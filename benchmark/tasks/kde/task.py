@@ -1,4 +1,4 @@
-"""Kernel density estimation on four synthetic data sets, with a Gaussian kernel.
+"""Kernel density estimation on synthetic data sets, with a Gaussian kernel.
 
 Source: Kazdan et al., Collapse or Thrive? (ICML 2025), section 3. Data sets: scikit-learn's, with the paper's noise.
 """
@@ -18,9 +18,9 @@ from benchmark.core.task import Sampled, Start
 from benchmark.errors import ContractBroken
 from benchmark.tasks.arrays import Matrix, Vector
 from benchmark.tasks.kde.data_sets import COMPONENTS, DATA_SETS
-from benchmark.tasks.kde.diagnostics import _neighbour_diagnostics, _share_near, _tree
-from benchmark.tasks.kde.kernels import LEAST_SHARE, RULES, KernelDensity, _score_samples
-from benchmark.tasks.kde.sampling import _draw_rows, _refuse_copies, _shrunk
+from benchmark.tasks.kde.diagnostics import neighbour_diagnostics, share_near, tree_of
+from benchmark.tasks.kde.kernels import LEAST_SHARE, RULES, KernelDensity, score_samples
+from benchmark.tasks.kde.sampling import draw_rows, refuse_too_little_noise, shrunk
 
 if TYPE_CHECKING:
     from numpy.random import Generator
@@ -46,7 +46,7 @@ class KDE:
     seeds_per_cell: ClassVar[int] = 10
     files: ClassVar[dict[str, Path]] = {}
 
-    data: Literal["blobs", "circles", "moons", "swiss_roll"]
+    data: Literal["blobs", "circles", "curves", "moons", "swiss_roll"]
     bandwidth: Annotated[float, Interval(ge=1e-4, le=1e4)] | Rule
     n: Annotated[int, Interval(ge=2, le=10**7)]  # diagnostics need a neighbour
     sampler_temperature: Annotated[float, Interval(ge=0.01, le=100)] = 1.0
@@ -54,7 +54,7 @@ class KDE:
     blobs_share_centres: bool = True
     """False as published: held-out blobs then come from other centres than the training blobs."""
     densities: Literal["exact", "scikit-learn"] = "exact"
-    """`scikit-learn` as published: the test loss is then wrong far from the data (see `_score_samples`). It changes nothing else."""
+    """`scikit-learn` as published: the test loss is then wrong far from the data (see `score_samples`). It changes nothing else."""
 
     @property
     def name(self) -> str:
@@ -68,7 +68,7 @@ class KDE:
         return 3 if self.data == "swiss_roll" else 2
 
     def world(self, rng: "Generator") -> Examples:
-        """Two sets of three cluster centres, shape (2, 3, 2), uniform in [-10, 10]²: only blobs use them."""
+        """Two sets of three cluster centres, shape (2, 3, 2), uniform in [-10, 10]²: only blobs and curves use them."""
         return rng.uniform(-10, 10, (2, 3, 2))
 
     def real_data(self, world: Examples, count: int, rng: "Generator", skip: int = 0) -> Examples:
@@ -94,7 +94,7 @@ class KDE:
 
     def test_loss(self, model: KernelDensity, test: Examples) -> float:
         """Mean of -log p(x) over the test points, in nats per example."""
-        log_density = model.log_density_at_test if self.densities == "exact" else partial(_score_samples, model)
+        log_density = model.log_density_at_test if self.densities == "exact" else partial(score_samples, model)
         return -float(log_density(test).mean())
 
     def simplest_loss(self, real: Examples, test: Examples) -> float:
@@ -112,7 +112,7 @@ class KDE:
         """
         parts = model.parts
         for _, part in parts:
-            _refuse_copies(request.temperature * part.factor**2)
+            refuse_too_little_noise(request.temperature * part.factor**2)
         if len(parts) == 1:
             return Sampled(self._sample_of(model, count, request, rng), {})
         shares = np.array([share for share, _ in parts])
@@ -124,11 +124,11 @@ class KDE:
 
     def _sample_of(self, part: KernelDensity, count: int, request: "SampleRequest", rng: "Generator") -> Examples:
         temperature = request.temperature * self.sampler_temperature
-        rows = _draw_rows(part.training_set, count, rng)
+        rows = draw_rows(part.training_set, count, rng)
         noise = rng.standard_normal((count, self.dimension))
         noise *= np.sqrt(temperature) * part.bandwidth
         examples: Examples = part.training_set.history.examples[rows] + noise
-        return _shrunk(examples, part, temperature) if request.preserve_variance else examples
+        return shrunk(examples, part, temperature) if request.preserve_variance else examples
 
     def features(self, examples: Examples, rng: "Generator") -> Matrix:
         """The examples, turned, scaled by e^±1 and shifted: "two moons" is no shortcut there."""
@@ -163,7 +163,7 @@ class KDE:
         cheap = {
             "bandwidth": model.bandwidth,
             "covariance_trace": float(np.vdot(centred, centred)) / len(generation),
-            "copied_share": _share_near(self._real_rows(start)[0], generation, NEAR * start.model.bandwidth),
+            "copied_share": share_near(self._real_rows(start)[0], generation, NEAR * start.model.bandwidth),
         }
         return cheap | (self._full_diagnostics(generation, start) if full else {})
 
@@ -172,7 +172,7 @@ class KDE:
         return {
             "nearest_real": float(np.median(to_real)) / start.model.bandwidth,
             "repeated_share": 1 - len(np.unique(generation, axis=0)) / len(generation),
-            **_neighbour_diagnostics(generation, start.test),
+            **neighbour_diagnostics(generation, start.test),
             **self._entanglement(generation, start),
         }
 
@@ -186,12 +186,12 @@ class KDE:
 
         tree, neutral = self._real_rows(start)
         n, distance = len(generation), NEAR * start.model.bandwidth
-        copied = _share_near(tree, generation, distance)
+        copied = share_near(tree, generation, distance)
         if copied <= neutral:
             return
         most = float(binom.isf(norm.sf(5), n, neutral)) / n
         m = min(len(start.real), len(start.test))
-        among, held_out = (_share_near(_tree(rows[:m]), generation, distance) for rows in (start.real, start.test))
+        among, held_out = (share_near(tree_of(rows[:m]), generation, distance) for rows in (start.real, start.test))
         if copied > most and among - held_out > 5 * np.sqrt(2 * max(held_out, 1 / n) / n):
             raise ContractBroken(
                 f"{copied:.3g} of the rows are within {NEAR} bandwidths of a real row: expected at most {most:.3g}, for more "
@@ -202,9 +202,9 @@ class KDE:
         """A tree of generation 0, and the share of the neutral sampler's rows that are near one of them, three errors up."""
         known = start.model.training_set.history.memo
         if "real rows" not in known:
-            tree, rng = _tree(start.real), np.random.default_rng(0)
+            tree, rng = tree_of(start.real), np.random.default_rng(0)
             neutral = self._sample_of(start.model, NEUTRAL_ROWS, NEUTRAL_REQUEST, rng)
-            share = _share_near(tree, neutral, NEAR * start.model.bandwidth)
+            share = share_near(tree, neutral, NEAR * start.model.bandwidth)
             known["real rows"] = tree, share + 3 * np.sqrt(max(share, 1 / NEUTRAL_ROWS) / NEUTRAL_ROWS)
         found: tuple[Any, float] = known["real rows"]
         return found

@@ -97,7 +97,7 @@ def _first_line(error: Exception) -> str:
     return f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
 
 
-def _files_in(folder: Path, name: str) -> dict[str, Path]:
+def files_in(folder: Path, name: str) -> dict[str, Path]:
     """Every file of a folder that networks are loaded from."""
     found = {
         f"{name}/{path.relative_to(folder).as_posix()}": path for path in sorted(folder.rglob("*")) if path.is_file()
@@ -109,7 +109,7 @@ def _files_in(folder: Path, name: str) -> dict[str, Path]:
     return found
 
 
-def _number_of_pairs(path: Path) -> int:
+def number_of_pairs(path: Path) -> int:
     """In a Parquet file; 0 where it is none."""
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -133,7 +133,7 @@ def load_pairs(path: Path) -> list[tuple[str, str]]:
         raise ThriveError(f"{path}: no Parquet file with prompt and response: {_first_line(error)}") from error
 
 
-def _as_examples(texts: Sequence[str]) -> Examples:
+def as_examples(texts: Sequence[str]) -> Examples:
     array = np.empty(len(texts), object)
     array[:] = texts
     return array

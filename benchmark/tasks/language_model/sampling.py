@@ -96,7 +96,7 @@ def inverse_distribution(logits: "Tensor", uniform: "Tensor", temperature: float
     return torch.searchsorted(cumulated, target, right=True)[:, 0].clamp_(max=logits.shape[1] - 1)
 
 
-def _next_batch(missing: int, attempts: int, accepted: int) -> int:
+def next_batch(missing: int, attempts: int, accepted: int) -> int:
     """How many to draw now: as many as are missing, and what rejection will take. Only speed depends on it."""
     acceptance = (accepted + 3) / (attempts + 4)
     return min(LARGEST_BATCH, math.ceil(1.05 * missing / acceptance) + 4)

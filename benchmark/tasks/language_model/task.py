@@ -29,17 +29,17 @@ from benchmark.tasks.language_model.data import (
     Ids,
     Layout,
     Network,
-    _as_examples,
-    _files_in,
-    _number_of_pairs,
+    as_examples,
+    files_in,
     load_base,
     load_pairs,
+    number_of_pairs,
 )
-from benchmark.tasks.language_model.devices import _lack_of_device, has_bfloat16_units
+from benchmark.tasks.language_model.devices import has_bfloat16_units, lack_of_device
 from benchmark.tasks.language_model.diagnostics import variety
-from benchmark.tasks.language_model.features import ENCODERS, _load_minilm, _minilm_folder
-from benchmark.tasks.language_model.sampling import _next_batch, draw
-from benchmark.tasks.language_model.training import _moved, batches, minimize, negative_log_likelihoods
+from benchmark.tasks.language_model.features import ENCODERS, load_minilm, minilm_folder
+from benchmark.tasks.language_model.sampling import draw, next_batch
+from benchmark.tasks.language_model.training import batches, minimize, moved, negative_log_likelihoods
 
 if TYPE_CHECKING:
     from numpy.random import Generator
@@ -127,9 +127,9 @@ class LanguageModel:
     def files(self) -> dict[str, Path]:
         """Three files of data, and all of the checkpoint's and the encoder's folders."""
         found = {f"data/{split}.parquet": ASSETS / self.data / f"{split}.parquet" for split in SPLITS}
-        found |= _files_in(ASSETS / self.checkpoint, "checkpoint")
+        found |= files_in(ASSETS / self.checkpoint, "checkpoint")
         if self.encoder == "minilm":
-            found |= _files_in(_minilm_folder(), self.encoder)
+            found |= files_in(minilm_folder(), self.encoder)
         for path in found.values():
             if not path.is_file():
                 raise ThriveError(f"{self.name}: {path}: no such file. data: a folder with {', '.join(SPLITS)}.parquet")
@@ -142,10 +142,10 @@ class LanguageModel:
         for path in [*needed, ASSETS / self.checkpoint / "config.json"]:
             if not path.is_file():
                 return f"{'data' if path in needed else 'checkpoint'}: no such file: {path}. Put it there, or name another folder."
-        pairs = _number_of_pairs(needed[0])
+        pairs = number_of_pairs(needed[0])
         if pairs < self.n:
             return f"n: found {self.n}, expected at most {pairs}, the pairs in {needed[0]}."
-        return None if self.device == "cpu" else _lack_of_device(self.device, self.precision)
+        return None if self.device == "cpu" else lack_of_device(self.device, self.precision)
 
     @property
     def layout(self) -> Layout:
@@ -177,10 +177,10 @@ class LanguageModel:
 
     def real_data(self, world: list[str], count: int, rng: "Generator", skip: int = 0) -> Examples:
         """The `count` training texts after the first `skip`."""
-        return _as_examples(self._given(world, slice(skip, skip + count)))
+        return as_examples(self._given(world, slice(skip, skip + count)))
 
     def held_back(self, world: list[str], count: int, rng: "Generator") -> Examples:
-        return _as_examples(self._given(world[::-1], slice(count)))
+        return as_examples(self._given(world[::-1], slice(count)))
 
     def _given(self, texts: list[str], wanted: slice) -> list[str]:
         if wanted.stop > len(texts):
@@ -219,7 +219,7 @@ class LanguageModel:
         if torch.device(self.device).type == "cpu":  # other devices refuse to be used on both sides of a fork
             self.corpus("train"), self.corpus("test")
             if self.encoder == "minilm":
-                _load_minilm()
+                load_minilm()
 
     def plain_model(self, model: Network) -> dict[str, NDArray[Any]]:
         """A model as arrays."""
@@ -249,14 +249,14 @@ class LanguageModel:
         while len(texts) < count:
             if attempts > HOPELESS * count:
                 raise ThriveError(f"{len(texts)} of {attempts} samples had the form of an example: given up.")
-            size = _next_batch(count - len(texts), attempts, len(texts))
+            size = next_batch(count - len(texts), attempts, len(texts))
             noise = rng.random((math.ceil(size / self.copies), self.max_tokens - 1))
             uniforms = np.repeat(noise, self.copies, axis=0)[:size]
             for ids in draw(model, self.base, uniforms, request.temperature, request.top_p, bfloat16=self.bfloat16):
                 attempts += len(texts) < count
                 if len(texts) < count and (text := self._example(ids)) is not None:
                     texts.append(text)
-        return Sampled(_as_examples(texts), {"rejection_rate": 1 - count / attempts})
+        return Sampled(as_examples(texts), {"rejection_rate": 1 - count / attempts})
 
     def _example(self, ids: Ids | None) -> str | None:
         """The text of a sample; None where it never ended, began again, has not the form, or reads back too long."""
@@ -291,11 +291,11 @@ class LanguageModel:
 
     def blend(self, model: Network, other: Network, weight: float) -> Network:
         """An average of weights."""
-        return _moved(model, other, weight)
+        return moved(model, other, weight)
 
     def away(self, model: Network, other: Network, weight: float) -> Network:
         """In weights."""
-        return _moved(model, other, -weight)
+        return moved(model, other, -weight)
 
     def diagnostics(self, model: Network, generation: Examples, start: Start, *, full: bool) -> dict[str, float]:
         """How varied the generation is, and the share of it that real texts say to the letter; with `full` also what costs a pass of a model.

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from benchmark.core.requests import FitOptions
 
 
-def _moved(network: Network, other: Network, share: float) -> Network:
+def moved(network: Network, other: Network, share: float) -> Network:
     """A new network, `share` of the way to the other one; below 0, away from it."""
     import torch
 
