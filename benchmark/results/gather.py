@@ -16,14 +16,14 @@ from typing import Any
 import pandas as pd
 
 from benchmark import stamps
-from benchmark.results import scoring
 from benchmark.digest.hashes import digest, digest_of_file, digest_of_reach
 from benchmark.entries.entry import Entry
 from benchmark.errors import AllRefused, ThriveError
 from benchmark.messages import one_line
-from benchmark.runs.params import Instance
-from benchmark.runs.cells import Cell, Store, provenance_of, write_atomically
+from benchmark.results import scoring
 from benchmark.results.seal import ABOUT, CURVES, SCORES, read_about, read_table, sealed
+from benchmark.runs.cells import Cell, Store, provenance_of, write_atomically
+from benchmark.runs.params import Instance
 
 
 @dataclass(frozen=True)
