@@ -11,7 +11,7 @@ import pytest
 from test_records import PARAMS, clone  # noqa: F401
 
 from benchmark import stamps
-from benchmark.entries.entry import find
+from benchmark.entries.catalogue import find
 from benchmark.errors import Stopped
 from benchmark.runs import params, process, sweep
 from benchmark.runs.cells import Store

@@ -12,7 +12,7 @@ from test_records import clone  # noqa: F401
 
 from benchmark.core.loop import run, start_of
 from benchmark.digest.hashes import digest_of_file
-from benchmark.entries.entry import find
+from benchmark.entries.catalogue import find
 from benchmark.errors import PinMismatch, ThriveError
 from benchmark.runs import params, starts, sweep
 

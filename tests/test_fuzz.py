@@ -22,7 +22,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from benchmark.conformance import check
-from benchmark.entries.entry import Card
+from benchmark.entries.card import Card
 from benchmark.errors import ThriveError
 from benchmark.isolation import verify
 from benchmark.runs import params, sweep

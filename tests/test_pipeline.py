@@ -95,7 +95,7 @@ def imported(root: Path, module: str, commands: tuple[str, ...] = ()) -> set[Pat
 
 
 CLOSURE_OF_RUN = {"thrive.cli", "benchmark.runs.params", "benchmark.runs.sweep", "benchmark.runs.cells", "benchmark.runs.pins", "benchmark.strict_yaml",
-                  "benchmark.digest.hashes", "benchmark.digest.program", "benchmark.digest.dump", "benchmark.core.loop", "benchmark.results.gather"}  # fmt: skip
+                  "benchmark.digest.hashes", "benchmark.digest.program", "benchmark.digest.definitions", "benchmark.digest.dump", "benchmark.core.loop", "benchmark.results.gather"}  # fmt: skip
 
 
 def closure_of_run(root: Path) -> set[str]:

@@ -13,7 +13,8 @@ import pyarrow as pa
 import pytest
 
 from benchmark.digest import hashes as digest
-from benchmark.entries.entry import Entry, find
+from benchmark.entries.catalogue import find
+from benchmark.entries.entry import Entry
 from benchmark.results import gather as results
 from benchmark.runs import cells as records
 from benchmark.runs import keys, params, sweep

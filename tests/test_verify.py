@@ -11,7 +11,7 @@ from conftest import ROOT
 
 from benchmark.core.loop import run
 from benchmark.core.rules import Budget
-from benchmark.entries.entry import find
+from benchmark.entries.catalogue import find
 from benchmark.errors import BudgetExceeded
 from benchmark.isolation import sandbox, verify
 from benchmark.results import scoring

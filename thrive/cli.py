@@ -75,7 +75,7 @@ def root() -> Path:
 @main.command("list")
 def list_command() -> None:
     """List the entries, and the profiles with what they run."""
-    from benchmark.entries import entry as entries
+    from benchmark.entries import catalogue as entries
     from benchmark.runs import params
 
     good, faults = entries.sound(entries.find(root()))
@@ -139,7 +139,7 @@ def run(
 
     Interrupted, it goes on where it stopped.
     """
-    from benchmark.entries import entry as entries
+    from benchmark.entries import catalogue as entries
     from benchmark.results import gather as results
     from benchmark.runs import sweep
     from benchmark.runs.cells import Store
@@ -258,7 +258,7 @@ def _require_writable(*folders: Path) -> None:
 )
 def score(profile: str | None, folder: Path | None, as_json: bool) -> None:
     """Gather a profile's results of all task-settings into one folder, which board and figures are made from."""
-    from benchmark.entries import entry as entries
+    from benchmark.entries import catalogue as entries
     from benchmark.results import gather as results
     from benchmark.runs.params import load
     from benchmark.runs.sweep import task_settings
@@ -289,7 +289,7 @@ def score(profile: str | None, folder: Path | None, as_json: bool) -> None:
 @click.option("--open", "show", is_flag=True, help="Open the page in a browser.")
 def board(folder: Path, show: bool) -> None:
     """Build the leaderboard from the scores in a folder, there: JSON, one page of HTML, Markdown, CSV, LaTeX."""
-    from benchmark.entries import entry as entries
+    from benchmark.entries import catalogue as entries
     from benchmark.results import gather as results
     from benchmark.runs.cells import write_atomically
     from benchmark.runs.params import load
@@ -351,7 +351,7 @@ def figures(names: tuple[str, ...], entries: str | None, folder: Path | None, lo
 @OPTIONAL_PROFILE
 def compare(a: str, b: str, profile: str | None) -> None:
     """Compare two entries, A minus B, seed by seed: a table, and a picture in results/PROFILE/compare."""
-    from benchmark.entries import entry as entries
+    from benchmark.entries import catalogue as entries
     from benchmark.results import paired as compare
     from benchmark.runs.params import load
     from benchmark.runs.sweep import task_settings
@@ -401,7 +401,7 @@ def verify(
     """
     from threadpoolctl import threadpool_limits
 
-    from benchmark.entries import entry as entries
+    from benchmark.entries import catalogue as entries
     from benchmark.isolation import repeat, verify
     from benchmark.results import verified
     from benchmark.runs import params, sweep
@@ -448,7 +448,7 @@ def verify(
 @click.argument("id", metavar="ENTRY")
 def install(id: str) -> None:
     """Put what an entry's requirements.txt asks for into environments/ENTRY, as wheels: `thrive verify` shows it to that entry alone."""
-    from benchmark.entries import entry as entries
+    from benchmark.entries import catalogue as entries
 
     [entry] = entries.named(entries.find(root()), [id])
     for line in entry.install() or ["nothing is required"]:
@@ -479,7 +479,7 @@ def check(path: Path) -> None:
     Tampering with the harness is detected only if it changes what the entry selects or what the harness records there.
     """
     from benchmark.conformance.check import CANNOT_SEE, check
-    from benchmark.entries import entry as entries
+    from benchmark.entries import catalogue as entries
 
     if not path.is_dir():
         [entry] = entries.named(entries.find(root()), [str(path)])

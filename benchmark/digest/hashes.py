@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.digest.dump import HIDDEN
-from benchmark.digest.program import Program, Script
+from benchmark.digest.program import Program
 from benchmark.digest.scopes import Refused
+from benchmark.digest.script import Script
 from benchmark.errors import BadEntry, ThriveError
 
 PACKAGE = Path(__file__).parents[1]

@@ -13,6 +13,8 @@ from typing import Any, Protocol, TypeAlias
 
 Part: TypeAlias = "str | Any"
 """Of a canonical text: text, or a definition that it refers to."""
+Found: TypeAlias = "tuple[list[Part], str]"
+"""The canonical text of a name, and its dotted name where it is not ours."""
 
 QUOTING = {ast.arg, ast.AnnAssign, ast.FunctionDef, ast.AsyncFunctionDef}
 """Whose annotations may be strings with names in them."""
@@ -37,10 +39,10 @@ class Names(Protocol):
     strict: bool
     """Whether to refuse what hides its meaning."""
 
-    def named(self, name: str, attributes: list[str]) -> tuple[list[Part], str]:
+    def named(self, name: str, attributes: list[str]) -> Found:
         """The canonical text of a name of the module with some attributes, and its dotted name if it is not ours."""
 
-    def imported(self, dotted: str, attributes: list[str]) -> tuple[list[Part], str]:
+    def imported(self, dotted: str, attributes: list[str]) -> Found:
         """The same, of an imported name."""
 
     def targets(self, node: Import) -> list[tuple[str, str]]:

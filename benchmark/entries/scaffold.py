@@ -14,7 +14,9 @@ import yaml
 
 from benchmark.core.loop import run
 from benchmark.core.rules import Role, Rules
-from benchmark.entries.entry import ID, PLACEHOLDER, Entry, find, named
+from benchmark.entries.card import ID, PLACEHOLDER
+from benchmark.entries.catalogue import find, named
+from benchmark.entries.entry import Entry
 from benchmark.errors import BadEntry, ThriveError
 from benchmark.strict_yaml import read_text, shown_name
 from benchmark.tasks.gaussian import Gaussian

@@ -22,7 +22,8 @@ from benchmark.core.loop import run
 from benchmark.core.rules import Budget
 from benchmark.core.strategy import Strategy
 from benchmark.core.streams import SALT_BYTES, SecretSeed
-from benchmark.entries.entry import Entry, named
+from benchmark.entries.catalogue import named
+from benchmark.entries.entry import Entry
 from benchmark.entries.loading import named_run, told
 from benchmark.errors import ThriveError, Unsupported
 from benchmark.isolation.harness_side import Remote

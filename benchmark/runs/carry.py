@@ -25,7 +25,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmark.digest.hashes import PACKAGE
-from benchmark.entries import entry as entries
+from benchmark.entries import catalogue as entries
 from benchmark.errors import ThriveError
 from benchmark.runs import params, sweep
 from benchmark.runs.cells import Cell, Store, as_bytes, provenance_of
