@@ -26,8 +26,8 @@ from benchmark.entries.catalogue import named
 from benchmark.entries.entry import Entry
 from benchmark.entries.loading import named_run, told
 from benchmark.errors import ThriveError, Unsupported
-from benchmark.isolation.harness_side import Remote
-from benchmark.isolation.sandbox import Limits
+from benchmark.isolation.confined import Limits
+from benchmark.isolation.remote import Remote
 from benchmark.messages import one_line
 from benchmark.results import duplicates, scoring, verified
 from benchmark.results.verified import Verified
