@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 
 from benchmark.core.loop import run
-from benchmark.core.rules import Budget
+from benchmark.core.rules import BASE_WORKFLOW
 from benchmark.core.strategy import Strategy
 from benchmark.core.streams import SALT_BYTES, SecretSeed
 from benchmark.entries.catalogue import named
@@ -35,7 +35,6 @@ from benchmark.runs import pins
 from benchmark.runs.params import Instance, Params, fresh_instances, instances, require_machine
 from benchmark.runs.sweep import provenance
 
-BASE_WORKFLOW = {Budget.FIXED: "accumulate-subsample", Budget.GROWING: "accumulate"}
 LIMITS = Limits(cpu_seconds=600, wall_seconds=3600)
 """Of one process: of an iteration in track `blind`, of a run elsewhere."""
 SECONDS_PER_CALL = 120.0

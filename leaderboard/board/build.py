@@ -11,7 +11,7 @@ import pandas as pd
 from benchmark.core.rules import Budget, Role
 from benchmark.entries.card import Card
 from benchmark.errors import ThriveError
-from benchmark.isolation.verify import BASE_WORKFLOW
+from benchmark.core.rules import BASE_WORKFLOW
 from benchmark.results import collapse, duplicates
 from benchmark.results.gather import Results
 from benchmark.results.scoring import (

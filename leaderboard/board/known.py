@@ -11,7 +11,8 @@ from pathlib import Path
 
 from benchmark.entries.entry import Entry
 from benchmark.errors import ThriveError
-from benchmark.isolation.verify import BASE_WORKFLOW, chosen, numbers, seeds_of
+from benchmark.core.rules import BASE_WORKFLOW
+from benchmark.isolation.verify import chosen, numbers, seeds_of
 from benchmark.results import duplicates, verified
 from benchmark.results.scoring import METRICS_VERSION
 from benchmark.results.verified import FOLDER, Result, Verified
