@@ -4,16 +4,13 @@ Each experiment is made in a process of its own, forked from one that has never 
 """
 
 import os
-import signal
 import sys
 import tempfile
 import traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import cache, partial
 from itertools import count
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from benchmark.conformance.disguise import DISGUISES, poisoned
@@ -30,6 +27,7 @@ from benchmark.entries.entry import Entry
 from benchmark.errors import BadEntry, BudgetExceeded, ContractBroken, ThriveError, TrackBroken, Unsupported
 from benchmark.messages import take_the_line
 from benchmark.runs.process import in_a_process_of_its_own
+from benchmark.runs.time_limit import TimedOut, time_limit
 
 HORIZON = 4
 SEED = 0
@@ -38,13 +36,9 @@ GRACE = 2.0
 Outcome = dict[str, Any]
 
 
-class TimeUp(BaseException):
-    """Raised in the midst of the entry's code; no Exception, so that fewer catch it."""
-
-
 KINDS: tuple[tuple[type[BaseException], str], ...] = (
     (Unsupported, "refused"),
-    (TimeUp, "limits"),
+    (TimedOut, "limits"),
     (MemoryError, "limits"),
     (TrackBroken, "rules"),
     (BudgetExceeded, "rules"),
@@ -104,7 +98,7 @@ def outcome(entry: Entry, task: Task, make: Callable[[], Strategy], log: Log, ho
     records: list[str] = []
     kind, error = "", ""
     try:
-        with _at_most(seconds):
+        with time_limit(seconds, f"gave no answer in the {seconds:g} s that a run has"):
             records += (repr(record) for record in run(task, make, entry.rules, SEED, horizon))
     except BaseException as raised:  # a stranger's code may raise anything
         kind = next(kind for type_, kind in KINDS if isinstance(raised, type_))
@@ -117,7 +111,7 @@ def told(error: BaseException, where: str, folder: Path) -> str:
     if isinstance(error, BadEntry):
         return str(error)
     message = str(error).removeprefix(f"{where}: ")  # the loop names the call too
-    if not isinstance(error, (ThriveError, TimeUp)):
+    if not isinstance(error, (ThriveError, TimedOut)):
         message = f"raised {type(error).__name__}" + (f": {message}" if message else "")
     lines = [frame for frame in _frames(error) if Path(frame.filename).is_relative_to(folder)]
     place = f" ({lines[-1].filename}:{lines[-1].lineno}: {lines[-1].line})" if lines else ""
@@ -127,19 +121,6 @@ def told(error: BaseException, where: str, folder: Path) -> str:
 def _frames(error: BaseException | None) -> list[traceback.FrameSummary]:
     """Of an error and of what it was made from."""
     return [] if error is None else [*traceback.extract_tb(error.__traceback__), *_frames(error.__cause__)]
-
-
-@contextmanager
-def _at_most(seconds: float) -> Iterator[None]:
-    def ring(number: int, frame: FrameType | None) -> None:
-        raise TimeUp(f"gave no answer in the {seconds:g} s that a run has")
-
-    signal.signal(signal.SIGALRM, ring)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 def apart_from_others(work: Callable[[], Outcome], seconds: float) -> Outcome:

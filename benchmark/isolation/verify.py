@@ -12,11 +12,11 @@ import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from threadpoolctl import threadpool_limits
 
 from benchmark.core.loop import run
 from benchmark.core.rules import BASE_WORKFLOW
@@ -33,6 +33,7 @@ from benchmark.results import duplicates, scoring, verified
 from benchmark.results.verified import Verified
 from benchmark.runs import pins
 from benchmark.runs.params import Instance, Params, fresh_instances, instances, require_machine
+from benchmark.runs.project import Project
 from benchmark.runs.sweep import provenance
 
 LIMITS = Limits(cpu_seconds=600, wall_seconds=3600)
@@ -53,35 +54,48 @@ def secret(salt: str, seeds: Sequence[int]) -> list[SecretSeed]:
     return [SecretSeed(bytes.fromhex(salt), number) for number in seeds]
 
 
-def verify(
-    root: Path, params: Params, profile: str, tasks: Sequence[str], known: dict[str, Entry], entry: Entry, seeds: int,
-    tell: Callable[[str], None], fresh: bool = False, salt: str | None = None,
+def verify_entry(
+    project: Project, entry: Entry, tell: Callable[[str], object], tasks: Sequence[str], seeds: int | None = None,
+    fresh: bool = False, salt: str | None = None,
 ) -> dict[str, Any]:  # fmt: skip
-    """The result, as it is written: verified instances, salt, isolation, and what it takes to run it again.
+    """Run an entry anew, confined and with secret seeds.
 
     Args:
-        tell: is told what is run, instance by instance.
+        tell: takes a line on each instance, before it is run.
+        tasks: task-settings of the profile.
+        seeds: how many; without it, as params.yaml has it.
         fresh: draw fresh instances by the salt, and run them beside the profile's ranked ones.
         salt: of a written result, to run that one again; without it, a new one that nobody knows.
+
+    Returns:
+        The result, as it is written: verified instances, salt, isolation, and what it takes to run it again.
     """
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # for torch, when it is imported: threads that wait for a core spin
+    with threadpool_limits(1):
+        return _result(project, entry, tell, tasks, seeds or project.params.verification.seeds, fresh, salt)
+
+
+def _result(
+    project: Project, entry: Entry, tell: Callable[[str], object], tasks: Sequence[str], seeds: int, fresh: bool,
+    salt: str | None,
+) -> dict[str, Any]:  # fmt: skip
     salt = salt or secrets.token_hex(SALT_BYTES)
     found: list[Verified] = []
     isolation: dict[str, str | None] = {}
-    runs = chosen(params, profile, tasks, salt, fresh)
+    runs = chosen(project.params, project.profile, tasks, salt, fresh)
     for instance, _ in runs:  # before anything is computed
         require_machine(instance)
-        pins.verify_files(root, params, instance.task.files)
+        pins.verify_files(project.root, project.params, instance.task.files)
     for instance, is_fresh in runs:
         new = ", fresh" * is_fresh
         tell(f"{instance.task_setting} {instance.name}{new}: {seeds} runs of {instance.horizon} iterations")
-        one = _verified(instance, known, entry, salt, seeds, isolation)
+        one = _verified(instance, project.entries, entry, salt, seeds, isolation)
         found.append(replace(one, fresh=is_fresh, numbers=numbers(instance)))
     return {
         "entry": entry.id,
         "version": entry.card.version,
         "digest": entry.digest,
-        "profile": profile,
+        "profile": project.profile,
         "base_workflow": BASE_WORKFLOW[entry.rules.budget],
         "metrics_version": scoring.METRICS_VERSION,
         "date": datetime.now(UTC).date().isoformat(),
@@ -91,9 +105,9 @@ def verify(
         "instances": [asdict(one) for one in found],
         "gap": verified.gap(found),
         "alike": duplicates.merged(
-            duplicates.by_code(entry, known.values()), _same_losses(runs, found, salt, entry, known)
+            duplicates.by_code(entry, project.entries.values()), _same_losses(runs, found, salt, entry, project.entries)
         ),
-        "provenance": provenance(root),
+        "provenance": provenance(project.root),
     }
 
 

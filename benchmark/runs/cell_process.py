@@ -32,6 +32,7 @@ from benchmark.runs import pins
 from benchmark.runs.cells import Cell, packed
 from benchmark.runs.process import Ended, in_a_process_of_its_own, last_lines
 from benchmark.runs.starts import starts, unpacked
+from benchmark.runs.time_limit import TimedOut, time_limit
 from benchmark.runs.warm_up import warm_up
 
 GRACE = 5.0
@@ -62,10 +63,6 @@ class Finished(NamedTuple):
     content: bytes  # of its file
 
 
-class TimedOut(BaseException):
-    """A cell took many times what it should. Not an Exception, which a strategy might catch and go on."""
-
-
 class Failed(Exception):
     """An entry's process failed: error and details."""
 
@@ -77,14 +74,9 @@ def compute(cell: Cell, folder: Path, common: dict[str, Any], seconds: float) ->
         folder: keeps the starts of seeds.
         seconds: that a cell may take.
     """
-    from threadpoolctl import threadpool_limits
-
-    # joblib keeps its workers to one thread, but -j 1 has no worker: numpy is held here, and torch when it is imported.
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # a fork would lose the tokenizers' threads
     began = time.perf_counter()
     try:
-        with threadpool_limits(1), tempfile.TemporaryDirectory(prefix="thrive-") as scratch:
+        with tempfile.TemporaryDirectory(prefix="thrive-") as scratch:
             answer, cpu_seconds = _answer(cell, folder, common, seconds, Path(scratch))
         refused = answer.get("refused")
         took = {
@@ -209,22 +201,10 @@ def _run(entry: Entry, cell: Cell, content: bytes, seconds: float, reached: mmap
 @contextlib.contextmanager
 def _limits(seconds: float) -> Iterator[None]:
     """A stranger's endless loop ends, and what would take more memory than there is raises MemoryError: other cells go on."""
-
-    began = time.monotonic()
-
-    def stop(*_: object) -> None:
-        if time.monotonic() - began < 0.9 * seconds:
-            raise TimedOut("an alarm rang that is not the harness's: the entry has set one")
-        raise TimedOut(f"not finished in {seconds:.0f} s: an endless loop?")
-
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     _, most = resource.getrlimit(resource.RLIMIT_AS)
-    signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
     resource.setrlimit(resource.RLIMIT_AS, (memory if most < 0 else min(memory, most), most))
     _, largest = resource.getrlimit(resource.RLIMIT_FSIZE)  # what it prints is a file, too
     resource.setrlimit(resource.RLIMIT_FSIZE, (LARGEST_FILE if largest < 0 else min(LARGEST_FILE, largest), largest))
-    try:
+    with time_limit(seconds, f"not finished in {seconds:.0f} s: an endless loop?"):
         yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)

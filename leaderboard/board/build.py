@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from benchmark.core.rules import Budget, Role
+from benchmark.core.rules import BASE_WORKFLOW, Budget, Role
 from benchmark.entries.card import Card
 from benchmark.errors import ThriveError
-from benchmark.core.rules import BASE_WORKFLOW
 from benchmark.results import collapse, duplicates
 from benchmark.results.gather import Results
 from benchmark.results.scoring import (

@@ -9,9 +9,9 @@ import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 
+from benchmark.core.rules import BASE_WORKFLOW
 from benchmark.entries.entry import Entry
 from benchmark.errors import ThriveError
-from benchmark.core.rules import BASE_WORKFLOW
 from benchmark.isolation.verify import chosen, numbers, seeds_of
 from benchmark.results import duplicates, verified
 from benchmark.results.scoring import METRICS_VERSION

@@ -20,7 +20,6 @@ Source: Kazdan et al., Collapse or Thrive? (ICML 2025), Figure 5, for a language
 import argparse
 import inspect
 import json
-import os
 import sys
 import traceback
 from collections.abc import Iterator
@@ -41,6 +40,7 @@ from benchmark.errors import ThriveError
 from benchmark.runs import params, pins
 from benchmark.runs.cells import write_atomically
 from benchmark.runs.keys import digest_of_task_setting
+from benchmark.runs.pool_of_workers import in_parallel
 from benchmark.tasks.gaussian import Gaussian
 from benchmark.tasks.kde import KDE
 from benchmark.tasks.language_model import LanguageModel
@@ -191,17 +191,13 @@ class Failure(NamedTuple):
 
 def _compute(experiment: Experiment, seed: int, kept: Path | None) -> dict[Cell, float] | Failure:
     """In a worker: all losses of a seed. What is finished is read from a file, and each further fit added to it."""
-    from threadpoolctl import threadpool_limits
-
-    os.environ.setdefault("OMP_NUM_THREADS", "1")  # without workers, torch is held to one thread when it is imported
     try:
         known = _read(kept)
-        with threadpool_limits(1):
-            for cell, loss in losses(experiment, seed, known):
-                known[cell] = loss
-                if kept is not None:
-                    write_atomically(kept, json.dumps([[*cell, loss] for cell, loss in known.items()]).encode())
-                    print(f"{experiment} · seed {seed} · {cell}: {loss:.4f}", file=sys.stderr, flush=True)
+        for cell, loss in losses(experiment, seed, known):
+            known[cell] = loss
+            if kept is not None:
+                write_atomically(kept, json.dumps([[*cell, loss] for cell, loss in known.items()]).encode())
+                print(f"{experiment} · seed {seed} · {cell}: {loss:.4f}", file=sys.stderr, flush=True)
         return known
     except ThriveError as error:
         return Failure(f"{experiment}, seed {seed}: {error}")
@@ -230,7 +226,6 @@ def run(experiments: tuple[Experiment, ...], jobs: int) -> pd.DataFrame:
     Raises:
         ThriveError: something failed; the message says what. All other seeds were finished first.
     """
-    from joblib import Parallel, delayed, parallel_config
     from tqdm import tqdm
 
     settings = params.load(ROOT)
@@ -240,9 +235,8 @@ def run(experiments: tuple[Experiment, ...], jobs: int) -> pd.DataFrame:
         pinned = pins.digest_of_files(experiment.task.files)
         for seed in range(experiment.seeds):
             units.append((experiment, seed, _file(experiment, seed, pinned) if experiment.kept else None))
-    with parallel_config("loky", n_jobs=min(jobs, len(units)), inner_max_num_threads=1):
-        outcomes = Parallel(return_as="generator")(delayed(_compute)(*unit) for unit in units)
-        found: list[Any] = list(tqdm(outcomes, total=len(units), unit="seed", file=sys.stderr, mininterval=1))
+    outcomes = in_parallel(_compute, units, jobs, in_order=True)
+    found: list[Any] = list(tqdm(outcomes, total=len(units), unit="seed", file=sys.stderr, mininterval=1))
     failures = [outcome.error for outcome in found if isinstance(outcome, Failure)]
     if failures:
         raise ThriveError("\n".join([*failures, f"{len(failures)} of {len(units)} failed, and no table was made."]))
