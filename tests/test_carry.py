@@ -50,7 +50,7 @@ def finished(tmp_path_factory, root) -> Path:
     """A clone of the code with a tiny profile, whose six cells are finished."""
     folder = tmp_path_factory.mktemp("clone")
     ignored = shutil.ignore_patterns("__pycache__", "assets", "recipes")
-    for name in ("benchmark", *(f"baselines/{id}" for id in ("replace", "accumulate"))):
+    for name in ("benchmark", "thrive", *(f"baselines/{id}" for id in ("replace", "accumulate"))):
         shutil.copytree(root / name, folder / name, ignore=ignored)
     shutil.copy(root / "pyproject.toml", folder)
     shutil.copy(root / ".gitignore", folder)

@@ -218,16 +218,16 @@ def check(folder: Path, seconds: float = SECONDS, limits: Limits = LIMITS) -> It
     """
     with Evidence(Entry(folder.resolve()), TASKS, seconds, limits) as evidence:
         failed = None
-        for part in CHECKS:
+        for one in CHECKS:
             if failed:
-                yield Finding("skip", part.name, f"until '{failed}' passes")
+                yield Finding("skip", one.name, f"until '{failed}' passes")
                 continue
-            fault = next(part.faults(evidence), None)
+            fault = next(one.faults(evidence), None)
             if fault is None:
-                yield Finding("pass", part.name, part.holds)
+                yield Finding("pass", one.name, one.holds)
             else:
-                failed = part.name
-                yield Finding("FAIL", part.name, _sentences(_short(fault, evidence), part.way_out))
+                failed = one.name
+                yield Finding("FAIL", one.name, _sentences(_short(fault, evidence), one.way_out))
         if failed != "card":
             yield from _notes(evidence)
 

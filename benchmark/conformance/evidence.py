@@ -44,12 +44,12 @@ class Evidence:
     @cached_property
     def plain(self) -> dict[str, Outcome]:
         """As the entry would run in a sweep, by task-setting, up to the first that ends with an error."""
-        found = {}
+        outcomes = {}
         for task in self._tasks:
-            found[task] = self.ask("experiment", task=task)
-            if found[task]["kind"] not in ("", "refused"):
+            outcomes[task] = self.ask("experiment", task=task)
+            if outcomes[task]["kind"] not in ("", "refused"):
                 break
-        return found
+        return outcomes
 
     @property
     def finished(self) -> dict[str, Outcome]:
@@ -59,12 +59,12 @@ class Evidence:
     def ask(self, experiment: str, place: str = "one", **arguments: Any) -> Outcome:
         """An experiment's outcome. Places are processes that have begun apart, so with other hashes of strings."""
         try:
-            found: Outcome = self._at(place).ask([experiment, arguments])
+            outcome: Outcome = self._at(place).ask([experiment, arguments])
         except (Stopped, BadEntry) as error:
             self._started.pop(place, None)
             kind = "loads" if isinstance(error, BadEntry) else "limits"
             return {"answers": [], "records": [], "noticed": [], "kind": kind, "error": str(error)}
-        return found
+        return outcome
 
     def _at(self, place: str) -> Confined:
         if place not in self._started:

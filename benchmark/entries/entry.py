@@ -12,7 +12,7 @@ from benchmark.core.strategy import Strategy
 from benchmark.digest.hashes import digest_of_folder, ours_used_in
 from benchmark.entries import environment, requirements
 from benchmark.entries.card import Card
-from benchmark.entries.loading import load, told
+from benchmark.entries.loading import error_line, load
 from benchmark.errors import BadEntry, Unsupported
 
 FOLDERS = ("baselines", "submissions")
@@ -150,7 +150,7 @@ class Entry:
         try:
             return strategy(**self.card.hyperparameters)
         except Exception as error:
-            raise BadEntry(f"{strategy.__name__}.__init__ raised {told(error)}") from error
+            raise BadEntry(f"{strategy.__name__}.__init__ raised {error_line(error)}") from error
 
     @cached_property
     def digest(self) -> str:

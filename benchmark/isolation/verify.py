@@ -24,7 +24,7 @@ from benchmark.core.strategy import Strategy
 from benchmark.core.streams import SALT_BYTES, SecretSeed
 from benchmark.entries.catalogue import named
 from benchmark.entries.entry import Entry
-from benchmark.entries.loading import named_run, told
+from benchmark.entries.loading import error_line, named_run
 from benchmark.errors import ThriveError, Unsupported
 from benchmark.isolation.confined import Limits
 from benchmark.isolation.remote import Remote
@@ -80,7 +80,7 @@ def _result(
     salt: str | None,
 ) -> dict[str, Any]:  # fmt: skip
     salt = salt or secrets.token_hex(SALT_BYTES)
-    found: list[Verified] = []
+    verified_instances: list[Verified] = []
     isolation: dict[str, str | None] = {}
     runs = chosen(project.params, project.profile, tasks, salt, fresh)
     for instance, _ in runs:  # before anything is computed
@@ -90,7 +90,7 @@ def _result(
         new = ", fresh" * is_fresh
         tell(f"{instance.task_setting} {instance.name}{new}: {seeds} runs of {instance.horizon} iterations")
         one = _verified(instance, project.entries, entry, salt, seeds, isolation)
-        found.append(replace(one, fresh=is_fresh, numbers=numbers(instance)))
+        verified_instances.append(replace(one, fresh=is_fresh, numbers=numbers(instance)))
     return {
         "entry": entry.id,
         "version": entry.card.version,
@@ -102,10 +102,11 @@ def _result(
         "salt": salt,
         **isolation,
         "limits": asdict(LIMITS),
-        "instances": [asdict(one) for one in found],
-        "gap": verified.gap(found),
+        "instances": [asdict(one) for one in verified_instances],
+        "gap": verified.gap(verified_instances),
         "alike": duplicates.merged(
-            duplicates.by_code(entry, project.entries.values()), _same_losses(runs, found, salt, entry, project.entries)
+            duplicates.by_code(entry, project.entries.values()),
+            _same_losses(runs, verified_instances, salt, entry, project.entries),
         ),
         "provenance": provenance(project.root),
     }
@@ -113,11 +114,11 @@ def _result(
 
 def chosen(params: Params, profile: str, tasks: Sequence[str], salt: str, fresh: bool) -> list[tuple[Instance, bool]]:
     """The instances of a verification, each with whether it is fresh: a profile's ranked ones, and those that the salt draws."""
-    found = []
+    runs = []
     for task in tasks:
-        found += [(one, False) for one in instances(params, profile, task) if one.ranked]
-        found += [(one, True) for one in (fresh_instances(params, profile, task, salt) if fresh else [])]
-    return found
+        runs += [(one, False) for one in instances(params, profile, task) if one.ranked]
+        runs += [(one, True) for one in (fresh_instances(params, profile, task, salt) if fresh else [])]
+    return runs
 
 
 def numbers(instance: Instance) -> dict[str, Any]:
@@ -126,11 +127,11 @@ def numbers(instance: Instance) -> dict[str, Any]:
 
 
 def _verified(
-    instance: Instance, known: dict[str, Entry], entry: Entry, salt: str, count: int, isolation: dict[str, str | None]
+    instance: Instance, entries: dict[str, Entry], entry: Entry, salt: str, count: int, isolation: dict[str, str | None]
 ) -> Verified:
     seeds = seeds_of(salt, count)
     one = Verified(instance.task_setting, instance.name, seeds, horizon=instance.horizon)
-    reference, base = named(known, [scoring.REFERENCE, BASE_WORKFLOW[entry.rules.budget]])
+    reference, base = named(entries, [scoring.REFERENCE, BASE_WORKFLOW[entry.rules.budget]])
     try:
         entry.must_fit(instance.task_setting)
     except Unsupported as refusal:
@@ -163,16 +164,20 @@ def _failure(error: Exception, instance: Instance) -> str:
     if isinstance(error, Unsupported):
         way_out = f"not_for: {{{instance.task_setting}: why}}"
         return one_line(f"unexpected refusal: {error}", 1000) + f" If that is meant, say so in card.yaml: {way_out}."
-    return one_line(f"{type(error).__name__}: {error}" if isinstance(error, ThriveError) else told(error), 3000)
+    return one_line(f"{type(error).__name__}: {error}" if isinstance(error, ThriveError) else error_line(error), 3000)
 
 
 def _same_losses(
-    runs: Sequence[tuple[Instance, bool]], found: Sequence[Verified], salt: str, entry: Entry, known: dict[str, Entry]
+    runs: Sequence[tuple[Instance, bool]],
+    verified_instances: Sequence[Verified],
+    salt: str,
+    entry: Entry,
+    entries: dict[str, Entry],
 ) -> dict[str, str]:
     """The project's own entries of the division that lose the very same on the first instance that takes no minutes."""
-    for (instance, _), one in zip(runs, found, strict=True):
+    for (instance, _), one in zip(runs, verified_instances, strict=True):
         if one.outcome == "ok" and instance.task.kind == "vectors":
-            others = [e for e in known.values() if not e.outside and e.id != entry.id and e.rules == entry.rules]
+            others = [e for e in entries.values() if not e.outside and e.id != entry.id and e.rules == entry.rules]
             return duplicates.under_salt(instance, secret(salt, one.seeds), one.final, others)
     return {}
 

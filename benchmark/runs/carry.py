@@ -48,13 +48,13 @@ class Move(NamedTuple):
 def known_cells(root: Path) -> list[Cell]:
     """Every entry on every instance of every profile, each key once."""
     chosen = Project.load(root)
-    found = [
+    cells = [
         cell
         for profile in chosen.params.profiles
         for task_setting in replace(chosen, profile=profile).task_settings()
         for cell in sweep.cells(replace(chosen, profile=profile), task_setting, list(chosen.readable.values()))
     ]
-    return list({cell.key: cell for cell in found}.values())
+    return list({cell.key: cell for cell in cells}.values())
 
 
 def keys(root: Path) -> dict[str, Any]:
@@ -151,10 +151,10 @@ def _compare(root: Path, sample: list[Move], jobs: int, progress: Progress) -> N
             raise ThriveError(f"nothing was carried: {failures[0].cell} could not be computed: {failures[0].error}")
         for move in sample:
             table = store.read(move.cell)
-            found = "it is not there" if table is None else difference(_read(move.file), table)
-            if found:
+            change = "it is not there" if table is None else difference(_read(move.file), table)
+            if change:
                 raise ThriveError(
-                    f"nothing was carried: {move.cell} is not what it was: {found}. "
+                    f"nothing was carried: {move.cell} is not what it was: {change}. "
                     "If numbers are meant to move, compute them: thrive run"
                 )
 

@@ -39,7 +39,7 @@ GRACE = 5.0
 """Seconds for which an entry may ignore that its time is over."""
 
 LONGEST = 3000
-"""Characters of an error that are told."""
+"""Characters of an error that are shown."""
 LARGEST_FILE = 1 << 30
 """Bytes that an entry's process may write to one file."""
 REACHED = struct.Struct("<qq")
@@ -53,7 +53,7 @@ class Failure(NamedTuple):
 
     cell: Cell
     error: str
-    details: str  # a traceback, where the error is not one that a user is told how to mend
+    details: str  # a traceback, where the error does not say itself how to mend it
 
 
 class Finished(NamedTuple):
@@ -129,7 +129,7 @@ def _answer(cell: Cell, folder: Path, common: dict[str, Any], seconds: float, sc
     stamps.check(task.files.values())
     if "error" in answer:
         original, copied = str(cell.entry.folder), str(entry.folder)
-        raise Failed(*(str(answer[part]).replace(copied, original) for part in ("error", "details")))
+        raise Failed(*(str(answer[name]).replace(copied, original) for name in ("error", "details")))
     return answer, given.cpu_seconds + ended.cpu_seconds
 
 
@@ -154,8 +154,8 @@ def _sound(ended: Ended, cell: Cell, seconds: float, printed: IO[bytes], where: 
         Failed: it is none.
     """
     if ended.status is None:
-        told = "and it went on when told to stop: an endless loop?"
-        raise Failed(f"TimedOut: not finished in {seconds:.0f} s, {told} ({where})", last_lines(printed))
+        stubborn = "and it went on when told to stop: an endless loop?"
+        raise Failed(f"TimedOut: not finished in {seconds:.0f} s, {stubborn} ({where})", last_lines(printed))
     if ended.answer is None:
         raise Failed(f"its process ended without an answer, {_cause(ended.status)} ({where})", last_lines(printed))
     answer = ended.answer

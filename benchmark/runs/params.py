@@ -142,9 +142,9 @@ def profile(params: Params, name: str) -> Profile:
 def check_profile(params: Params, name: str) -> None:
     """Raises BadParams where two instances have one name, or ranks would have no unit."""
     entries = params.profiles[name].entries
-    found = [one for task in params.profiles[name].suites for one in instances(params, name, task)]
-    _refuse_one_name(found)
-    ranked = [one for one in found if one.ranked]
+    every_instance = [one for task in params.profiles[name].suites for one in instances(params, name, task)]
+    _refuse_one_name(every_instance)
+    ranked = [one for one in every_instance if one.ranked]
     if ranked and entries is not None and REFERENCE not in entries:
         raise BadParams(
             f"params.yaml: profiles.{name}.entries: found {settings.shown(entries)}, expected '{REFERENCE}' among them: scores are in "
@@ -157,16 +157,16 @@ def check_profile(params: Params, name: str) -> None:
             )
 
 
-def check_entries(params: Params, profile_name: str, known: Iterable[str]) -> None:
+def check_entries(params: Params, profile_name: str, ids: Iterable[str]) -> None:
     """Raises BadParams where a profile names an entry that is not there."""
-    known = list(known)
+    ids = list(ids)
     where = f"params.yaml: profiles.{profile_name}"
     named = [(f"{where}.entries", id) for id in profile(params, profile_name).entries or ()]
     for task in profile(params, profile_name).suites:
         named += [(f"{one.key}: without", id) for one in instances(params, profile_name, task) for id in one.without]
     for key, id in named:
-        if id not in known:
-            hint = settings.nearest(id, known)
+        if id not in ids:
+            hint = settings.nearest(id, ids)
             raise BadParams(f"{key}: no entry '{settings.shown_name(id)}'.{hint} See: thrive list")
 
 
@@ -204,16 +204,16 @@ def fresh_instances(params: Params, profile_name: str, task_setting: str, salt: 
         raise BadParams(f"{where}: no ranges to draw fresh instances from. Add them, or leave out --fresh-instances.")
     suite = profile(params, profile_name).suites[task_setting]
     names = {instance.name for instance in instances(params, profile_name, task_setting)}
-    found: dict[str, Instance] = {}
+    drawn: dict[str, Instance] = {}
     for attempt in range(100 * fresh.instances):
         numbers = {**fresh.numbers(salt, task_setting, attempt), "seconds": fresh.seconds}
         instance = _instance(task_setting, suite, numbers, where)
         if instance.name not in names:
-            found.setdefault(instance.name, instance)
-        if len(found) == fresh.instances:
-            return list(found.values())
+            drawn.setdefault(instance.name, instance)
+        if len(drawn) == fresh.instances:
+            return list(drawn.values())
     raise BadParams(
-        f"{where}.draw: {fresh.instances} instances asked for, but the ranges hold {len(found)}: widen them."
+        f"{where}.draw: {fresh.instances} instances asked for, but the ranges hold {len(drawn)}: widen them."
     )
 
 
@@ -237,15 +237,22 @@ def _product(grid: dict[str, Any], where: str) -> list[dict[str, Any]]:
 
 def _instance(task_setting: str, suite: Suite, content: dict[str, Any], where: str) -> Instance:
     form, kind = _form(task_setting), task_class(task_setting)
-    found = settings.check(content, form, where, BadParams)
-    numbers = {name: value for name, value in found if name not in HowItIsRun.model_fields}
+    checked = settings.check(content, form, where, BadParams)
+    numbers = {name: value for name, value in checked if name not in HowItIsRun.model_fields}
     try:
         task = kind(**numbers)
     except ValueError as problem:
         raise BadParams(f"{where}: {problem}.") from None
-    without = tuple(found.without.split())
+    without = tuple(checked.without.split())
     return Instance(
-        task_setting, task, suite.horizon, found.seeds or suite.seeds, found.ranked, found.seconds, without, key=where
+        task_setting,
+        task,
+        suite.horizon,
+        checked.seeds or suite.seeds,
+        checked.ranked,
+        checked.seconds,
+        without,
+        key=where,
     )
 
 
@@ -261,15 +268,15 @@ def _form(task_setting: str) -> type[HowItIsRun]:
     return create_model(kind.__name__, __base__=HowItIsRun, **fields)
 
 
-def _distinguished(found: Sequence[Instance]) -> list[Instance]:
+def _distinguished(suite_instances: Sequence[Instance]) -> list[Instance]:
     """The same, those of one name with the numbers in which they differ."""
     by_name: dict[str, list[Instance]] = {}
-    for one in found:
+    for one in suite_instances:
         by_name.setdefault(one.name, []).append(one)
-    return [_told_apart(one, by_name[one.name]) for one in found]
+    return [_with_distinction(one, by_name[one.name]) for one in suite_instances]
 
 
-def _told_apart(one: Instance, namesakes: Sequence[Instance]) -> Instance:
+def _with_distinction(one: Instance, namesakes: Sequence[Instance]) -> Instance:
     twin = next((other for other in namesakes if other is not one and other.task == one.task), None)
     if twin is not None:
         raise BadParams(f"{one.key}: {one.name}: all numbers are those of {twin.key}. Leave one out.")
@@ -278,9 +285,9 @@ def _told_apart(one: Instance, namesakes: Sequence[Instance]) -> Instance:
     return dataclasses.replace(one, distinction="".join(words))
 
 
-def _refuse_one_name(found: Sequence[Instance]) -> None:
+def _refuse_one_name(profile_instances: Sequence[Instance]) -> None:
     by_name: dict[str, Instance] = {}
-    for one in found:
+    for one in profile_instances:
         other = by_name.setdefault(one.name, one)
         if other is not one:
             raise BadParams(

@@ -52,8 +52,8 @@ def _places(root: Path, pin: Pin) -> list[Path]:
     """Where the files of a pin may be read: in the clone, and in the clone whose code runs, mostly the same."""
     if pin.package is None:
         return [root / pin.folder, stamps.PACKAGE.parent / pin.folder]
-    found = importlib.util.find_spec(pin.package)
-    return [] if found is None or found.origin is None else [Path(found.origin).parent / pin.folder]
+    package = importlib.util.find_spec(pin.package)
+    return [] if package is None or package.origin is None else [Path(package.origin).parent / pin.folder]
 
 
 def verify(root: Path, params: Params, names: Iterable[str]) -> None:
@@ -74,10 +74,10 @@ def folder(root: Path, name: str, pin: Pin) -> Path:
     """
     if pin.package is None:
         return root / pin.folder
-    found = importlib.util.find_spec(pin.package)  # which does not import it
-    if found is None or found.origin is None:
+    package = importlib.util.find_spec(pin.package)  # which does not import it
+    if package is None or package.origin is None:
         raise PinMismatch(f"pin '{name}': no package '{pin.package}' is installed. Install it: {pin.source}")
-    return Path(found.origin).parent / pin.folder
+    return Path(package.origin).parent / pin.folder
 
 
 def _verify(where: Path, name: str, pin: Pin) -> None:

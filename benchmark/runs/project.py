@@ -37,10 +37,10 @@ class Project:
         Raises:
             BadParams: params.yaml is not valid, or has no such profile.
         """
-        found = params.load(root)
-        name = found.profile if profile is None else profile
-        params.profile(found, name)
-        return cls(root, found, name)
+        loaded = params.load(root)
+        name = loaded.profile if profile is None else profile
+        params.profile(loaded, name)
+        return cls(root, loaded, name)
 
     @property
     def cells(self) -> Path:
@@ -73,8 +73,8 @@ class Project:
 
     def entry(self, id: str) -> Entry:
         """Raises BadEntry where there is no such entry, or it cannot be read."""
-        [found] = catalogue.named(self.entries, [id])
-        return found
+        [entry] = catalogue.named(self.entries, [id])
+        return entry
 
     def ids(self, also: Sequence[str] = ()) -> list[str]:
         """Ids of the entries that the profile runs (all that can be read, unless it names them), and of these beside them."""

@@ -158,7 +158,7 @@ def training_set(history: History, real: int, synthetic: int) -> Weighted:
     return Weighted(history, rows=rows, weights=np.ones(len(rows)))
 
 
-def table(experiment: Experiment, found: list[dict[Cell, float]]) -> pd.DataFrame:
+def table(experiment: Experiment, by_seed: list[dict[Cell, float]]) -> pd.DataFrame:
     """Mean and standard deviation over seeds of each cell's test loss, in nats per token of text and per example else.
 
     `change` is the loss minus that of the same real rows alone under the same control, which is paired by seed: below 0,
@@ -166,18 +166,18 @@ def table(experiment: Experiment, found: list[dict[Cell, float]]) -> pd.DataFram
     """
     rows = []
     for cell in experiment.cells:
-        loss = np.array([of_seed[cell] for of_seed in found])
+        loss = np.array([of_seed[cell] for of_seed in by_seed])
         row = {
             "task": experiment.task_setting,
             "instance": experiment.task.name,
             **cell._asdict(),
             "steps": experiment.steps(cell),
-            "seeds": len(found),
+            "seeds": len(by_seed),
             "mean": loss.mean(),
             "sd": loss.std(ddof=1),
         }
         if cell.synthetic:
-            change = loss - np.array([of_seed[cell._replace(synthetic=0)] for of_seed in found])
+            change = loss - np.array([of_seed[cell._replace(synthetic=0)] for of_seed in by_seed])
             row |= {"change": change.mean(), "change_sd": change.std(ddof=1)}
         rows.append(row)
     return pd.DataFrame(rows).astype({"steps": "Int64"})
@@ -192,13 +192,13 @@ class Failure(NamedTuple):
 def _compute(experiment: Experiment, seed: int, kept: Path | None) -> dict[Cell, float] | Failure:
     """In a worker: all losses of a seed. What is finished is read from a file, and each further fit added to it."""
     try:
-        known = _read(kept)
-        for cell, loss in losses(experiment, seed, known):
-            known[cell] = loss
+        finished = _read(kept)
+        for cell, loss in losses(experiment, seed, finished):
+            finished[cell] = loss
             if kept is not None:
-                write_atomically(kept, json.dumps([[*cell, loss] for cell, loss in known.items()]).encode())
+                write_atomically(kept, json.dumps([[*cell, loss] for cell, loss in finished.items()]).encode())
                 print(f"{experiment} · seed {seed} · {cell}: {loss:.4f}", file=sys.stderr, flush=True)
-        return known
+        return finished
     except ThriveError as error:
         return Failure(f"{experiment}, seed {seed}: {error}")
     except Exception:  # the other seeds go on
@@ -214,7 +214,7 @@ def _read(kept: Path | None) -> dict[Cell, float]:
 def _file(experiment: Experiment, seed: int, pinned: str) -> Path:
     """Where a seed's finished fits are kept: whatever can change them, changes the name."""
     code = digest_of_task_setting(experiment.task_setting)
-    ours = [inspect.getsource(part) for part in (Experiment, losses, training_set)]
+    ours = [inspect.getsource(definition) for definition in (Experiment, losses, training_set)]
     numbers = [asdict(experiment.task), experiment.steps_of, max(experiment.synthetic)]
     key = digest(code, ours, numbers, seed, pinned)[:32]
     return KEPT / f"{experiment.task_setting}-{seed}-{key}.json"
@@ -236,11 +236,13 @@ def run(experiments: tuple[Experiment, ...], jobs: int) -> pd.DataFrame:
         for seed in range(experiment.seeds):
             units.append((experiment, seed, _file(experiment, seed, pinned) if experiment.kept else None))
     outcomes = in_parallel(_compute, units, jobs, in_order=True)
-    found: list[Any] = list(tqdm(outcomes, total=len(units), unit="seed", file=sys.stderr, mininterval=1))
-    failures = [outcome.error for outcome in found if isinstance(outcome, Failure)]
+    outcomes_of_units: list[Any] = list(tqdm(outcomes, total=len(units), unit="seed", file=sys.stderr, mininterval=1))
+    failures = [outcome.error for outcome in outcomes_of_units if isinstance(outcome, Failure)]
     if failures:
         raise ThriveError("\n".join([*failures, f"{len(failures)} of {len(units)} failed, and no table was made."]))
-    of = {e: [losses for unit, losses in zip(units, found, strict=True) if unit[0] is e] for e in experiments}
+    of = {
+        e: [losses for unit, losses in zip(units, outcomes_of_units, strict=True) if unit[0] is e] for e in experiments
+    }
     return pd.concat([table(e, of[e]) for e in experiments], ignore_index=True)
 
 

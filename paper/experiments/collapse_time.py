@@ -104,7 +104,11 @@ def table(jobs: int | None = None) -> pd.DataFrame:
     work = list(blocks())
     times = list(in_parallel(_times, [(block,) for block in work], jobs or os.cpu_count() or 1, in_order=True))
     runs = pd.DataFrame(
-        [(block.task.outcomes, block.task.n, t) for block, found in zip(work, times, strict=True) for t in found],
+        [
+            (block.task.outcomes, block.task.n, t)
+            for block, collapse_times in zip(work, times, strict=True)
+            for t in collapse_times
+        ],
         columns=["K", "n", "t"],
     )
     grouped = runs.groupby(["K", "n"])["t"]
@@ -119,10 +123,10 @@ def _times(block: Block) -> list[int]:
 
 def main(jobs: int | None = None) -> None:
     """Write the table, and print it."""
-    found = table(jobs)
+    rows = table(jobs)
     TABLE.parent.mkdir(exist_ok=True)
-    found.to_csv(TABLE, index=False, float_format="%.6g")
-    print(found.to_string(index=False, float_format=lambda x: f"{x:.4g}"))
+    rows.to_csv(TABLE, index=False, float_format="%.6g")
+    print(rows.to_string(index=False, float_format=lambda x: f"{x:.4g}"))
 
 
 if __name__ == "__main__":
