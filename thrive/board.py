@@ -10,8 +10,6 @@ import click
 from benchmark.errors import ThriveError
 from thrive.group import OPTIONAL_PROFILE, root
 
-BOARD = Path("leaderboard")
-
 
 @click.command()
 @OPTIONAL_PROFILE
@@ -39,11 +37,11 @@ def score(profile: str | None, folder: Path | None, as_json: bool) -> None:
 
 
 @click.command()
-@click.option("--at", "folder", type=click.Path(path_type=Path), default=BOARD, show_default=True,
-              help="Folder with scores.")  # fmt: skip
+@click.option("--at", "folder", type=click.Path(path_type=Path), help="Folder with scores; without it, leaderboard/.")
 @click.option("--open", "show", is_flag=True, help="Open the page in a browser.")
-def board(folder: Path, show: bool) -> None:
+def board(folder: Path | None, show: bool) -> None:
     """Build the leaderboard from the scores in a folder, there: JSON, one page of HTML, Markdown, CSV, LaTeX."""
+    from benchmark.results.profile import BOARD
     from benchmark.runs.project import Project
     from leaderboard.render.build import build_board
     from leaderboard.render.write import table
@@ -51,6 +49,7 @@ def board(folder: Path, show: bool) -> None:
 
     project = Project.load(root())
     print_faults(project.faults)
+    folder = folder or BOARD
     built, paths = build_board(project, folder)
     for fault in built.faults:
         click.secho(fault, fg="yellow", err=True)
@@ -95,6 +94,7 @@ def figures(names: tuple[str, ...], entries: str | None, folder: Path | None, lo
 def compare(a: str, b: str, profile: str | None) -> None:
     """Compare two entries, A minus B, seed by seed: a table, and a picture in results/PROFILE/compare."""
     from benchmark.results import paired
+    from benchmark.results.profile import BOARD
     from benchmark.runs.project import Project
     from paper.plots.compare import write
 

@@ -14,7 +14,7 @@ from benchmark.entries.entry import Entry
 from benchmark.runs import cell_process, pins
 from benchmark.runs.cell_process import Failure
 from benchmark.runs.cells import Cell, Store
-from benchmark.runs.params import require_machine
+from benchmark.runs.machine import require_machine
 from benchmark.runs.pool_of_workers import in_parallel
 from benchmark.runs.progress import SILENT, Progress
 from benchmark.runs.project import Project
