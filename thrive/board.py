@@ -74,7 +74,7 @@ def board(folder: Path | None, show: bool) -> None:
               help="Folder to write; without it, figures/ beside the results, or results/figures with --entries, --at or --style slides.")  # fmt: skip
 def figures(names: tuple[str, ...], entries: str | None, folder: Path | None, look: str, target: Path | None) -> None:
     """Draw the paper's figures and the board's, as PDF and PNG, each with its table as CSV."""
-    from paper.plots.figures import draw
+    from paper.plots.figures import draw_figures
 
     ids = [] if entries is None else [id.strip() for id in entries.split(",")]
     if not all(ids):
@@ -83,7 +83,7 @@ def figures(names: tuple[str, ...], entries: str | None, folder: Path | None, lo
         )
     own = not (ids or folder or look != "paper")
     target = target or (None if own else Path("results", "figures"))
-    for path in draw(root(), folder, target, names, ids, look, partial(click.echo, err=True)):
+    for path in draw_figures(root(), folder, target, names, ids, look, partial(click.echo, err=True)):
         click.echo(path, err=True)
 
 

@@ -37,7 +37,7 @@ CANNOT_SEE = (
 
 
 class Finding(NamedTuple):
-    """What came of one check."""
+    """The outcome of one check."""
 
     verdict: Literal["pass", "FAIL", "note", "skip"]
     check: str
@@ -53,7 +53,7 @@ class Check:
 
     Attributes:
         holds: what is true of an entry that passes.
-        faults: where it is not true; the first is told.
+        faults: where it is not true; the first is shown.
         way_out: what an author can do, where the fault does not say it itself.
     """
 
@@ -150,7 +150,7 @@ def _relabelled(evidence: Evidence) -> Faults:
 
 
 NOT_REPLAYED = re.compile(r"'(log_likelihood_rows|verifier_rows)': \d+, ")
-"""What was only asked, and is in no answer."""
+"""Counts of what an entry only asked for, which no answer holds."""
 
 
 def _replayed(evidence: Evidence) -> Faults:
@@ -233,7 +233,7 @@ def check(folder: Path, seconds: float = SECONDS, limits: Limits = LIMITS) -> It
 
 
 def _short(text: str, evidence: Evidence) -> str:
-    """In one plain line, with paths as seen from the entry's folder: the text may be the entry's own."""
+    """A text in one plain line, with paths relative to the entry's folder. The text may be the entry's own."""
     return one_line(text.replace(f"{evidence.entry.folder}/", ""), 1000)
 
 

@@ -43,7 +43,7 @@ class Evidence:
 
     @cached_property
     def plain(self) -> dict[str, Outcome]:
-        """As the entry would run in a sweep, by task-setting, up to the first that ends with an error."""
+        """The outcome by task-setting of running the entry as in a sweep, up to the first that ends with an error."""
         outcomes = {}
         for task in self._tasks:
             outcomes[task] = self.ask("experiment", task=task)
@@ -53,7 +53,7 @@ class Evidence:
 
     @property
     def finished(self) -> dict[str, Outcome]:
-        """Of those the ones that were not refused."""
+        """The outcomes of `plain` that the entry did not refuse."""
         return {task: outcome for task, outcome in self.plain.items() if outcome["kind"] != "refused"}
 
     def ask(self, experiment: str, place: str = "one", **arguments: Any) -> Outcome:

@@ -1,4 +1,4 @@
-"""Runs an entry on small instances and tells what it selected: the confined end of `benchmark.conformance.check`.
+"""Runs an entry on small instances and reports what it selected: the confined end of `benchmark.conformance.check`.
 
 Each experiment is made in a process of its own, forked from one that has never run the entry's code.
 """
@@ -94,7 +94,7 @@ EXPERIMENTS: dict[str, Callable[..., Outcome]] = {"experiment": experiment, "twi
 
 
 def outcome(entry: Entry, task: Task, make: Callable[[], Strategy], log: Log, horizon: int, seconds: float) -> Outcome:
-    """What came of a run: answers, records, what was noticed, and the error that ended it, if any."""
+    """The outcome of a run: answers, records, what was noticed, and the error that ended it, if any."""
     records: list[str] = []
     kind, error = "", ""
     try:
@@ -102,11 +102,11 @@ def outcome(entry: Entry, task: Task, make: Callable[[], Strategy], log: Log, ho
             records += (repr(record) for record in run(task, make, entry.rules, SEED, horizon))
     except BaseException as raised:  # a stranger's code may raise anything
         kind = next(kind for type_, kind in KINDS if isinstance(raised, type_))
-        error = told(raised, log.where, entry.folder)
+        error = error_line(raised, log.where, entry.folder)
     return {"answers": log.answers, "records": records, "noticed": log.noticed, "kind": kind, "error": error}
 
 
-def told(error: BaseException, where: str, folder: Path) -> str:
+def error_line(error: BaseException, where: str, folder: Path) -> str:
     """An error in one line: which call, what it says, and the line of the entry that it came from."""
     if isinstance(error, BadEntry):
         return str(error)
@@ -119,7 +119,7 @@ def told(error: BaseException, where: str, folder: Path) -> str:
 
 
 def _frames(error: BaseException | None) -> list[traceback.FrameSummary]:
-    """Of an error and of what it was made from."""
+    """The frames of an error and of its causes."""
     return [] if error is None else [*traceback.extract_tb(error.__traceback__), *_frames(error.__cause__)]
 
 
@@ -135,7 +135,7 @@ def apart_from_others(work: Callable[[], Outcome], seconds: float) -> Outcome:
 
 @cache
 def _warm_up(task: str) -> None:
-    """What a task-setting imports on the way need not be imported by every fork."""
+    """Import what a task-setting imports while it runs, so that no fork needs to."""
     list(run(INSTANCES[task], Neutral, Rules(budget=Budget.GROWING), SEED, 1))
 
 

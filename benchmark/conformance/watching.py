@@ -49,7 +49,7 @@ class Log:
 
 
 def _content(view: Pool, size: int) -> object:
-    """Of the first rows: bought ones may come behind them."""
+    """The first rows of a view: rows that the entry buys come behind them."""
     examples = view.names.history.examples[:size]
     return examples.tolist() if examples.dtype == object else examples.tobytes()  # NaN is not equal to itself
 

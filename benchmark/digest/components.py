@@ -9,7 +9,8 @@ from benchmark.digest.definitions import Definition
 
 
 def hashed(component: list[Definition], known: dict[Definition, str]) -> dict[Definition, str]:
-    """In as many rounds as there are definitions, each sees a change in every other; no order and no name matters."""
+    """A hash for each definition of a component. After as many rounds as there are definitions, a change in one changes the hash of every
+    other; no order and no name matters."""
     colours = dict.fromkeys(component, "")
     for _ in component if len(component) > 1 else (None, None):
         colours = {d: sha256(_rendered(d, known | colours)) for d in component}

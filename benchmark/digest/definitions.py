@@ -33,7 +33,7 @@ class Definition:
         self.node = node
         self.name = name
         self.refused = ""
-        """Why its meaning cannot be told."""
+        """Why its text does not show its meaning; empty where it does."""
 
     def __repr__(self) -> str:
         return f"{self.module.name}.{self.name or f'line {self.node.lineno}'}"
@@ -72,15 +72,15 @@ class Definition:
 
     @cached_property
     def _is_registered(self) -> bool:
-        """Whether a base class of ours is told of it."""
+        """Whether a base class of ours takes note of its subclasses, as by `__init_subclass__`."""
         if not isinstance(self.node, ast.ClassDef):
             return False
         roots = {node.id for base in self.node.bases for node in ast.walk(base) if isinstance(node, ast.Name)}
         bases = [d for name in roots for d in self.module.named(name, [])[0] if isinstance(d, Definition)]
-        return any(base is not self and (base._tells_of_subclasses or base._is_registered) for base in bases)
+        return any(base is not self and (base._notes_subclasses or base._is_registered) for base in bases)
 
     @property
-    def _tells_of_subclasses(self) -> bool:
+    def _notes_subclasses(self) -> bool:
         return isinstance(self.node, ast.ClassDef) and (
             any(getattr(line, "name", None) == "__init_subclass__" for line in self.node.body)
             or any(keyword.arg == "metaclass" for keyword in self.node.keywords)
@@ -162,7 +162,7 @@ class Module:
         return self.program.resolve(".".join([dotted, *attributes]), self)
 
     def whole(self) -> list[Part]:
-        """All that somebody might take of the module, who has hold of it."""
+        """All definitions that code may reach that holds the module itself."""
         every = [d for d in self.definitions if isinstance(d.name, str)]
         return ["module[", *sorted(every, key=lambda d: str(d.name)), "]"]
 

@@ -49,7 +49,7 @@ class Dump(ast.NodeVisitor):
         self.acts = False
         """Whether it may do more, when the module is imported, than to bind its name."""
         self.imports: list[str] = []
-        """What is imported inside it, dotted."""
+        """Dotted names of what is imported inside it."""
         self._scopes = list(scopes)
         self._later = False  # in the body of a function
         self._message = False  # in the arguments of `raise`
@@ -141,7 +141,7 @@ class Dump(ast.NodeVisitor):
         self.parts += parts
 
     def _may_be_of_the_module(self, node: ast.Name | ast.Attribute, name: str) -> bool:
-        """In the body of a class, before the class has such a name: `n = n`."""
+        """Whether a name is read in the body of a class before the class has it, as in `n = n`."""
         scope = self._scopes[-1]
         if not (scope.is_class and name in scope.names) or isinstance(node.ctx, ast.Store):
             return False
@@ -283,7 +283,7 @@ class Dump(ast.NodeVisitor):
         self.text(")")
 
     def _comprehension(self, node: Any) -> None:
-        """Its first iterable is of the scope around it."""
+        """A comprehension. Its first iterable belongs to the scope around it."""
         self._open(node)
         self.visit(node.generators[0].iter)
         with self._inside(scope_of(bound([each.target for each in node.generators], self.names)), later=self._later):

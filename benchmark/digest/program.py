@@ -62,7 +62,7 @@ class Program:
         """All definitions that some modules, packages or definitions reach, by dotted name.
 
         Raises:
-            Refused: the meaning of one cannot be told.
+            Refused: the text of one does not show its meaning.
         """
         found: dict[Definition, None] = {}
         modules: set[str] = set()
@@ -87,7 +87,7 @@ class Program:
         return [d for name in names if (part := self.module(name.removesuffix(".__init__"))) for d in part.own()]
 
     def _acting(self, dotted: str, seen: set[str]) -> Iterator[Definition]:
-        """Of a module, of the packages around it, and of all that they import: what is no mere definition."""
+        """The definitions that act at import, of a module, of the packages around it, and of all that they import."""
         parts = dotted.split(".")
         for name in (".".join(parts[: k + 1]) for k in range(len(parts))):
             module = None if name in seen else self.module(name)
@@ -98,11 +98,11 @@ class Program:
                     yield from self._acting(other, seen)
 
     def digest(self, *roots: str) -> str:
-        """Of all that some modules, packages or definitions reach."""
+        """Hash of all that some modules, packages or definitions reach."""
         return sha256(json.dumps(sorted({self.hash(definition) for definition in self.closure(*roots)})))
 
     def hash(self, definition: Definition) -> str:
-        """Of a definition and of all that it reaches. Definitions that reach one another are hashed together."""
+        """Hash of a definition and of all that it reaches. Definitions that reach one another are hashed together."""
         if definition not in self._hashes:
             for component in components(definition, self._hashes):
                 self._hashes |= hashed(component, self._hashes)

@@ -54,7 +54,7 @@ class Card(settings.Settings):
     @model_validator(mode="before")
     @classmethod
     def text_is_text(cls, card: dict[str, Any]) -> dict[str, Any]:
-        """What stands on the board and in terminals: nothing that moves a cursor or turns a line around, and no books."""
+        """The board and terminals show these texts: they may be short, and must hold nothing that moves a cursor or turns a line around."""
         for key, value in card.items():
             for text in _strings(value):
                 if len(text) > LONGEST_TEXT or any(

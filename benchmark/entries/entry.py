@@ -154,7 +154,7 @@ class Entry:
 
     @cached_property
     def digest(self) -> str:
-        """Of all that can change the entry's numbers: code without comments, data files, hyperparameters, rules."""
+        """Digest of all that can change the entry's numbers: code without comments, data files, hyperparameters, rules."""
         card = self.card
         return digest_of_folder(
             self.folder,

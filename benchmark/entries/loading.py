@@ -144,7 +144,7 @@ def text_of(error: BaseException) -> str:
 
 
 def error_line_of_entry(error: BaseException) -> str | None:
-    """The same for the last line of an entry's code through which an error came; None where it came through none."""
+    """Kind and text of an error, with the last line of the entry's code through which it came; None where it came through no such line."""
     frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
     own = [k for k, frame in enumerate(frames) if str(frame.f_globals.get("__name__")).startswith(ENTRY_MODULE)]
     if not own:

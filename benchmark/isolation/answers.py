@@ -1,4 +1,4 @@
-"""What a confined process says, held against its form: a stranger's code may send anything that reads as a message.
+"""What a confined process says, checked against its form: a stranger's code may send any message.
 
 Every function returns what it received, or raises BadMessage. Nothing here knows what an answer means.
 """
@@ -12,7 +12,7 @@ from benchmark.errors import BadMessage
 from benchmark.messages import one_line
 
 MOST_PARTS = 4096
-"""Of one selection: one for each generation, in runs of any length that anybody has made."""
+"""Most parts of one selection. A selection has one for each generation; no run so far was as long."""
 MOST_TEXT = 2000
 LARGEST = 1 << 62
 

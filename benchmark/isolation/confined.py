@@ -40,7 +40,7 @@ class Limits:
     line_bytes: int = 1 << 30
 
     def of_the_system(self, processes: int | None) -> dict[str, tuple[int, int]]:
-        """As `launcher.py` takes them: soft and hard."""
+        """The soft and the hard limit by name, as `launcher.py` reads them."""
         limits = {
             "RLIMIT_CPU": (
                 self.cpu_seconds,
@@ -132,7 +132,7 @@ class Confined:
                 self._died()
 
     def _line(self, ends: float) -> bytes:
-        """What it sends, up to the end of a line."""
+        """The next line that the process sends, without its end."""
         searched = 0  # so that a long line is not searched from its beginning with every piece
         while True:
             end = self._unread.find(b"\n", searched)
@@ -191,7 +191,7 @@ def _pipe(pipe: IO[bytes] | None) -> IO[bytes]:
 
 
 def _how_it_ended(status: int, limits: Limits) -> str:
-    """In words. Bubblewrap reports a signal as a shell does, as 128 and its number."""
+    """How a process ended, in words. Bubblewrap reports a signal as a shell does: 128 plus its number."""
     number = -status if status < 0 else status - 128
     if number == signal.SIGXCPU:
         return f"used up its {limits.cpu_seconds} s of CPU time"

@@ -67,7 +67,7 @@ class RemoteStrategy(Strategy):
         self._rules = Rules()
 
     def tell(self, message: dict[str, Any]) -> Any:
-        """What comes of it, after answering what the process asks in between."""
+        """Send a message, answer the questions that the process asks, and return its reply."""
         begun = time.monotonic()
         ends = begun + min(self._seconds, self._clock.left)
         try:
@@ -102,7 +102,7 @@ class RemoteStrategy(Strategy):
         return self._shown(answer) if isinstance(answer, Pool) else answer
 
     def _answer_of(self, view: Pool, asked: str, arguments: list[Any]) -> Any:
-        """What a view says to a question; nothing where it is only whether the view has these rows."""
+        """The view's answer to a question; None where the question is only whether the view has these rows."""
         match asked, arguments:
             case "ids", []:
                 return view.ids

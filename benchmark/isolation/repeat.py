@@ -17,7 +17,7 @@ from benchmark.strict_yaml import shown, shown_name
 
 SALT = "[0-9a-f]{8,128}"
 PLACE = ("task", "instance", "fresh")
-"""Of an instance: what tells it from the others of its result."""
+"""The fields that distinguish an instance from the others of its result."""
 ABSENT = object()
 
 
@@ -147,7 +147,7 @@ def first_difference(written: Result, again: dict[str, Any]) -> str | None:
 
 
 def _numbers(result: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    """All that an entry came to, each with its place; as JSON has it, which keeps every bit of a number."""
+    """All numbers of a result, each with its place, as JSON writes them, which keeps every bit."""
     for one in json.loads(json.dumps(result["instances"])):
         instance = f"{one['task']} {one['instance']}{', fresh' * one['fresh']}"
         for field in dataclasses.fields(Verified):

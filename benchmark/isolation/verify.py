@@ -38,11 +38,11 @@ from benchmark.runs.project import Project
 from benchmark.runs.sweep import provenance
 
 LIMITS = Limits(cpu_seconds=600, wall_seconds=3600)
-"""Of one process: of an iteration in track `blind`, of a run elsewhere."""
+"""Limits of one process: it lives for one iteration in track `blind`, and for one run in the other tracks."""
 SECONDS_PER_CALL = 120.0
-"""Of one call of an entry's method, with all that it asks in between."""
+"""Most seconds for one call of an entry's method, with all that it asks in between."""
 SECONDS_PER_RUN = 1200.0
-"""Of all calls of one run. Fitting and sampling are the harness's, and bounded by the budget."""
+"""Most seconds for all calls of one run. Fitting and sampling are the harness's, and the budget bounds them."""
 
 
 def seeds_of(salt: str, count: int) -> list[int]:
@@ -123,7 +123,7 @@ def chosen(params: Params, profile: str, tasks: Sequence[str], salt: str, fresh:
 
 
 def numbers(instance: Instance) -> dict[str, Any]:
-    """Of the task-setting, plain."""
+    """The numbers of an instance, by name."""
     return dict(vars(instance.task))
 
 
@@ -211,7 +211,7 @@ def _per_seed(instance: Instance, entry: Entry, records: list[dict[str, Any]]) -
 
 
 def failures(result: dict[str, Any]) -> list[str]:
-    """What failed, in lines; a refusal that the card announces is none."""
+    """A line for each instance that failed. A refusal that the card announces is no failure."""
     return [
         f"{one['task']} {one['instance']}: {one['outcome']}"
         for one in result["instances"]

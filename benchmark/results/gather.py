@@ -35,7 +35,7 @@ class Results:
     about: dict[str, Any] = field(default_factory=dict)
 
     def without(self, ids: Collection[str]) -> "Results":
-        """The same but for some entries."""
+        """These results without some entries."""
         if not ids:
             return self
         scores, curves = (frame[~frame["entry"].isin(ids)] for frame in (self.scores, self.curves))
@@ -210,7 +210,7 @@ def _about(cells: Sequence[Cell], refused: dict[str, str], texts: dict[str, dict
 
 
 def _summed_provenance(computed: list[dict[str, Any]]) -> dict[str, Any]:
-    """All that occurs in the provenance of some cells; `dirty` where code differed from its commit."""
+    """All values that occur in the provenance of some cells; `dirty` where code differed from its commit."""
 
     def every(key: str) -> list[str]:
         return sorted({provenance[key] for provenance in computed if provenance.get(key)})
@@ -226,7 +226,7 @@ def _summed_provenance(computed: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _as_run(entry: Entry) -> dict[str, str]:
-    """What the scores are of: a card that says otherwise by now has scores that are stale."""
+    """What an entry was when its cells were computed. Where the card says something else now, its scores are stale."""
     card = entry.card
     return {"digest": entry.digest, "version": card.version, "track": card.track, "budget": card.budget}
 

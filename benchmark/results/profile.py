@@ -25,7 +25,7 @@ BOARD = Path("leaderboard")
 
 @dataclass(frozen=True)
 class Scope:
-    """What is run of a profile.
+    """The part of a profile that is run.
 
     Attributes:
         project: the clone and the profile.
@@ -66,7 +66,7 @@ class Scope:
 
     @cached_property
     def cells(self) -> dict[str, list[Cell]]:
-        """By task-setting.
+        """The cells of each task-setting.
 
         Raises:
             ThriveError: there are none.
@@ -88,7 +88,7 @@ class Scope:
 
 @dataclass
 class ProfileRun:
-    """What came of running a profile.
+    """The outcome of running a profile.
 
     Attributes:
         plan: the cells that were finished before, and those that were computed.

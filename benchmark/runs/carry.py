@@ -58,7 +58,7 @@ def known_cells(root: Path) -> list[Cell]:
 
 
 def keys(root: Path) -> dict[str, Any]:
-    """What another revision asks this one for: the key of every cell, and what the cell is of."""
+    """The key of every cell, and what the cell computes, as another revision asks for it."""
     return {"package": str(PACKAGE), "cells": [_described(cell) for cell in known_cells(root)]}
 
 
@@ -123,17 +123,17 @@ def _moves(cells: list[Cell], old: list[dict[str, Any]], files: dict[str, Path])
 
 
 def _agree(old: dict[str, Any], new: dict[str, Any]) -> bool:
-    """In all numbers that both revisions know."""
+    """Whether two descriptions agree in every number that both revisions have."""
     return all(new["numbers"][name] == value for name, value in old["numbers"].items() if name in new["numbers"])
 
 
 def _is_whole(file: Path) -> bool:
-    """What is truncated or edited is not carried."""
+    """Whether a file has its own checksum: a truncated or edited one is not carried."""
     return hashlib.sha256(file.read_bytes()).hexdigest().startswith(file.name.split(".")[1])
 
 
 def _sample(moves: list[Move]) -> list[Move]:
-    """At random: of each task-setting, and of each entry in it whose own code is another."""
+    """A random sample of each task-setting, and of each entry in it whose own code has changed."""
     groups: dict[tuple[str, str | None], list[Move]] = {}
     for move in moves:
         changed = move.old["entry"] != move.cell.entry.digest
@@ -212,7 +212,7 @@ def _checked_out(root: Path, commit: str) -> Iterator[Path]:
 
 
 def _keys_of(folder: Path, revision: str) -> list[dict[str, Any]]:
-    """By the command line of a clone, wherever that has it: `thrive carry --keys`."""
+    """The keys of a revision, which its own `thrive carry --keys` prints, wherever its code lies."""
     module, _, function = tomllib.loads((folder / "pyproject.toml").read_text())["project"]["scripts"][
         "thrive"
     ].partition(":")

@@ -45,7 +45,7 @@ LARGEST_FILE = 1 << 30
 REACHED = struct.Struct("<qq")
 """Seed and iteration."""
 Answer = dict[str, Any]
-"""Of an entry's process: records; or why it is refused; or error and details."""
+"""What an entry's process sends: its records, or why the entry refuses, or an error with details."""
 
 
 class Failure(NamedTuple):
@@ -68,11 +68,11 @@ class Failed(Exception):
 
 
 def compute(cell: Cell, folder: Path, common: dict[str, Any], seconds: float) -> Finished | Failure:
-    """In a worker: the cell's records with their provenance, common to all cells and its own.
+    """Compute a cell, in a worker: its records, with the provenance that all cells share and with its own.
 
     Args:
         folder: keeps the starts of seeds.
-        seconds: that a cell may take.
+        seconds: the most that a cell may take.
     """
     began = time.perf_counter()
     try:
@@ -101,7 +101,7 @@ def compute(cell: Cell, folder: Path, common: dict[str, Any], seconds: float) ->
 
 
 def _answer(cell: Cell, folder: Path, common: dict[str, Any], seconds: float, scratch: Path) -> tuple[Answer, float]:
-    """Of the entry's process, and the CPU seconds that it took.
+    """What the entry's process answers, and the CPU seconds that it took.
 
     Raises:
         Failed: there is none.
@@ -179,7 +179,7 @@ def _cause(status: int) -> str:
 
 
 def _run(entry: Entry, cell: Cell, content: bytes, seconds: float, reached: mmap.mmap) -> Answer:
-    """In the entry's process: all seeds of the cell."""
+    """Run all seeds of the cell. This is called in the entry's process."""
     instance = cell.instance
     records: list[dict[str, Any]] = []
     try:

@@ -24,7 +24,7 @@ MOST_INSTANCES = 1_000
 Line = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]*$", max_length=400)]
 """Text without control characters."""
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=60)]
-"""Of a profile or a pin; results lie in a folder of a profile's name."""
+"""Name of a profile or a pin. A profile's results lie in a folder of its name."""
 
 
 class Suite(settings.Settings):
@@ -36,7 +36,7 @@ class Suite(settings.Settings):
 
 
 class HowItIsRun(settings.Settings):
-    """What stands in an instance beside its numbers."""
+    """What an instance in params.yaml says beside its numbers."""
 
     seconds: float = Field(gt=0, le=1e6)
     """Estimated, for one run on one core."""
@@ -86,7 +86,7 @@ class Instance:
     seconds: float  # estimated, for one run on one core
     without: tuple[str, ...] = ()  # entries that are not run here, for what it would cost
     distinction: str = ""  # numbers that tell it from others of its profile, where its task's name does not show them
-    key: str = ""  # where it stands in params.yaml
+    key: str = ""  # its place in params.yaml
 
     @property
     def name(self) -> str:
@@ -173,7 +173,7 @@ def instances(params: Params, profile_name: str, task_setting: str) -> list[Inst
     """The instances of one task-setting in a profile; none where the profile leaves it out.
 
     A number that is a list stands for all its values: `{d: [1, 10], n: [10, 100]}` is four instances. Beside the
-    numbers stand `seconds` (required), `ranked`, `without` and `seeds` (where they are not the suite's).
+    numbers are `seconds` (required), `ranked`, `without` and `seeds` (where they are not the suite's).
 
     Raises:
         BadParams: a number is out of its range, or two instances have all numbers alike.

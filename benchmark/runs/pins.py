@@ -19,12 +19,12 @@ SETTLED_NS = 1_000_000_000
 
 
 def digest_of_files(files: Mapping[str, Path]) -> str:
-    """Of the content of files, by name."""
+    """Digest of the names and contents of files."""
     return digest({name: _sha256(path) for name, path in files.items()})
 
 
 def _sha256(path: Path) -> str:
-    """Of a file, which is read once for each of its versions."""
+    """sha256 of a file, which is read once for each of its versions."""
     now = stamps.watch(path)
     if now is None or time.time_ns() - now.changed_ns < SETTLED_NS:
         return digest_of_file(path)

@@ -12,7 +12,9 @@ R = TypeVar("R")
 def in_parallel(
     function: Callable[..., R], calls: Sequence[tuple[Any, ...]], jobs: int, in_order: bool = False
 ) -> Generator[R]:
-    """What a function returns for each of these arguments, as it is finished. Does not depend on the number of processes.
+    """Call a function with each of these arguments in parallel, and give each result when it is finished.
+
+    The results do not depend on the number of processes.
 
     Args:
         calls: arguments of each call, the longest first.

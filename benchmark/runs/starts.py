@@ -30,7 +30,7 @@ OF_NUMPY = {
     ("numpy", "ndarray"),
     ("numpy", "dtype"),
 }
-"""What arrays are rebuilt with."""
+"""The functions that rebuild arrays."""
 
 
 class Starts(NamedTuple):
@@ -38,7 +38,7 @@ class Starts(NamedTuple):
 
     content: bytes
     cpu_seconds: float
-    """That it took to compute them now; 0 where they were at hand."""
+    """CPU seconds that computing them took now; 0 where they were read from a file."""
 
 
 def starts(folder: Path, key: str, task: Task, seeds: range, seconds: float) -> Starts:

@@ -91,7 +91,7 @@ def _seconds(cell: Cell) -> float:
 
 
 def provenance(root: Path) -> dict[str, Any]:
-    """What it takes to run it again: commit, versions, lock, platform. Each cell adds what it computed in."""
+    """What one needs to run a cell again: commit, versions, lock, platform. Each cell adds its number format."""
     lock = root / "requirements.lock"
     return {
         "commit": _git(root, "rev-parse", "HEAD"),

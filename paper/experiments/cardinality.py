@@ -6,8 +6,8 @@ fits the first r real rows together with the first s synthetic rows, for every r
 synthetic rows are of generation 1: drawn from a model that was fitted to n real rows, of which the r are the first. A synthetic row so
 carries, blurred, what the real rows say that are left out.
 
-Each set trains for one epoch, as in the paper, and in a language model few rows are then few optimizer steps: "little data" is hardly told
-from "untrained". Hence the second control, `steps`: every set trains for the steps of one middling set. Beside both stands the untrained
+Each set trains for one epoch, as in the paper, and in a language model few rows are then few optimizer steps: "little data" can hardly be
+distinguished from "untrained". Hence the second control, `steps`: every set trains for the steps of one middling set. Beside both stands the untrained
 checkpoint, as real = synthetic = 0. Gaussian and KDE are maximum likelihood in closed form and take no steps: for them there is no such
 control. The Gaussian's test loss is exact.
 
@@ -190,7 +190,7 @@ class Failure(NamedTuple):
 
 
 def _compute(experiment: Experiment, seed: int, kept: Path | None) -> dict[Cell, float] | Failure:
-    """In a worker: all losses of a seed. What is finished is read from a file, and each further fit added to it."""
+    """All losses of a seed, computed in a worker. Finished fits are read from a file, and each further fit is added to it."""
     try:
         finished = _read(kept)
         for cell, loss in losses(experiment, seed, finished):

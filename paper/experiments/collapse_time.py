@@ -27,7 +27,7 @@ TABLE = Path(__file__).parents[1] / "data" / "collapse_time.csv"
 COLLAPSED = 1e-8  # nats of entropy, as published
 LONGEST = 30  # in n iterations: that a run has not collapsed by then is a matter of e^-30
 SEEDS = {10: 1000, 32: 1000, 100: 400, 316: 150, 1000: 100}
-"""By n: a run of n examples takes about 2n iterations."""
+"""Number of seeds by n. A run of n examples takes about 2n iterations."""
 OUTCOMES = {3: (10, 32, 100, 316), 10: (10, 32, 100, 316, 1000), 30: (10, 32, 100, 316), 100: (10, 32, 100, 316)}
 """The n of each K."""
 SEEDS_AT_ONCE = 25
