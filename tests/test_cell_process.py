@@ -45,7 +45,7 @@ DEATHS = {
     "stop-iteration": ("raise StopIteration", "StrategyFailed: StopIteration"),
     "speechless": (
         "raise type('Mute', (Exception,), {'__str__': lambda self: 1 / 0})()",
-        "StrategyFailed: Mute, whose text cannot be told",
+        "StrategyFailed: Mute, whose text cannot be read",
     ),
     "screams": ("raise ValueError('\\x1b[31m' + 'x' * 100_000)", "StrategyFailed: ValueError: \\x1b[31mxxx"),
     "alarms": ("signal.alarm(1); time.sleep(3600)", "an alarm rang that is not the harness's"),
