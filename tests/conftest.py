@@ -9,7 +9,8 @@ import pytest
 from benchmark.core.loop import run
 from benchmark.core.strategy import Strategy
 from benchmark.core.task import Task
-from benchmark.entries.entry import Entry, find
+from benchmark.entries.catalogue import find
+from benchmark.entries.entry import Entry
 
 ROOT = Path(__file__).parents[1]
 ENTRIES = find(ROOT)

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from test_scoring import frame
 
-from benchmark.entries.entry import find
+from benchmark.entries.catalogue import find
 from benchmark.results import gather as results
 from benchmark.results import scoring
 from benchmark.results.gather import Results

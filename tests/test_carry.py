@@ -50,7 +50,7 @@ def finished(tmp_path_factory, root) -> Path:
     """A clone of the code with a tiny profile, whose six cells are finished."""
     folder = tmp_path_factory.mktemp("clone")
     ignored = shutil.ignore_patterns("__pycache__", "assets", "recipes")
-    for name in ("benchmark", *(f"baselines/{id}" for id in ("replace", "accumulate"))):
+    for name in ("benchmark", "thrive", *(f"baselines/{id}" for id in ("replace", "accumulate"))):
         shutil.copytree(root / name, folder / name, ignore=ignored)
     shutil.copy(root / "pyproject.toml", folder)
     shutil.copy(root / ".gitignore", folder)
@@ -126,11 +126,11 @@ def test_a_revision_that_does_not_exist_or_knows_no_carry_is_told(clone):
         [line] = done.stderr.splitlines()
         assert line.startswith(f"Error: --from {nowhere}: there is no such revision.")
         assert done.returncode == 1
-    edit(clone, "thrive/cli.py", "def carry(", "def carry_nothing(")
+    edit(clone, "thrive/cli.py", "check, carry)", "check)")
     commit(clone)
-    edit(clone, "thrive/cli.py", "def carry_nothing(", "def carry(")
+    edit(clone, "thrive/cli.py", "check)", "check, carry)")
     done = thrive(clone, "carry", "--from", "HEAD")
-    assert "--from HEAD: its code cannot tell its keys, by `thrive carry --keys`:" in done.stderr
+    assert "--from HEAD: its code cannot list its keys, by `thrive carry --keys`:" in done.stderr
     assert done.returncode == 1
 
 
@@ -166,20 +166,20 @@ def test_interrupted_it_loses_nothing_and_goes_on(renamed, monkeypatch):
 
     monkeypatch.setattr(records, "write_atomically", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        carry.carry(renamed, "old", 1, str)
+        carry.carry(renamed, "old", 1)
     assert files.items() <= contents(renamed).items()
     monkeypatch.setattr(records, "write_atomically", write)
-    assert carry.carry(renamed, "old", 1, str) == 4
+    assert carry.carry(renamed, "old", 1) == 4
     assert tables(renamed) == before
     assert not files.keys() & contents(renamed).keys()
     assert {name.split(".")[0] for name in contents(renamed)} == {cell.key for cell in carry.known_cells(renamed)}
-    assert carry.carry(renamed, "old", 1, str) == 0
+    assert carry.carry(renamed, "old", 1) == 0
 
 
 def test_what_is_truncated_is_not_carried(renamed):
     path = next((renamed / "cells").glob("*.parquet"))
     path.write_bytes(path.read_bytes()[:-9])
-    assert carry.carry(renamed, "old", 1, str) == 5
+    assert carry.carry(renamed, "old", 1) == 5
     assert path.is_file()
 
 
@@ -224,5 +224,5 @@ def test_a_cell_that_cannot_be_computed_refuses_all(renamed, monkeypatch):
     before = contents(renamed)
     monkeypatch.setattr(sweep, "compute", lambda *_: [sweep.Failure(carry.known_cells(renamed)[0], "TimedOut: x", "")])
     with pytest.raises(ThriveError, match="nothing was carried: .* could not be computed: TimedOut: x"):
-        carry.carry(renamed, "old", 1, str)
+        carry.carry(renamed, "old", 1)
     assert contents(renamed) == before

@@ -11,10 +11,11 @@ import pytest
 from test_records import PARAMS, clone  # noqa: F401
 
 from benchmark import stamps
-from benchmark.entries.entry import find
+from benchmark.entries.catalogue import find
 from benchmark.errors import Stopped
-from benchmark.runs import params, process, sweep
+from benchmark.runs import process, sweep
 from benchmark.runs.cells import Store
+from benchmark.runs.project import Project
 
 POISONS = {
     "loss": "import benchmark.core.loop\nbenchmark.loop._loss = lambda *_: 1.0",
@@ -44,7 +45,7 @@ DEATHS = {
     "stop-iteration": ("raise StopIteration", "StrategyFailed: StopIteration"),
     "speechless": (
         "raise type('Mute', (Exception,), {'__str__': lambda self: 1 / 0})()",
-        "StrategyFailed: Mute, whose text cannot be told",
+        "StrategyFailed: Mute, whose text cannot be read",
     ),
     "screams": ("raise ValueError('\\x1b[31m' + 'x' * 100_000)", "StrategyFailed: ValueError: \\x1b[31mxxx"),
     "alarms": ("signal.alarm(1); time.sleep(3600)", "an alarm rang that is not the harness's"),
@@ -76,7 +77,7 @@ def entry(home: Path, id: str, code: str = "", inside: str = "pass") -> None:
 def swept(home: Path, ids: list[str], jobs: int = 1) -> tuple[list[sweep.Failure], dict[str, list[dict]]]:
     """Failures, and records of the finished cells by entry, of the Gaussian."""
     found = find(home)
-    cells = sweep.cells(home, params.load(home), "tiny", "gaussian", [found[id] for id in ids])
+    cells = sweep.cells(Project.load(home, "tiny"), "gaussian", [found[id] for id in ids])
     store = Store(home / "cells")
     failures = sweep.compute(home, store, sweep.plan(store, cells).to_do, jobs)
     return failures, {cell.entry.id: table.to_pylist() for cell in cells if (table := store.read(cell))}
@@ -235,7 +236,7 @@ def test_a_message_with_infinities_comes_back_as_it_was(tmp_path):
 def test_an_entry_that_goes_while_a_sweep_runs_stops_no_other(clone, monkeypatch):  # noqa: F811
     entry(clone, "gone")
     both = [find(clone)[id] for id in ("gone", "replace")]
-    cells = sweep.cells(clone, params.load(clone), "tiny", "gaussian", both)
+    cells = sweep.cells(Project.load(clone, "tiny"), "gaussian", both)
     assert all(cell.key and cell.seconds for cell in cells)
     shutil.rmtree(clone / "submissions" / "gone")
     store = Store(clone / "cells")
@@ -246,12 +247,12 @@ def test_an_entry_that_goes_while_a_sweep_runs_stops_no_other(clone, monkeypatch
 
 def test_a_worker_that_is_killed_is_told_in_one_line(clone):  # noqa: F811
     entry(clone, "kills", inside="__import__('os').kill(__import__('os').getppid(), 9)")
-    cells = sweep.cells(clone, params.load(clone), "tiny", "gaussian", [find(clone)["kills"]])
+    cells = sweep.cells(Project.load(clone, "tiny"), "gaussian", [find(clone)["kills"]])
     with pytest.raises(Stopped, match="a worker was killed"):
         sweep.compute(
             clone,
             Store(clone / "cells"),
-            [*cells, *sweep.cells(clone, params.load(clone), "tiny", "kde", [find(clone)["replace"]])],
+            [*cells, *sweep.cells(Project.load(clone, "tiny"), "kde", [find(clone)["replace"]])],
             jobs=2,
         )
 

@@ -5,7 +5,7 @@ import subprocess
 import pytest
 from test_board import COMPUTED, REPLACE, some_results
 
-from benchmark.entries.entry import find
+from benchmark.entries.catalogue import find
 from leaderboard.board import build
 from leaderboard.render import changes
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from test_board import REPLACE, rows_of, some_results
 
-from benchmark.entries.entry import find
+from benchmark.entries.catalogue import find
 from benchmark.results import gather as results
 from benchmark.results import scoring
 from benchmark.results.gather import Results

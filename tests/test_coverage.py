@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from benchmark.entries.entry import find
+from benchmark.entries.catalogue import find
 from benchmark.results import gather as results
 from benchmark.results import scoring
 from benchmark.results.scoring import Interval, t_interval

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from benchmark.entries.entry import Entry, find, sound
+from benchmark.entries.catalogue import find, sound
+from benchmark.entries.entry import Entry
 from benchmark.errors import BadEntry, ThriveError, Unsupported
 from thrive.cli import main
 

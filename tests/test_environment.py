@@ -11,7 +11,8 @@ from benchmark.entries import environment
 from benchmark.entries.entry import Entry
 from benchmark.errors import BadEntry, ThriveError
 from benchmark.isolation import sandbox, syscalls
-from benchmark.isolation.sandbox import Limits, confined
+from benchmark.isolation.confined import Limits
+from benchmark.isolation.sandbox import confined
 
 PRELUDE = """
 import os, sys

@@ -48,14 +48,14 @@ def test_a_figure_is_a_short_file(name):
 
 
 def test_drawn_again_the_bytes_are_the_same(root, tmp_path):
-    first, second = (figures.draw(root, None, tmp_path / str(k), SMALL) for k in range(2))
+    first, second = (figures.draw_figures(root, None, tmp_path / str(k), SMALL) for k in range(2))
     assert [path.name for path in first] == [f"{name}.{kind}" for name in SMALL for kind in ("pdf", "png", "csv")]
     assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
 
 
 def test_fonts_are_embedded_as_text(root, tmp_path):
     """As outlines of TrueType: journals refuse Type 3, and text stays text. Log axes bring in the fonts of formulas."""
-    for path in figures.draw(root, None, tmp_path, ["fig2"]):
+    for path in figures.draw_figures(root, None, tmp_path, ["fig2"]):
         if path.suffix == ".pdf":
             assert b"/FontFile2" in path.read_bytes()
             assert b"/Type3" not in path.read_bytes()
@@ -108,7 +108,7 @@ def test_what_is_measured_lies_on_the_closed_forms(root):
 
 def test_named_entries_are_the_facets(root, tmp_path):
     ids = ["accumulate", "anchor-0.5"]
-    written = figures.draw(root, None, tmp_path, ["fig2"], ids)
+    written = figures.draw_figures(root, None, tmp_path, ["fig2"], ids)
     table = pd.read_csv(written[-1])
     assert set(table["entry"]) == set(ids)
     found, _ = figures.made("fig2", figures.source(root, "fig2", entries=ids))
@@ -146,7 +146,7 @@ def test_an_entry_without_results_is_refused_with_the_way_to_them(root, monkeypa
 
 def test_what_is_absent_is_told_with_its_command(tmp_path):
     told = []
-    assert not figures.draw(tmp_path, tmp_path / "empty", tmp_path, ["fig1", "fig5", "ranks"], tell=told.append)
+    assert not figures.draw_figures(tmp_path, tmp_path / "empty", tmp_path, ["fig1", "fig5", "ranks"], tell=told.append)
     for name, line, command in zip(
         ["fig1", "fig5", "ranks"],
         told,
@@ -167,7 +167,7 @@ def test_the_published_variant_of_the_densities_passes_the_variance(root):
 
 def test_pooled_bandwidths_need_all_three(root, tmp_path):
     told = []
-    figures.draw(root, Path("leaderboard"), tmp_path, ["fig2-pooled"], tell=told.append)
+    figures.draw_figures(root, Path("leaderboard"), tmp_path, ["fig2-pooled"], tell=told.append)
     assert "not all of the bandwidths" in told[0]
 
 

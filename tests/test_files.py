@@ -12,9 +12,10 @@ from test_records import clone  # noqa: F401
 
 from benchmark.core.loop import run, start_of
 from benchmark.digest.hashes import digest_of_file
-from benchmark.entries.entry import find
+from benchmark.entries.catalogue import find
 from benchmark.errors import PinMismatch, ThriveError
 from benchmark.runs import params, starts, sweep
+from benchmark.runs.project import Project
 
 SUITE = """
 profile: text
@@ -40,7 +41,7 @@ def own(clone: Path, tiny: Path) -> Path:  # noqa: F811
 
 
 def key(clone: Path) -> str:  # noqa: F811
-    [cell] = sweep.cells(clone, params.load(clone), "text", "language_model", [find(clone)["replace"]])
+    [cell] = sweep.cells(Project.load(clone, "text"), "language_model", [find(clone)["replace"]])
     return cell.key
 
 

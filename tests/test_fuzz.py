@@ -22,13 +22,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from benchmark.conformance import check
-from benchmark.entries.entry import Card
+from benchmark.entries.card import Card
 from benchmark.errors import ThriveError
 from benchmark.isolation import verify
+from benchmark.results import profile
 from benchmark.runs import params, sweep
 from benchmark.tasks import TASKS, task_class
 from paper.plots import figures
-from thrive import cli
 from thrive.cli import main
 
 TIMES = int(os.environ.get("THRIVE_FUZZ", "1"))
@@ -135,9 +135,9 @@ def clone(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Iterator[Path
         patch.chdir(folder)
         patch.setattr(sweep, "compute", lambda *_: [])
         patch.setattr(check, "check", lambda _: iter(()))
-        patch.setattr(verify, "verify", _not_here)
+        patch.setattr(verify, "verify_entry", _not_here)
         patch.setattr(figures, "made", _not_here)
-        patch.setattr(cli, "_require_writable", lambda *_: None)  # which would make folders wherever --to says
+        patch.setattr(profile, "require_writable", lambda *_: None)  # which would make folders wherever --to says
         yield folder
 
 

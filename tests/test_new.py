@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from benchmark.core.loop import run
 from benchmark.core.rules import Role
 from benchmark.entries import scaffold
-from benchmark.entries.entry import find
+from benchmark.entries.catalogue import find
 from benchmark.errors import BadEntry
 from benchmark.tasks.gaussian import Gaussian
 from thrive.cli import main

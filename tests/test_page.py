@@ -6,7 +6,7 @@ import shutil
 import pytest
 from test_board import REPLACE, some_results
 
-from benchmark.entries.entry import find
+from benchmark.entries.catalogue import find
 from leaderboard.board import build
 from leaderboard.render import write
 

@@ -84,18 +84,27 @@ def imported(root: Path, module: str, commands: tuple[str, ...] = ()) -> set[Pat
             continue
         found.add(path)
         tree = ast.parse(path.read_text())
-        if name == module and commands:  # without the bodies of the other commands
-            tree.body = [
-                f for f in tree.body if not isinstance(f, ast.FunctionDef) or not f.decorator_list or f.name in commands
-            ]
+        if commands and name.startswith("thrive."):
+            tree.body = [line for line in tree.body if not of_another_command(line, commands)]
         for node in ast.walk(tree):
             if isinstance(node, ast.ImportFrom) and node.module:
                 waiting += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
     return found
 
 
-CLOSURE_OF_RUN = {"thrive.cli", "benchmark.runs.params", "benchmark.runs.sweep", "benchmark.runs.cells", "benchmark.runs.pins", "benchmark.strict_yaml",
-                  "benchmark.digest.hashes", "benchmark.digest.program", "benchmark.digest.dump", "benchmark.core.loop", "benchmark.results.gather"}  # fmt: skip
+def of_another_command(line: ast.stmt, commands: tuple[str, ...]) -> bool:
+    """Whether a line of the command line is a command, or imports commands, and none of these."""
+    if isinstance(line, ast.FunctionDef) and line.decorator_list:
+        return line.name not in commands
+    if isinstance(line, ast.ImportFrom) and str(line.module).startswith("thrive.") and line.module not in SHARED:
+        return not {alias.name for alias in line.names} & {*commands}
+    return False
+
+
+SHARED = {"thrive.group", "thrive.console"}
+"""Modules of the command line that hold no command."""
+CLOSURE_OF_RUN = {"thrive.cli", "thrive.run", "benchmark.results.profile", "benchmark.runs.project", "benchmark.runs.pool_of_workers", "benchmark.runs.params", "benchmark.runs.sweep", "benchmark.runs.cells", "benchmark.runs.pins", "benchmark.strict_yaml",
+                  "benchmark.digest.hashes", "benchmark.digest.program", "benchmark.digest.definitions", "benchmark.digest.dump", "benchmark.core.loop", "benchmark.results.gather"}  # fmt: skip
 
 
 def closure_of_run(root: Path) -> set[str]:

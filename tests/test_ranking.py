@@ -108,7 +108,7 @@ def test_a_verdict_is_the_first_that_fits(facts, said):
 
 @pytest.fixture(scope="module")
 def cards(root):
-    from benchmark.entries.entry import find
+    from benchmark.entries.catalogue import find
 
     return {entry.id: entry.card for entry in find(root).values()}
 

@@ -13,11 +13,13 @@ import pyarrow as pa
 import pytest
 
 from benchmark.digest import hashes as digest
-from benchmark.entries.entry import Entry, find
+from benchmark.entries.catalogue import find
+from benchmark.entries.entry import Entry
 from benchmark.results import gather as results
 from benchmark.runs import cells as records
 from benchmark.runs import keys, params, sweep
 from benchmark.runs.cells import Cell, Store, provenance_of
+from benchmark.runs.project import Project
 
 PARAMS = """
 profile: tiny
@@ -43,7 +45,7 @@ def clone(tmp_path: Path, root: Path) -> Path:
 def plan(clone: Path) -> tuple[Store, sweep.Plan]:
     found = params.load(clone)
     entries = [find(clone)[id] for id in ("replace", "accumulate")]
-    cells = [c for task in ("gaussian", "kde") for c in sweep.cells(clone, found, "tiny", task, entries)]
+    cells = [c for task in ("gaussian", "kde") for c in sweep.cells(Project(clone, found, "tiny"), task, entries)]
     store = Store(clone / "cells")
     return store, sweep.plan(store, cells)
 

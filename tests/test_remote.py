@@ -12,8 +12,8 @@ from benchmark.core.loop import run
 from benchmark.entries.entry import Entry
 from benchmark.errors import ContractBroken, Stopped, StrategyFailed, ThriveError, TrackBroken, Unsupported
 from benchmark.isolation import sandbox
-from benchmark.isolation.harness_side import Remote
-from benchmark.isolation.sandbox import Limits
+from benchmark.isolation.confined import Limits
+from benchmark.isolation.remote import Remote
 from benchmark.tasks.gaussian import Gaussian
 from benchmark.tasks.kde import KDE
 

@@ -13,7 +13,8 @@ from benchmark.entries import environment
 from benchmark.entries.entry import Entry
 from benchmark.errors import BadMessage, Stopped, ThriveError
 from benchmark.isolation import sandbox
-from benchmark.isolation.sandbox import Confined, Limits, confined
+from benchmark.isolation.confined import KEPT_OF_PRINTS, Confined, Limits
+from benchmark.isolation.sandbox import confined
 from benchmark.messages import decode, encode
 
 PRELUDE = """
@@ -179,7 +180,7 @@ line.send("done")
 """
     with start(program, Limits(cpu_seconds=20, wall_seconds=60, line_bytes=1 << 20)) as process:
         assert process.ask("go") == "done"
-        assert 0 < len(process.printed) <= sandbox.KEPT_OF_PRINTS
+        assert 0 < len(process.printed) <= KEPT_OF_PRINTS
 
 
 def test_last_words_are_plain(mode, start, tmp_path):

@@ -22,7 +22,9 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from benchmark.core.loop import run
-from benchmark.entries.entry import Card, Entry, find, named
+from benchmark.entries.card import Card
+from benchmark.entries.catalogue import find, named
+from benchmark.entries.entry import Entry
 from benchmark.errors import BadEntry, BadParams, PinMismatch
 from benchmark.runs import params, pins
 from benchmark.runs.params import HowItIsRun, Params, Profile, Suite

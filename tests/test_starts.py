@@ -9,7 +9,7 @@ import pytest
 
 from benchmark import stamps
 from benchmark.core.loop import run, start_of
-from benchmark.entries.entry import find
+from benchmark.entries.catalogue import find
 from benchmark.errors import Changed, ThriveError
 from benchmark.runs import starts
 from benchmark.runs.cells import checksum

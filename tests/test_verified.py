@@ -18,7 +18,7 @@ from conftest import ROOT
 from test_board import rows_of, some_results
 
 from benchmark.entries import requirements
-from benchmark.entries.entry import find
+from benchmark.entries.catalogue import find
 from benchmark.errors import BadEntry, BadParams, ThriveError
 from benchmark.isolation import sandbox, verify
 from benchmark.results import duplicates, scoring, verified

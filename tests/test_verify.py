@@ -10,8 +10,8 @@ from click.testing import CliRunner
 from conftest import ROOT
 
 from benchmark.core.loop import run
-from benchmark.core.rules import Budget
-from benchmark.entries.entry import find
+from benchmark.core.rules import BASE_WORKFLOW, Budget
+from benchmark.entries.catalogue import find
 from benchmark.errors import BudgetExceeded
 from benchmark.isolation import sandbox, verify
 from benchmark.results import scoring
@@ -261,6 +261,6 @@ def test_a_failure_is_told_and_leaves_the_other_instances_alone(clone):
 
 
 def test_every_budget_has_a_base_workflow(root):
-    for budget, id in verify.BASE_WORKFLOW.items():
+    for budget, id in BASE_WORKFLOW.items():
         assert find(root)[id].rules.budget == budget
-    assert set(verify.BASE_WORKFLOW) == set(Budget)
+    assert set(BASE_WORKFLOW) == set(Budget)

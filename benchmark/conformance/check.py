@@ -10,22 +10,18 @@ entry in two processes.
 """
 
 import re
-import sys
-import tempfile
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import partial
 from itertools import zip_longest
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Literal, NamedTuple, Self
+from typing import Any, Literal, NamedTuple
 
+from benchmark.conformance.evidence import Evidence, Outcome
 from benchmark.conformance.experiments import replay
-from benchmark.entries import environment, requirements
 from benchmark.entries.entry import Entry
-from benchmark.errors import BadEntry, Stopped
-from benchmark.isolation.sandbox import Confined, Limits, confined
+from benchmark.errors import BadEntry
+from benchmark.isolation.confined import Limits
 from benchmark.messages import one_line
 from benchmark.tasks import TASKS, small
 
@@ -34,97 +30,19 @@ INSTANCES = tuple(name for task in TASKS for name in small(task))
 LIMITS = Limits(cpu_seconds=60, wall_seconds=300, memory_bytes=4 << 30)
 SECONDS = 10.0
 """For one run of an entry, which on these instances takes milliseconds."""
-
 CANNOT_SEE = (
     "Tampering with the harness is detected only if it changes what the entry selects or what the harness records on these small "
     "instances with one seed. thrive verify runs harness and entry in two processes."
 )
 """What a pass does not say."""
 
-Outcome = Mapping[str, Any]
-
 
 class Finding(NamedTuple):
-    """What came of one check."""
+    """The outcome of one check."""
 
     verdict: Literal["pass", "FAIL", "note", "skip"]
     check: str
     text: str
-
-
-class Evidence:
-    """What an entry did, run when a check asks for it. Every run is in a process of its own.
-
-    Attributes:
-        entry: under check.
-    """
-
-    def __init__(self, entry: Entry, seconds: float, limits: Limits) -> None:
-        self.entry = entry
-        self._seconds = seconds
-        self._limits = limits
-        self._processes = ExitStack()
-        self._started: dict[str, Confined] = {}
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._processes.close()
-
-    @cached_property
-    def plain(self) -> dict[str, Outcome]:
-        """As the entry would run in a sweep, by task-setting, up to the first that ends with an error."""
-        found = {}
-        for task in INSTANCES:
-            found[task] = self.ask("experiment", task=task)
-            if found[task]["kind"] not in ("", "refused"):
-                break
-        return found
-
-    @property
-    def finished(self) -> dict[str, Outcome]:
-        """Of those the ones that were not refused."""
-        return {task: outcome for task, outcome in self.plain.items() if outcome["kind"] != "refused"}
-
-    def ask(self, experiment: str, place: str = "one", **arguments: Any) -> Outcome:
-        """An experiment's outcome. Places are processes that have begun apart, so with other hashes of strings."""
-        try:
-            found: Outcome = self._at(place).ask([experiment, arguments])
-        except (Stopped, BadEntry) as error:
-            self._started.pop(place, None)
-            kind = "loads" if isinstance(error, BadEntry) else "limits"
-            return {"answers": [], "records": [], "noticed": [], "kind": kind, "error": str(error)}
-        return found
-
-    def _at(self, place: str) -> Confined:
-        if place not in self._started:
-            scratch = Path(self._processes.enter_context(tempfile.TemporaryDirectory()))
-            command = [
-                sys.executable,
-                "-m",
-                "benchmark.conformance.experiments",
-                str(self.entry.folder),
-                str(self._seconds),
-            ]
-            lock = self.entry.folder.parents[1] / requirements.LOCK
-            readable = [*environment.of_the_harness(), *self.entry.sources, *self.entry.distributions]
-            readable += [lock] if lock.is_file() else []
-            process = confined(command, readable, scratch, self._limits)
-            self._started[place] = self._processes.enter_context(process)
-        return self._started[place]
-
-    @property
-    def printed(self) -> str:
-        """What it printed until now."""
-        return "".join(process.printed for process in self._started.values())
-
-    @property
-    def warning(self) -> str | None:
-        """What the platform does not hold, as a sentence."""
-        return next((process.warning for process in self._started.values()), None)
 
 
 Faults = Iterator[str]
@@ -136,7 +54,7 @@ class Check:
 
     Attributes:
         holds: what is true of an entry that passes.
-        faults: where it is not true; the first is told.
+        faults: where it is not true; the first is shown.
         way_out: what an author can do, where the fault does not say it itself.
     """
 
@@ -233,7 +151,7 @@ def _relabelled(evidence: Evidence) -> Faults:
 
 
 NOT_REPLAYED = re.compile(r"'(log_likelihood_rows|verifier_rows)': \d+, ")
-"""What was only asked, and is in no answer."""
+"""Counts of what an entry only asked for, which no answer holds."""
 
 
 def _replayed(evidence: Evidence) -> Faults:
@@ -299,24 +217,24 @@ def check(folder: Path, seconds: float = SECONDS, limits: Limits = LIMITS) -> It
         folder: the entry's.
         seconds: for each run.
     """
-    with Evidence(Entry(folder.resolve()), seconds, limits) as evidence:
+    with Evidence(Entry(folder.resolve()), INSTANCES, seconds, limits) as evidence:
         failed = None
-        for part in CHECKS:
+        for one in CHECKS:
             if failed:
-                yield Finding("skip", part.name, f"until '{failed}' passes")
+                yield Finding("skip", one.name, f"until '{failed}' passes")
                 continue
-            fault = next(part.faults(evidence), None)
+            fault = next(one.faults(evidence), None)
             if fault is None:
-                yield Finding("pass", part.name, part.holds)
+                yield Finding("pass", one.name, one.holds)
             else:
-                failed = part.name
-                yield Finding("FAIL", part.name, _sentences(_short(fault, evidence), part.way_out))
+                failed = one.name
+                yield Finding("FAIL", one.name, _sentences(_short(fault, evidence), one.way_out))
         if failed != "card":
             yield from _notes(evidence)
 
 
 def _short(text: str, evidence: Evidence) -> str:
-    """In one plain line, with paths as seen from the entry's folder: the text may be the entry's own."""
+    """A text in one plain line, with paths relative to the entry's folder. The text may be the entry's own."""
     return one_line(text.replace(f"{evidence.entry.folder}/", ""), 1000)
 
 

@@ -26,6 +26,10 @@ class Budget(StrEnum):
     GROWING = "growing"  # n·⌈t^1.5⌉
 
 
+BASE_WORKFLOW = {Budget.FIXED: "accumulate-subsample", Budget.GROWING: "accumulate"}
+"""The entry that an entry of this budget is compared with: the paper's workflow that keeps all data."""
+
+
 class Role(StrEnum):
     """Whether an entry competes."""
 

@@ -31,6 +31,7 @@ from benchmark.digest.scopes import (
     statements,
     words,
 )
+from benchmark.digest.syntax import chain, flat, in_order, is_bare_class_variable, parameters
 
 LEFT_OUT = {"annotation", "returns", "type_comment", "type_params", "ctx", "kind"}
 BODIES = {"body", "orelse", "finalbody"}
@@ -48,7 +49,7 @@ class Dump(ast.NodeVisitor):
         self.acts = False
         """Whether it may do more, when the module is imported, than to bind its name."""
         self.imports: list[str] = []
-        """What is imported inside it, dotted."""
+        """Dotted names of what is imported inside it."""
         self._scopes = list(scopes)
         self._later = False  # in the body of a function
         self._message = False  # in the arguments of `raise`
@@ -103,7 +104,7 @@ class Dump(ast.NodeVisitor):
         if self._message:
             return self.text('""')
         pieces: list[Any] = []
-        for piece in _flat(node):
+        for piece in flat(node):
             if isinstance(piece, str) and pieces and isinstance(pieces[-1], str):
                 pieces[-1] += piece
             elif piece != "":
@@ -120,7 +121,7 @@ class Dump(ast.NodeVisitor):
         self._reference(node, node.id, [])
 
     def visit_Attribute(self, node: ast.Attribute) -> None:
-        name, attributes = _chain(node)
+        name, attributes = chain(node)
         if hidden := HIDDEN_ATTRIBUTES.intersection(attributes):
             self._refuse(node, f"{hidden.pop()} reads what no key can see")
         if name is not None:
@@ -140,7 +141,7 @@ class Dump(ast.NodeVisitor):
         self.parts += parts
 
     def _may_be_of_the_module(self, node: ast.Name | ast.Attribute, name: str) -> bool:
-        """In the body of a class, before the class has such a name: `n = n`."""
+        """Whether a name is read in the body of a class before the class has it, as in `n = n`."""
         scope = self._scopes[-1]
         if not (scope.is_class and name in scope.names) or isinstance(node.ctx, ast.Store):
             return False
@@ -157,7 +158,7 @@ class Dump(ast.NodeVisitor):
 
     def _dotted(self, node: ast.expr) -> str | None:
         """The full name of what is called, where it is not ours; None where that is not known."""
-        name, attributes = _chain(node)
+        name, attributes = chain(node)
         if name is None:
             return "typing." if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Constant) else None
         known, dotted = self._local(name)
@@ -237,19 +238,18 @@ class Dump(ast.NodeVisitor):
                 "dispatch", [each.annotation for each in node.args.args if each.annotation]
             )  # functools.singledispatch
         types = ((part.name, None) for part in getattr(node, "type_params", ()))
-        pairs = [*types, *((name, None) for name in _parameters(node.args)), *bound(node.body, self.names)]
+        pairs = [*types, *((name, None) for name in parameters(node.args)), *bound(node.body, self.names)]
         with self._inside(scope_of((pair for pair in pairs if pair[0] not in shared), outside=shared), later=True):
             self._field("body", node.body)
         self.text(")")
 
-    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> None:
-        self.visit_FunctionDef(node)
+    visit_AsyncFunctionDef = visit_FunctionDef  # noqa: N815 named by ast
 
     def visit_Lambda(self, node: ast.Lambda) -> None:
         self._open(node)
         self._arguments(node.args)
         walrus = list(bound([node.body], self.names))
-        with self._inside(scope_of([*((name, None) for name in _parameters(node.args)), *walrus]), later=True):
+        with self._inside(scope_of([*((name, None) for name in parameters(node.args)), *walrus]), later=True):
             self.visit(node.body)
         self.text(")")
 
@@ -279,11 +279,11 @@ class Dump(ast.NodeVisitor):
         body = statements(node.body, fields=collects)
         scope = scope_of([*types, *bound(node.body, self.names)], is_class=True, has_fields=collects)
         with self._inside(scope, later=self._later):
-            self._field("members", _in_order([line for line in body if not _is_bare_class_variable(line)], self.names))
+            self._field("members", in_order([line for line in body if not is_bare_class_variable(line)], self.names))
         self.text(")")
 
     def _comprehension(self, node: Any) -> None:
-        """Its first iterable is of the scope around it."""
+        """A comprehension. Its first iterable belongs to the scope around it."""
         self._open(node)
         self.visit(node.generators[0].iter)
         with self._inside(scope_of(bound([each.target for each in node.generators], self.names)), later=self._later):
@@ -296,17 +296,7 @@ class Dump(ast.NodeVisitor):
                 self._field(name, getattr(node, name, None))
         self.text(")")
 
-    def visit_ListComp(self, node: ast.ListComp) -> None:
-        self._comprehension(node)
-
-    def visit_SetComp(self, node: ast.SetComp) -> None:
-        self._comprehension(node)
-
-    def visit_DictComp(self, node: ast.DictComp) -> None:
-        self._comprehension(node)
-
-    def visit_GeneratorExp(self, node: ast.GeneratorExp) -> None:
-        self._comprehension(node)
+    visit_ListComp = visit_SetComp = visit_DictComp = visit_GeneratorExp = _comprehension  # noqa: N815 named by ast
 
     @contextlib.contextmanager
     def _inside(self, scope: Scope, later: bool) -> Iterator[None]:
@@ -316,38 +306,3 @@ class Dump(ast.NodeVisitor):
         yield
         self._scopes.pop()
         self._later, self._message = before
-
-
-def _flat(node: ast.JoinedStr) -> Iterator[Any]:
-    for value in node.values:
-        if isinstance(value, ast.JoinedStr):
-            yield from _flat(value)
-        else:
-            yield value.value if isinstance(value, ast.Constant) else value
-
-
-def _chain(node: ast.expr) -> tuple[str | None, list[str]]:
-    """`a.b.c` as "a" and ["b", "c"]; None where the beginning is not a name."""
-    attributes: list[str] = []
-    while isinstance(node, ast.Attribute):
-        attributes.insert(0, node.attr)
-        node = node.value
-    return (node.id if isinstance(node, ast.Name) else None), attributes
-
-
-def _parameters(node: ast.arguments) -> list[str]:
-    every = [*node.posonlyargs, *node.args, *node.kwonlyargs, node.vararg, node.kwarg]
-    return [each.arg for each in every if each is not None]
-
-
-def _is_bare_class_variable(line: ast.stmt) -> bool:
-    return isinstance(line, ast.AnnAssign) and line.value is None and "ClassVar" in words(line.annotation)
-
-
-def _in_order(body: list[ast.stmt], names: Names) -> list[ast.stmt]:
-    """Methods by their names, after the rest of a class, unless the rest uses one of them."""
-    methods: list[Any] = [line for line in body if isinstance(line, (ast.FunctionDef, ast.AsyncFunctionDef))]
-    rest = [line for line in body if line not in methods]
-    used = {node.id for line in rest for node in ast.walk(line) if isinstance(node, ast.Name)}
-    used |= {name for name, _ in bound(rest, names)}
-    return body if used & {m.name for m in methods} else [*rest, *sorted(methods, key=lambda m: m.name)]

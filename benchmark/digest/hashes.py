@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.digest.dump import HIDDEN
-from benchmark.digest.program import Program, Script
+from benchmark.digest.program import Program
 from benchmark.digest.scopes import Refused
+from benchmark.digest.script import Script
 from benchmark.errors import BadEntry, ThriveError
 
 PACKAGE = Path(__file__).parents[1]
@@ -33,7 +34,7 @@ def digest_of_file(path: Path) -> str:
 
 
 def digest_of_folder(folder: Path, ignore: set[str], extra: Iterable[Any] = ()) -> str:
-    """Of all files under a folder: code by what it means, the rest by its bytes.
+    """Digest of all files under a folder: code by what it means, the rest by its bytes.
 
     Args:
         ignore: names of files that do not count, in the folder itself.
@@ -44,7 +45,7 @@ def digest_of_folder(folder: Path, ignore: set[str], extra: Iterable[Any] = ()) 
 
 
 def _of_script(path: Path) -> str:
-    """Of what a file means, with all that it imports, used or not; of its bytes too where it looks at its own text."""
+    """Digest of what a file means, with all that it imports, used or not; of its bytes too where it looks at its own text."""
     script = _script(path)
     looks = READS_ITSELF.search(path.read_bytes()) is not None
     return digest(script.hash, script.imports, digest_of_file(path) if looks else None)
@@ -87,10 +88,10 @@ def program() -> Program:  # this package's own files do not change while it run
 
 @functools.cache
 def digest_of_code(*roots: str) -> str:
-    """Of modules, packages or definitions of this package, by dotted name, and of all that they reach.
+    """Digest of modules, packages or definitions of this package, by dotted name, and of all that they reach.
 
     Raises:
-        ThriveError: what one means cannot be told from its text.
+        ThriveError: the text of one does not show its meaning.
     """
     try:
         return program().digest(*roots)
@@ -100,7 +101,7 @@ def digest_of_code(*roots: str) -> str:
 
 @functools.cache
 def digest_of_reach(*roots: str) -> str:
-    """The same as `digest_of_code`; where the meaning of something cannot be told, of every file of the package."""
+    """The same as `digest_of_code`; where the text of something does not show its meaning, of every file of the package."""
     try:
         return program().digest(*roots)
     except Refused:  # what loads modules by name, say: then any change may change what it does

@@ -12,10 +12,12 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
 Part: TypeAlias = "str | Any"
-"""Of a canonical text: text, or a definition that it refers to."""
+"""A piece of a canonical text: text, or a definition that it refers to."""
+Found: TypeAlias = "tuple[list[Part], str]"
+"""The canonical text of a name, and its dotted name where it is not ours."""
 
 QUOTING = {ast.arg, ast.AnnAssign, ast.FunctionDef, ast.AsyncFunctionDef}
-"""Whose annotations may be strings with names in them."""
+"""Nodes whose annotations may be strings with names in them."""
 NO_FIELD = {"ClassVar", "InitVar", "KW_ONLY"}  # annotations that decide what a dataclass makes of a name
 SILENT = re.compile(
     r"(typing|typing_extensions|functools|dataclasses|contextlib|abc|collections|math|re|enum|pathlib|itertools|operator)\."
@@ -28,7 +30,7 @@ Import: TypeAlias = "ast.Import | ast.ImportFrom"
 
 
 class Refused(Exception):
-    """Code whose meaning cannot be told from its text."""
+    """Code whose text does not show its meaning."""
 
 
 class Names(Protocol):
@@ -37,10 +39,10 @@ class Names(Protocol):
     strict: bool
     """Whether to refuse what hides its meaning."""
 
-    def named(self, name: str, attributes: list[str]) -> tuple[list[Part], str]:
+    def named(self, name: str, attributes: list[str]) -> Found:
         """The canonical text of a name of the module with some attributes, and its dotted name if it is not ours."""
 
-    def imported(self, dotted: str, attributes: list[str]) -> tuple[list[Part], str]:
+    def imported(self, dotted: str, attributes: list[str]) -> Found:
         """The same, of an imported name."""
 
     def targets(self, node: Import) -> list[tuple[str, str]]:
@@ -62,7 +64,7 @@ def statements(body: Iterable[ast.stmt], fields: bool = False) -> Iterator[ast.s
 
 
 def _branch_taken(line: ast.If) -> list[ast.stmt] | None:
-    """Of `if TYPE_CHECKING` and `if __name__ == "__main__"`; None where it is not known beforehand."""
+    """The branch of `if TYPE_CHECKING` or `if __name__ == "__main__"` that is taken; None where the test is another."""
     test = line.test
     if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not) and _is_type_checking(test.operand):
         return line.body

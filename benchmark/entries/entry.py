@@ -1,117 +1,22 @@
 """Entries: a folder with a strategy and its card. Baselines and submissions have the same form."""
 
 import inspect
-import os
-import re
-import unicodedata
-from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any
-
-from pydantic import Field, JsonValue, field_validator, model_validator
-from pydantic_core import PydanticCustomError
+from typing import Any
 
 from benchmark import strict_yaml as settings
-from benchmark.core.rules import Budget, Role, Rules, Track
+from benchmark.core.rules import Role, Rules
 from benchmark.core.strategy import Strategy
 from benchmark.digest.hashes import digest_of_folder, ours_used_in
 from benchmark.entries import environment, requirements
-from benchmark.entries.loading import load, told
+from benchmark.entries.card import Card
+from benchmark.entries.loading import error_line, load
 from benchmark.errors import BadEntry, Unsupported
-from benchmark.tasks import TASKS
 
 FOLDERS = ("baselines", "submissions")
-APIS = (1,)
-PLACEHOLDER = "TODO"
 README = "README.md"
-ID = r"^[a-z0-9][a-z0-9.-]*$"
-LONGEST_TEXT = 400
-NO_PLAIN_TEXT = ("Cc", "Cf", "Cs", "Zl", "Zp")
-"""Unicode's categories of control characters, halves of characters, and separators of lines and paragraphs."""
-EntryId = Annotated[str, Field(pattern=ID, max_length=60)]
-
-
-class Card(settings.Settings):
-    """card.yaml: who made the entry, and what it may use."""
-
-    api: int = Field(ge=min(APIS), le=max(APIS))
-    id: EntryId
-    name: str = Field(min_length=1, max_length=60)
-    version: str
-    authors: list[str] = Field(min_length=1, max_length=100)
-    licence: str = Field(min_length=1)
-    url: str | None = Field(default=None, pattern=r"^https?://[^\s\"'<>]+$")
-    citation: str | None = None
-    description: str = Field(min_length=1, max_length=200)
-    track: Annotated[Track, Field(strict=False)]
-    budget: Annotated[Budget, Field(strict=False)]
-    role: Annotated[Role, Field(strict=False)] = Role.ENTRY
-    hyperparameters: dict[str, JsonValue] = {}
-    not_for: dict[str, str] = {}
-    """Task-settings that it does not fit, and why: it is not run there."""
-    tuned_on: str
-    configurations_tried: int = Field(ge=0, le=10**9)
-    compare_with: list[EntryId] = Field(default=[], max_length=5)
-    """Entries that the board compares it with. The board writes what the comparison shows; a card claims no result."""
-    same_as: dict[str, EntryId] = {}
-    """Task-setting to the entry with the very same losses there, where the two strategies coincide."""
-
-    def unfinished(self) -> list[str]:
-        """Keys that still hold what `thrive new` wrote there for the author to fill in."""
-        values = {"authors": " ".join(self.authors), "description": self.description}
-        return [key for key, value in values.items() if PLACEHOLDER in value]
-
-    @model_validator(mode="before")
-    @classmethod
-    def text_is_text(cls, card: dict[str, Any]) -> dict[str, Any]:
-        """What stands on the board and in terminals: nothing that moves a cursor or turns a line around, and no books."""
-        for key, value in card.items():
-            for text in _strings(value):
-                if len(text) > LONGEST_TEXT or any(
-                    unicodedata.category(c) in NO_PLAIN_TEXT and c not in "\n\t" for c in text
-                ):
-                    words = f"Expected at most {LONGEST_TEXT} characters, none of them a control character"
-                    facts = {"key": settings.shown_name(key), "text": settings.shown(text), "words": words}
-                    raise PydanticCustomError("text", "{key}: found {text}. {words}", facts)
-        return card
-
-    @field_validator("api", mode="before")
-    @classmethod
-    def known_api(cls, api: object) -> object:
-        if type(api) is not int or api not in APIS:
-            known = ", ".join(map(str, APIS))
-            raise PydanticCustomError(
-                "api", f"This Thrive knows api {known}: for a later one, get a newer Thrive (git pull)"
-            )
-        return api
-
-    @field_validator("not_for", "same_as")
-    @classmethod
-    def known_task_settings(cls, by_task_setting: dict[str, str]) -> dict[str, str]:
-        for task_setting in by_task_setting:
-            if task_setting not in TASKS:
-                hint = settings.nearest(task_setting, TASKS).strip()
-                message = f"There is no task-setting '{task_setting}'. {hint}".rstrip(".")
-                raise PydanticCustomError("task_setting", message)
-        return by_task_setting
-
-    @field_validator("version", mode="before")
-    @classmethod
-    def three_numbers(cls, version: object) -> object:
-        if not isinstance(version, str) or not re.fullmatch(r"(0|[1-9]\d*)(\.(0|[1-9]\d*)){2}", version):
-            raise PydanticCustomError("version", "Expected MAJOR.MINOR.PATCH, such as 1.0.0")
-        return version
-
-
-def _strings(value: Any) -> Iterator[str]:
-    """All texts in a value of a YAML file."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, (dict, list)):
-        for part in [*value, *value.values()] if isinstance(value, dict) else value:
-            yield from _strings(part)
 
 
 @dataclass(frozen=True)
@@ -245,11 +150,11 @@ class Entry:
         try:
             return strategy(**self.card.hyperparameters)
         except Exception as error:
-            raise BadEntry(f"{strategy.__name__}.__init__ raised {told(error)}") from error
+            raise BadEntry(f"{strategy.__name__}.__init__ raised {error_line(error)}") from error
 
     @cached_property
     def digest(self) -> str:
-        """Of all that can change the entry's numbers: code without comments, data files, hyperparameters, rules."""
+        """Digest of all that can change the entry's numbers: code without comments, data files, hyperparameters, rules."""
         card = self.card
         return digest_of_folder(
             self.folder,
@@ -261,58 +166,3 @@ class Entry:
     def ours(self) -> list[str]:
         """Dotted names of the harness that its code imports: their code decides its numbers too."""
         return ours_used_in(self.folder)
-
-
-def find(root: Path) -> dict[str, Entry]:
-    """All entries under a root, by id: every folder that has a card.yaml or a strategy.py, or that may not be opened. Their cards are read when needed.
-
-    Raises:
-        BadEntry: two entries have one id.
-    """
-    entries: dict[str, Entry] = {}
-    files = [
-        path for kind in FOLDERS for name in ("card.yaml", "strategy.py") for path in (root / kind).glob(f"*/{name}")
-    ]
-    closed = [
-        path
-        for kind in FOLDERS
-        for path in (root / kind).glob("*")
-        if path.is_dir() and not os.access(path, os.R_OK | os.X_OK)
-    ]
-    for folder in sorted({*(path.parent for path in files), *closed}):
-        entry = Entry(folder)
-        if entry.id in entries:
-            raise BadEntry(f"{entry.folder} and {entries[entry.id].folder} have one id: rename one folder.")
-        entries[entry.id] = entry
-    return entries
-
-
-def sound(entries: dict[str, Entry]) -> tuple[dict[str, Entry], list[BadEntry]]:
-    """Those whose card and other files can be read, and the faults of the others, which stop nobody else."""
-    faults = []
-    good = {}
-    for id, entry in entries.items():
-        try:
-            entry.must_be_readable()
-        except BadEntry as fault:
-            faults.append(fault)
-        else:
-            good[id] = entry
-    return good, faults
-
-
-def named(entries: dict[str, Entry], ids: Collection[str]) -> list[Entry]:
-    """The entries of these ids.
-
-    Raises:
-        BadEntry: there is no such entry (the message names the nearest), or it is one that `sound` leaves out.
-    """
-    missing = [id for id in ids if id not in entries]
-    if missing:
-        raise BadEntry(
-            f"no entry '{settings.shown_name(missing[0])}'.{settings.nearest(missing[0], entries)} See: thrive list"
-        )
-    chosen = [entries[id] for id in ids]
-    for entry in chosen:
-        entry.must_be_readable()
-    return chosen

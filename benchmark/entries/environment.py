@@ -72,14 +72,14 @@ def of_the_harness() -> list[Path]:
 @cache
 def modules(start: str) -> list[Path]:
     """The files of this package that a module imports, directly or not. What is imported for types alone is left out."""
-    found: list[Path] = []
+    files: list[Path] = []
     wanted = [start]
     while wanted:
         path = _file_of(wanted.pop())
-        if path is not None and path not in found:
-            found.append(path)
+        if path is not None and path not in files:
+            files.append(path)
             wanted += _imported(ast.parse(path.read_text(encoding="utf-8")))
-    return found
+    return files
 
 
 def _file_of(module: str) -> Path | None:
@@ -111,27 +111,27 @@ def distributions(names: tuple[str, ...]) -> list[Path]:
         BadEntry: one of them holds the benchmark's data.
         ThriveError: one of them is not installed, or does not say what it consists of.
     """
-    found: dict[Path, None] = {}
+    paths: dict[Path, None] = {}
     for name in _with_required(names):
         distribution = importlib.metadata.distribution(name)
         if distribution.files is None:
             raise ThriveError(f"distribution '{name}' does not list its files: install it with pip.")
         tops = {file.parts[0] for file in distribution.files if file.parts[0] not in ("..", "__pycache__")}
-        found.update((Path(str(distribution.locate_file(top))), None) for top in sorted(tops))
-    return [path for path in found if path.exists()]
+        paths.update((Path(str(distribution.locate_file(top))), None) for top in sorted(tops))
+    return [path for path in paths if path.exists()]
 
 
 def _with_required(names: tuple[str, ...]) -> list[str]:
-    found: list[str] = []
+    needed: list[str] = []
     wanted = [canonicalize_name(name) for name in names]
     while wanted:
         name = wanted.pop()
         if name in HELD_OUT:
             raise BadEntry(f"requirement '{name}' holds the text of the benchmark's data: no entry may have it.")
-        if name not in found:
-            found.append(name)
+        if name not in needed:
+            needed.append(name)
             wanted += [canonicalize_name(required.name) for required in _required(name)]
-    return found
+    return needed
 
 
 def _required(name: str) -> list[Requirement]:

@@ -23,8 +23,8 @@ def load(folder: Path) -> type[Strategy]:
         BadEntry: there is no such file, it does not import, or it defines none or several.
     """
     module = _imported(folder, f"{ENTRY_MODULE}{folder.name.replace('.', '_')}")
-    found = [c for c in vars(module).values() if inspect.isclass(c) and c.__module__ == module.__name__]
-    strategies = [c for c in found if issubclass(c, Strategy)]
+    classes = [c for c in vars(module).values() if inspect.isclass(c) and c.__module__ == module.__name__]
+    strategies = [c for c in classes if issubclass(c, Strategy)]
     if len(strategies) != 1:
         names = ", ".join(c.__name__ for c in strategies) or "none"
         raise BadEntry(f"{folder / 'strategy.py'}: found {names}, expected exactly one subclass of benchmark.Strategy.")
@@ -47,9 +47,9 @@ def _check_methods(path: Path, strategy: type[Strategy]) -> None:
     own = [c for c in strategy.__mro__ if c not in Strategy.__mro__]
     for name in dict.fromkeys(name for c in own for name in vars(c)):
         where = f"{path}: {strategy.__name__}.{name}"
-        found = inspect.getattr_static(strategy, name)
+        member = inspect.getattr_static(strategy, name)
         if name in METHODS:
-            _check_signature(where, name, found)
+            _check_signature(where, name, member)
         elif callable(getattr(strategy, name, None)) and (near := _near(name)):
             raise BadEntry(
                 f"{where}: the harness calls no method of that name. Did you mean '{near}'? "
@@ -61,7 +61,7 @@ def _near(name: str) -> str | None:
     """The method that a name is a slip for."""
     if name.startswith("_"):
         return None
-    plain = {_plain(known): known for known in METHODS}
+    plain = {_plain(method): method for method in METHODS}
     close = difflib.get_close_matches(_plain(name), plain, 1, NEAR)
     return plain[close[0]] if close else None
 
@@ -70,12 +70,12 @@ def _plain(name: str) -> str:
     return name.lower().replace("_", "")
 
 
-def _check_signature(where: str, name: str, found: Any) -> None:
+def _check_signature(where: str, name: str, member: Any) -> None:
     expected = f"expected {name}({', '.join(['self', *METHODS[name]])})"
-    bound = [] if isinstance(found, staticmethod) else [None]
-    method = getattr(found, "__func__", found)
+    bound = [] if isinstance(member, staticmethod) else [None]
+    method = getattr(member, "__func__", member)
     if not (callable(method) or hasattr(method, "__get__")):
-        raise BadEntry(f"{where}: found {type(found).__name__}, {expected}.")
+        raise BadEntry(f"{where}: found {type(member).__name__}, {expected}.")
     try:
         signature = inspect.signature(method)
     except (TypeError, ValueError):  # written in C, say
@@ -92,8 +92,8 @@ def _imported(folder: Path, name: str) -> ModuleType:
     spec = importlib.util.spec_from_file_location(name, path, submodule_search_locations=[str(folder)])
     if not path.is_file() or spec is None or spec.loader is None:
         raise BadEntry(f"{path}: no such file. An entry is a folder with strategy.py and card.yaml.")
-    for known in [known for known in sys.modules if known.startswith(f"{name}.")]:
-        del sys.modules[known]  # helpers of an entry of this id in another clone
+    for helper in [helper for helper in sys.modules if helper.startswith(f"{name}.")]:
+        del sys.modules[helper]  # helpers of an entry of this id in another clone
     module = sys.modules[name] = importlib.util.module_from_spec(spec)  # dataclasses and pickle look it up there
     try:
         spec.loader.exec_module(module)
@@ -101,7 +101,7 @@ def _imported(folder: Path, name: str) -> ModuleType:
         del sys.modules[name]
         if isinstance(error, KeyboardInterrupt) or _is_ours(error):
             raise
-        raise BadEntry(f"{path}: {told(error, 'at import')}{_help_import(error, folder)}") from error
+        raise BadEntry(f"{path}: {error_line(error, 'at import')}{_help_import(error, folder)}") from error
     return module
 
 
@@ -121,12 +121,12 @@ def named_run(records: Iterator[dict[str, Any]], seed: int) -> Iterator[dict[str
     except BaseException as error:
         text = text_of(error)
         place = f"seed {seed}" if f"iteration {t}" in text else f"seed {seed}, iteration {t}"
-        line = told_of_entry(error.__cause__ if isinstance(error.__cause__, StopIteration) else error)
+        line = error_line_of_entry(error.__cause__ if isinstance(error.__cause__, StopIteration) else error)
         if line is not None and not isinstance(error, KeyboardInterrupt) and not _is_ours(error):
             raise StrategyFailed(f"{line} ({place})") from None
         if len(error.args) <= 1:
-            told = line if isinstance(error, KeyboardInterrupt) and line is not None else str(error)
-            error.args = (f"{told} ({place})",)
+            message = line if isinstance(error, KeyboardInterrupt) and line is not None else str(error)
+            error.args = (f"{message} ({place})",)
         raise
 
 
@@ -140,11 +140,11 @@ def text_of(error: BaseException) -> str:
     try:
         return f"{type(error).__name__}: {error}"
     except BaseException:
-        return f"{type(error).__name__}, whose text cannot be told"
+        return f"{type(error).__name__}, whose text cannot be read"
 
 
-def told_of_entry(error: BaseException) -> str | None:
-    """The same for the last line of an entry's code through which an error came; None where it came through none."""
+def error_line_of_entry(error: BaseException) -> str | None:
+    """Kind and text of an error, with the last line of the entry's code through which it came; None where it came through no such line."""
     frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
     own = [k for k, frame in enumerate(frames) if str(frame.f_globals.get("__name__")).startswith(ENTRY_MODULE)]
     if not own:
@@ -153,7 +153,7 @@ def told_of_entry(error: BaseException) -> str | None:
     return f"{text_of(error)} ({frame.filename}:{frame.lineno}: {frame.line})"
 
 
-def told(error: BaseException, when: str = "") -> str:
+def error_line(error: BaseException, when: str = "") -> str:
     """A stranger's error in one line: its kind, what it says, and the line of code that raised it."""
     frame = traceback.extract_tb(error.__traceback__)[-1]
     kind, *text = text_of(error).split(":", 1)

@@ -81,7 +81,7 @@ def names(path: Path) -> list[str]:
 
 
 def read(path: Path) -> list[tuple[str, Requirement]]:
-    """Those that hold on this platform, each with where it stands; none where there is no such file.
+    """The requirements that hold on this platform, each with its line; none where there is no such file.
 
     Raises:
         BadEntry: it is no text, or a line is no requirement.

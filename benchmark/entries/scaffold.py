@@ -14,7 +14,9 @@ import yaml
 
 from benchmark.core.loop import run
 from benchmark.core.rules import Role, Rules
-from benchmark.entries.entry import ID, PLACEHOLDER, Entry, find, named
+from benchmark.entries.card import ID, PLACEHOLDER
+from benchmark.entries.catalogue import find, named
+from benchmark.entries.entry import Entry
 from benchmark.errors import BadEntry, ThriveError
 from benchmark.strict_yaml import read_text, shown_name
 from benchmark.tasks.gaussian import Gaussian
@@ -52,10 +54,10 @@ def create(root: Path, id: str, origin: str, author: str | None) -> Path:
     Raises:
         BadEntry: the id is taken or is none, or the origin does not exist or would not run as an entry.
     """
-    known = find(root)
+    entries = find(root)
     folder = root / "submissions" / id
-    _check_id(id, folder, known)
-    (source,) = named(known, [origin])
+    _check_id(id, folder, entries)
+    (source,) = named(entries, [origin])
     _check_runs(source)
     strategy = read_text(source.folder / "strategy.py", BadEntry)
     name = id.replace("-", " ").capitalize()
@@ -71,14 +73,14 @@ def create(root: Path, id: str, origin: str, author: str | None) -> Path:
     return folder
 
 
-def _check_id(id: str, folder: Path, known: dict[str, Entry]) -> None:
+def _check_id(id: str, folder: Path, entries: dict[str, Entry]) -> None:
     if not re.fullmatch(ID, id) or len(id) > 60:
         near = re.sub(r"[^a-z0-9.]+", "-", id.lower()).strip("-.")[:60] or "my-idea"
         raise BadEntry(
             f"id '{shown_name(id)}': expected lower-case letters, digits, '-' and '.', at most 60, such as '{near}'."
         )
-    if id in known or folder.exists():
-        where = known[id].folder if id in known else folder
+    if id in entries or folder.exists():
+        where = entries[id].folder if id in entries else folder
         raise BadEntry(f"id '{id}' is taken: {where}. Choose another, or change that one.")
 
 

@@ -8,14 +8,10 @@ give, under the same track and budget. Time, questions, views and rows are bound
 from __future__ import annotations
 
 import functools
-import math
 import operator
-import sys
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import asdict, fields
-from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -26,10 +22,9 @@ from benchmark.core.requests import FitOptions, SampleRequest, TrainingSet
 from benchmark.core.rows import Ids, Rows
 from benchmark.core.rules import Rules
 from benchmark.core.strategy import Context, Spec, Strategy
-from benchmark.entries.entry import Entry
 from benchmark.errors import BadMessage, BudgetExceeded, ContractBroken, Stopped, ThriveError
 from benchmark.isolation import answers
-from benchmark.isolation.sandbox import Confined, Limits, confined
+from benchmark.isolation.confined import Confined
 from benchmark.messages import one_line
 
 A = TypeVar("A")
@@ -59,58 +54,6 @@ class Clock:
             raise Stopped(f"the entry used up the {self._seconds:g} s that it has for all its runs here.")
 
 
-class Remote:
-    """Makes strategies of an entry that live in confined processes, one at a time.
-
-    Leaving its `with` block ends the last of them. In track `blind` the loop asks for a new one at every iteration,
-    which then is a new process with a new scratch folder: nothing outlives an iteration.
-
-    Args:
-        seconds_per_answer: for each call of a method, with all that it asks in between.
-        seconds: for all calls of all runs.
-    """
-
-    def __init__(self, entry: Entry, limits: Limits, seconds_per_answer: float = 60, seconds: float = math.inf) -> None:
-        self._entry = entry
-        self._limits = limits
-        self._seconds = seconds_per_answer
-        self._clock = Clock(seconds)
-        self._scratch: tempfile.TemporaryDirectory[str] | None = None
-        self.process: Confined | None = None
-
-    def make(self) -> Strategy:
-        """A new strategy in a new process; the one before is ended."""
-        self.close()
-        self._scratch = tempfile.TemporaryDirectory(prefix="thrive-scratch-", ignore_cleanup_errors=True)
-        command = [sys.executable, "-m", "benchmark.isolation.strategy_side"]
-        readable = [*self._entry.sources, *self._entry.distributions]
-        self.process = confined(command, readable, Path(self._scratch.name), self._limits)
-        strategy = RemoteStrategy(self.process, self._seconds, self._clock)
-        wheels = self._entry.wheels
-        strategy.tell(
-            {
-                "folder": str(self._entry.folder.absolute()),
-                "hyperparameters": self._entry.card.hyperparameters,
-                "wheels": str(wheels) if wheels.is_dir() else None,
-            }
-        )
-        return strategy
-
-    def close(self) -> None:
-        if self.process is not None:
-            self.process.__exit__(None, None, None)
-            self.process = None
-        if self._scratch is not None:
-            self._scratch.cleanup()
-            self._scratch = None
-
-    def __enter__(self) -> Remote:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-
 class RemoteStrategy(Strategy):
     """This end of one."""
 
@@ -124,7 +67,7 @@ class RemoteStrategy(Strategy):
         self._rules = Rules()
 
     def tell(self, message: dict[str, Any]) -> Any:
-        """What comes of it, after answering what the process asks in between."""
+        """Send a message, answer the questions that the process asks, and return its reply."""
         begun = time.monotonic()
         ends = begun + min(self._seconds, self._clock.left)
         try:
@@ -155,11 +98,11 @@ class RemoteStrategy(Strategy):
             return self._shown(self._context.buy_real(answers.setting(question.get("count"))))
         if asked == "ids of":
             return np.asarray(self._rows(question.get("rows")))
-        found = self._answer_of(self._view(question), asked, answers.listed(question.get("arguments")))
-        return self._shown(found) if isinstance(found, Pool) else found
+        answer = self._answer_of(self._view(question), asked, answers.listed(question.get("arguments")))
+        return self._shown(answer) if isinstance(answer, Pool) else answer
 
     def _answer_of(self, view: Pool, asked: str, arguments: list[Any]) -> Any:
-        """What a view says to a question; nothing where it is only whether the view has these rows."""
+        """The view's answer to a question; None where the question is only whether the view has these rows."""
         match asked, arguments:
             case "ids", []:
                 return view.ids
@@ -194,24 +137,24 @@ class RemoteStrategy(Strategy):
         self._views.append(view)
         return [len(self._views) - 1, len(view)]
 
-    def _asked_about(self, found: object) -> Any:
+    def _asked_about(self, received: object) -> Any:
         """Rows that a question is about: those of a selection, ids, or all."""
-        if found is None:
+        if received is None:
             return None
-        if isinstance(found, dict):
-            return self._rows(found.get("rows"))
-        ids = answers.array(found)
+        if isinstance(received, dict):
+            return self._rows(received.get("rows"))
+        ids = answers.array(received)
         self._check_size(ids.size)
         return ids
 
-    def _rows(self, found: object) -> Rows:
+    def _rows(self, received: object) -> Rows:
         rows: list[Rows] = []
         size = 0
-        for part in answers.listed(found):
+        for part in answers.listed(received):
             rows.append(self._part(answers.table(part), self._view(part)))
             size += len(rows[-1])
             self._check_size(size)
-        answers.expected(len(rows) > 0, found, "at least one part")
+        answers.expected(len(rows) > 0, received, "at least one part")
         answers.expected(all(part.names is rows[0].names for part in rows), "parts of two views", "of one alone")
         return Rows(rows[0].names, tuple(chunk for part in rows for chunk in part.chunks))
 
@@ -239,9 +182,9 @@ class RemoteStrategy(Strategy):
         shown = None if view is None else self._shown(view)
         return self._as_returned(self.tell({"do": "call", "method": method, "context": given, "view": shown}))
 
-    def _as_returned(self, found: object) -> Any:
+    def _as_returned(self, received: object) -> Any:
         """What the strategy returned, as if it had returned it here."""
-        answer = answers.table(found)
+        answer = answers.table(received)
         if "request" in answer:
             return _made(SampleRequest, answers.settings(answer["request"], *_names(SampleRequest)))
         if "options" in answer:
@@ -255,24 +198,24 @@ class RemoteStrategy(Strategy):
             return functools.reduce(operator.add, sets)
         return self._rows_or_ids(answer)
 
-    def _rows_or_ids(self, found: object) -> Rows | Ids | None:
-        answer = answers.table(found)
+    def _rows_or_ids(self, received: object) -> Rows | Ids | None:
+        answer = answers.table(received)
         if "rows" in answer:
             return self._rows(answer["rows"])
         return answers.array(answer["array"]) if "array" in answer else None
 
-    def _weighted(self, found: object, weights: object) -> TrainingSet:
-        rows: Any = self._rows_or_ids(found)
+    def _weighted(self, received: object, weights: object) -> TrainingSet:
+        rows: Any = self._rows_or_ids(received)
         return TrainingSet(rows, answers.array(weights) if isinstance(weights, np.ndarray) else answers.number(weights))
 
-    def _options(self, found: dict[str, Any]) -> FitOptions:
-        plain = {name: value for name, value in found.items() if name not in ("blend", "negative")}
+    def _options(self, received: dict[str, Any]) -> FitOptions:
+        plain = {name: value for name, value in received.items() if name not in ("blend", "negative")}
         options = answers.settings(plain, *_names(FitOptions))
-        if found.get("blend") is not None:
-            which, weight = _pair(found["blend"])
+        if received.get("blend") is not None:
+            which, weight = _pair(received["blend"])
             options["blend"] = (answers.word(which), answers.number(weight))
-        if found.get("negative") is not None:
-            repelling, weight = _pair(found["negative"])
+        if received.get("negative") is not None:
+            repelling, weight = _pair(received["negative"])
             options["negative"] = (self._selection(answers.table(repelling)), answers.number(weight))
         return _made(FitOptions, options)
 
@@ -307,13 +250,13 @@ def _made(kind: type[A], values: dict[str, Any]) -> A:
         ) from error
 
 
-def _pair(found: object) -> tuple[Any, Any]:
-    pair = answers.listed(found, 2)
-    answers.expected(len(pair) == 2, found, "two values")
+def _pair(received: object) -> tuple[Any, Any]:
+    pair = answers.listed(received, 2)
+    answers.expected(len(pair) == 2, received, "two values")
     return pair[0], pair[1]
 
 
 def _error(name: str) -> Callable[[str], ThriveError]:
     """The error of that name; a process may not raise what is not a strategy's to raise."""
-    found: Callable[[str], ThriveError] = getattr(errors, name) if name in RAISED else errors.StrategyFailed
-    return found
+    kind: Callable[[str], ThriveError] = getattr(errors, name) if name in RAISED else errors.StrategyFailed
+    return kind

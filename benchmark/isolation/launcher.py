@@ -1,4 +1,4 @@
-"""Sets limits on its own process, then becomes the command: `python limited.py '{"RLIMIT_CPU": [2, 3]}' UID COMMAND …`
+"""Sets limits on its own process, then becomes the command: `python launcher.py '{"RLIMIT_CPU": [2, 3]}' UID COMMAND …`
 
 The last thing that runs before a stranger's code. It imports nothing of Thrive, and runs without site-packages.
 """

@@ -3,18 +3,21 @@
 import dataclasses
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from benchmark.entries.entry import Entry
 from benchmark.errors import ThriveError
+from benchmark.isolation import verify
 from benchmark.results import verified
 from benchmark.results.verified import Result, Verified
+from benchmark.runs.project import Project
 from benchmark.strict_yaml import shown, shown_name
 
 SALT = "[0-9a-f]{8,128}"
 PLACE = ("task", "instance", "fresh")
-"""Of an instance: what tells it from the others of its result."""
+"""The fields that distinguish an instance from the others of its result."""
 ABSENT = object()
 
 
@@ -44,6 +47,51 @@ def as_written(path: Path, result: Result, asked: Options) -> Options:
         if now is not None and now != before:
             raise ThriveError(f"{option}: found {shown(now)}, and {path} is of {shown(before)}: leave the option out.")
     return written._replace(tasks=result.tasks)
+
+
+class Repetition(NamedTuple):
+    """A written result, run again.
+
+    Attributes:
+        path: of the written result.
+        result: of now.
+        difference: the first number that is not the very same; None where there is none.
+        entry_has_changed: whether the entry's code is not the code that the written result is of.
+    """
+
+    path: Path
+    result: dict[str, Any]
+    difference: str | None
+    entry_has_changed: bool
+
+
+def run_again(
+    project: Project,
+    entry: Entry,
+    salt: str,
+    folders: Iterable[Path] | None,
+    asked: Options,
+    tell: Callable[[str], object],
+) -> Repetition:
+    """Run a written result again, as it was run, and compare every number. Nothing is written.
+
+    Args:
+        salt: the whole one, its first 8 digits or more, or the result's path.
+        folders: where results lie, unless a path is given; without them, results/*/verified and leaderboard/verified of the clone.
+        asked: must be what the written result was asked for, where it says something.
+        tell: takes a line on each instance, before it is run.
+
+    Raises:
+        ThriveError: there is no such result, or something else is asked for.
+    """
+    if folders is None:
+        folders = [*sorted((project.root / "results").glob("*/verified")), project.root / verified.FOLDER]
+    path, written = find(entry.id, salt, folders)
+    options = as_written(path, written, asked)
+    same = Project.load(project.root, options.profile)
+    tasks = same.task_settings(options.tasks or ())
+    result = verify.verify_entry(same, entry, tell, tasks, options.seeds, bool(options.fresh), written.salt)
+    return Repetition(path, result, first_difference(written, result), written.digest != entry.digest)
 
 
 def find(entry: str, salt: str, folders: Iterable[Path]) -> tuple[Path, Result]:
@@ -88,7 +136,7 @@ def first_difference(written: Result, again: dict[str, Any]) -> str | None:
     """The first number that is not the very same, in one line; None where there is none.
 
     Args:
-        again: what `benchmark.isolation.verify.verify` gave.
+        again: what `benchmark.isolation.verify.verify_entry` returned.
     """
     before, now = dict(_numbers(written.model_dump())), dict(_numbers(again))
     for place in dict.fromkeys([*before, *now]):
@@ -99,7 +147,7 @@ def first_difference(written: Result, again: dict[str, Any]) -> str | None:
 
 
 def _numbers(result: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    """All that an entry came to, each with its place; as JSON has it, which keeps every bit of a number."""
+    """All numbers of a result, each with its place, as JSON writes them, which keeps every bit."""
     for one in json.loads(json.dumps(result["instances"])):
         instance = f"{one['task']} {one['instance']}{', fresh' * one['fresh']}"
         for field in dataclasses.fields(Verified):

@@ -22,7 +22,7 @@ from benchmark.core.requests import FitOptions, SampleRequest, TrainingSet
 from benchmark.core.rows import draw
 from benchmark.core.rules import Budget, Role, Rules, Track
 from benchmark.core.strategy import Context, Spec, Strategy
-from benchmark.entries.loading import load, told
+from benchmark.entries.loading import error_line, load
 from benchmark.errors import ContractBroken
 from benchmark.messages import Line, take_the_line
 
@@ -71,9 +71,9 @@ class View:
         return self.all() if numbers is None else self._selection("drawn", numbers, count)
 
     def rows(self, ids: Any) -> Selection:
-        found = _ids(ids)
-        self._ask("rows", found)  # refused here, where the strategy can see it, if they are not of this view
-        return self._selection("ids", found, len(found))
+        numbers = _ids(ids)
+        self._ask("rows", numbers)  # refused here, where the strategy can see it, if they are not of this view
+        return self._selection("ids", numbers, len(numbers))
 
     def first(self, count: int) -> Selection:
         self._ask("first", count)
@@ -128,17 +128,17 @@ def _plain_rows(rows: Any) -> Any:
     return {"rows": rows.parts} if isinstance(rows, Selection) else rows if rows is None else _ids(rows)
 
 
-def _ids(found: Any) -> NDArray[Any]:
+def _ids(ids: Any) -> NDArray[Any]:
     """Ids as an array of numbers; whether there are such rows, the harness says."""
-    array = np.asarray(found)
+    array = np.asarray(ids)
     if array.dtype.kind not in "iufb":
         raise ContractBroken(f"ids of shape {array.shape} and type {array.dtype}: expected a 1-D array of integers.")
     return array.astype({"i": np.int64, "u": np.int64, "f": np.float64, "b": np.bool_}[array.dtype.kind])
 
 
-def _weights(found: Any) -> Any:
+def _weights(weights: Any) -> Any:
     """One number, or an array of them."""
-    array = numbers_of(found)
+    array = numbers_of(weights)
     return float(array) if array.ndim == 0 else array
 
 
@@ -147,9 +147,9 @@ def _plain(answer: Any) -> Any:
     if isinstance(answer, TrainingSet):
         return {"parts": [[_plain(rows), _weights(weights)] for rows, weights in answer.parts]}
     if isinstance(answer, FitOptions):
-        found = {f.name: getattr(answer, f.name) for f in fields(answer)}
-        negative = found["negative"] and [_plain(found["negative"][0]), found["negative"][1]]
-        return {"options": found | {"negative": negative}}
+        options = {f.name: getattr(answer, f.name) for f in fields(answer)}
+        negative = options["negative"] and [_plain(options["negative"][0]), options["negative"][1]]
+        return {"options": options | {"negative": negative}}
     if isinstance(answer, SampleRequest):
         return {"request": asdict(answer)}
     if isinstance(answer, Selection):
@@ -204,7 +204,7 @@ def _answered(act: Callable[..., Any], arguments: dict[str, Any]) -> Answer:
     except errors.ThriveError as error:
         return {"raised": type(error).__name__, "text": str(error)}
     except Exception as error:  # a stranger's code may raise anything
-        return {"raised": "StrategyFailed", "text": told(error)}
+        return {"raised": "StrategyFailed", "text": error_line(error)}
 
 
 def main() -> None:

@@ -12,35 +12,37 @@ import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from threadpoolctl import threadpool_limits
 
 from benchmark.core.loop import run
-from benchmark.core.rules import Budget
+from benchmark.core.rules import BASE_WORKFLOW
 from benchmark.core.strategy import Strategy
 from benchmark.core.streams import SALT_BYTES, SecretSeed
-from benchmark.entries.entry import Entry, named
-from benchmark.entries.loading import named_run, told
+from benchmark.entries.catalogue import named
+from benchmark.entries.entry import Entry
+from benchmark.entries.loading import error_line, named_run
 from benchmark.errors import ThriveError, Unsupported
-from benchmark.isolation.harness_side import Remote
-from benchmark.isolation.sandbox import Limits
+from benchmark.isolation.confined import Limits
+from benchmark.isolation.remote import Remote
 from benchmark.messages import one_line
 from benchmark.results import duplicates, scoring, verified
 from benchmark.results.verified import Verified
 from benchmark.runs import pins
-from benchmark.runs.params import Instance, Params, fresh_instances, instances, require_machine
+from benchmark.runs.machine import require_machine
+from benchmark.runs.params import Instance, Params, fresh_instances, instances
+from benchmark.runs.project import Project
 from benchmark.runs.sweep import provenance
 
-BASE_WORKFLOW = {Budget.FIXED: "accumulate-subsample", Budget.GROWING: "accumulate"}
 LIMITS = Limits(cpu_seconds=600, wall_seconds=3600)
-"""Of one process: of an iteration in track `blind`, of a run elsewhere."""
+"""Limits of one process: it lives for one iteration in track `blind`, and for one run in the other tracks."""
 SECONDS_PER_CALL = 120.0
-"""Of one call of an entry's method, with all that it asks in between."""
+"""Most seconds for one call of an entry's method, with all that it asks in between."""
 SECONDS_PER_RUN = 1200.0
-"""Of all calls of one run. Fitting and sampling are the harness's, and bounded by the budget."""
+"""Most seconds for all calls of one run. Fitting and sampling are the harness's, and the budget bounds them."""
 
 
 def seeds_of(salt: str, count: int) -> list[int]:
@@ -53,70 +55,84 @@ def secret(salt: str, seeds: Sequence[int]) -> list[SecretSeed]:
     return [SecretSeed(bytes.fromhex(salt), number) for number in seeds]
 
 
-def verify(
-    root: Path, params: Params, profile: str, tasks: Sequence[str], known: dict[str, Entry], entry: Entry, seeds: int,
-    tell: Callable[[str], None], fresh: bool = False, salt: str | None = None,
+def verify_entry(
+    project: Project, entry: Entry, tell: Callable[[str], object], tasks: Sequence[str], seeds: int | None = None,
+    fresh: bool = False, salt: str | None = None,
 ) -> dict[str, Any]:  # fmt: skip
-    """The result, as it is written: verified instances, salt, isolation, and what it takes to run it again.
+    """Run an entry anew, confined and with secret seeds.
 
     Args:
-        tell: is told what is run, instance by instance.
+        tell: takes a line on each instance, before it is run.
+        tasks: task-settings of the profile.
+        seeds: how many; without it, as params.yaml has it.
         fresh: draw fresh instances by the salt, and run them beside the profile's ranked ones.
         salt: of a written result, to run that one again; without it, a new one that nobody knows.
+
+    Returns:
+        The result, as it is written: verified instances, salt, isolation, and what it takes to run it again.
     """
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # for torch, when it is imported: threads that wait for a core spin
+    with threadpool_limits(1):
+        return _result(project, entry, tell, tasks, seeds or project.params.verification.seeds, fresh, salt)
+
+
+def _result(
+    project: Project, entry: Entry, tell: Callable[[str], object], tasks: Sequence[str], seeds: int, fresh: bool,
+    salt: str | None,
+) -> dict[str, Any]:  # fmt: skip
     salt = salt or secrets.token_hex(SALT_BYTES)
-    found: list[Verified] = []
+    verified_instances: list[Verified] = []
     isolation: dict[str, str | None] = {}
-    runs = chosen(params, profile, tasks, salt, fresh)
+    runs = chosen(project.params, project.profile, tasks, salt, fresh)
     for instance, _ in runs:  # before anything is computed
         require_machine(instance)
-        pins.verify_files(root, params, instance.task.files)
+        pins.verify_files(project.root, project.params, instance.task.files)
     for instance, is_fresh in runs:
         new = ", fresh" * is_fresh
         tell(f"{instance.task_setting} {instance.name}{new}: {seeds} runs of {instance.horizon} iterations")
-        one = _verified(instance, known, entry, salt, seeds, isolation)
-        found.append(replace(one, fresh=is_fresh, numbers=numbers(instance)))
+        one = _verified(instance, project.entries, entry, salt, seeds, isolation)
+        verified_instances.append(replace(one, fresh=is_fresh, numbers=numbers(instance)))
     return {
         "entry": entry.id,
         "version": entry.card.version,
         "digest": entry.digest,
-        "profile": profile,
+        "profile": project.profile,
         "base_workflow": BASE_WORKFLOW[entry.rules.budget],
         "metrics_version": scoring.METRICS_VERSION,
         "date": datetime.now(UTC).date().isoformat(),
         "salt": salt,
         **isolation,
         "limits": asdict(LIMITS),
-        "instances": [asdict(one) for one in found],
-        "gap": verified.gap(found),
+        "instances": [asdict(one) for one in verified_instances],
+        "gap": verified.gap(verified_instances),
         "alike": duplicates.merged(
-            duplicates.by_code(entry, known.values()), _same_losses(runs, found, salt, entry, known)
+            duplicates.by_code(entry, project.entries.values()),
+            _same_losses(runs, verified_instances, salt, entry, project.entries),
         ),
-        "provenance": provenance(root),
+        "provenance": provenance(project.root),
     }
 
 
 def chosen(params: Params, profile: str, tasks: Sequence[str], salt: str, fresh: bool) -> list[tuple[Instance, bool]]:
     """The instances of a verification, each with whether it is fresh: a profile's ranked ones, and those that the salt draws."""
-    found = []
+    runs = []
     for task in tasks:
-        found += [(one, False) for one in instances(params, profile, task) if one.ranked]
-        found += [(one, True) for one in (fresh_instances(params, profile, task, salt) if fresh else [])]
-    return found
+        runs += [(one, False) for one in instances(params, profile, task) if one.ranked]
+        runs += [(one, True) for one in (fresh_instances(params, profile, task, salt) if fresh else [])]
+    return runs
 
 
 def numbers(instance: Instance) -> dict[str, Any]:
-    """Of the task-setting, plain."""
+    """The numbers of an instance, by name."""
     return dict(vars(instance.task))
 
 
 def _verified(
-    instance: Instance, known: dict[str, Entry], entry: Entry, salt: str, count: int, isolation: dict[str, str | None]
+    instance: Instance, entries: dict[str, Entry], entry: Entry, salt: str, count: int, isolation: dict[str, str | None]
 ) -> Verified:
     seeds = seeds_of(salt, count)
     one = Verified(instance.task_setting, instance.name, seeds, horizon=instance.horizon)
-    reference, base = named(known, [scoring.REFERENCE, BASE_WORKFLOW[entry.rules.budget]])
+    reference, base = named(entries, [scoring.REFERENCE, BASE_WORKFLOW[entry.rules.budget]])
     try:
         entry.must_fit(instance.task_setting)
     except Unsupported as refusal:
@@ -149,16 +165,20 @@ def _failure(error: Exception, instance: Instance) -> str:
     if isinstance(error, Unsupported):
         way_out = f"not_for: {{{instance.task_setting}: why}}"
         return one_line(f"unexpected refusal: {error}", 1000) + f" If that is meant, say so in card.yaml: {way_out}."
-    return one_line(f"{type(error).__name__}: {error}" if isinstance(error, ThriveError) else told(error), 3000)
+    return one_line(f"{type(error).__name__}: {error}" if isinstance(error, ThriveError) else error_line(error), 3000)
 
 
 def _same_losses(
-    runs: Sequence[tuple[Instance, bool]], found: Sequence[Verified], salt: str, entry: Entry, known: dict[str, Entry]
+    runs: Sequence[tuple[Instance, bool]],
+    verified_instances: Sequence[Verified],
+    salt: str,
+    entry: Entry,
+    entries: dict[str, Entry],
 ) -> dict[str, str]:
     """The project's own entries of the division that lose the very same on the first instance that takes no minutes."""
-    for (instance, _), one in zip(runs, found, strict=True):
+    for (instance, _), one in zip(runs, verified_instances, strict=True):
         if one.outcome == "ok" and instance.task.kind == "vectors":
-            others = [e for e in known.values() if not e.outside and e.id != entry.id and e.rules == entry.rules]
+            others = [e for e in entries.values() if not e.outside and e.id != entry.id and e.rules == entry.rules]
             return duplicates.under_salt(instance, secret(salt, one.seeds), one.final, others)
     return {}
 
@@ -191,7 +211,7 @@ def _per_seed(instance: Instance, entry: Entry, records: list[dict[str, Any]]) -
 
 
 def failures(result: dict[str, Any]) -> list[str]:
-    """What failed, in lines; a refusal that the card announces is none."""
+    """A line for each instance that failed. A refusal that the card announces is no failure."""
     return [
         f"{one['task']} {one['instance']}: {one['outcome']}"
         for one in result["instances"]

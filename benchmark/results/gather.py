@@ -16,14 +16,14 @@ from typing import Any
 import pandas as pd
 
 from benchmark import stamps
-from benchmark.results import scoring
 from benchmark.digest.hashes import digest, digest_of_file, digest_of_reach
 from benchmark.entries.entry import Entry
 from benchmark.errors import AllRefused, ThriveError
 from benchmark.messages import one_line
-from benchmark.runs.params import Instance
-from benchmark.runs.cells import Cell, Store, provenance_of, write_atomically
+from benchmark.results import scoring
 from benchmark.results.seal import ABOUT, CURVES, SCORES, read_about, read_table, sealed
+from benchmark.runs.cells import Cell, Store, provenance_of, write_atomically
+from benchmark.runs.params import Instance
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Results:
     about: dict[str, Any] = field(default_factory=dict)
 
     def without(self, ids: Collection[str]) -> "Results":
-        """The same but for some entries."""
+        """These results without some entries."""
         if not ids:
             return self
         scores, curves = (frame[~frame["entry"].isin(ids)] for frame in (self.scores, self.curves))
@@ -69,8 +69,8 @@ def read(folder: Path) -> Results:
     Raises:
         ThriveError: there are none, or they are not as they were written; the message names the command that makes them.
     """
-    found = read_curves(folder)
-    return Results(pd.read_parquet(io.BytesIO(read_table(folder, SCORES))), found.curves, found.about)
+    curves_alone = read_curves(folder)
+    return Results(pd.read_parquet(io.BytesIO(read_table(folder, SCORES))), curves_alone.curves, curves_alone.about)
 
 
 def read_curves(folder: Path) -> Results:
@@ -143,16 +143,16 @@ def gather(store: Store, cells: Sequence[Cell], profile: str) -> Results:
     if not parts:
         raise ThriveError(f"profile '{profile}': no cell is finished. Run: thrive run --profile {profile}")
     cost = {
-        "runs": sum(len(part.scores) for part in parts),
-        "cpu_seconds": round(sum(known["cpu_seconds"] for known in computed), 1),
+        "runs": sum(len(results.scores) for results in parts),
+        "cpu_seconds": round(sum(provenance["cpu_seconds"] for provenance in computed), 1),
     }
-    about = _about(cells, refused, texts) | {"computed": _in_sum(computed), "cost": cost}
+    about = _about(cells, refused, texts) | {"computed": _summed_provenance(computed), "cost": cost}
     about = {"profile": profile, "tasks": {cells[0].instance.task_setting: about}}
     by_name = ["instance", "entry"]
-    scores = pd.concat([part.scores for part in parts]).sort_values(
+    scores = pd.concat([results.scores for results in parts]).sort_values(
         [*by_name, "seed"], kind="stable", ignore_index=True
     )
-    curves = pd.concat([part.curves for part in parts]).sort_values(by_name, kind="stable", ignore_index=True)
+    curves = pd.concat([results.curves for results in parts]).sort_values(by_name, kind="stable", ignore_index=True)
     return Results(scores, curves, about)
 
 
@@ -177,12 +177,12 @@ def _records(
     return pd.concat(frames, ignore_index=True) if frames else None
 
 
-def summary(found: Results) -> str:
+def summary(results: Results) -> str:
     """Test losses by instance and entry, as text: medians over seeds, in the task-setting's unit; and who refused what."""
-    runs = found.scores.assign(excess=lambda frame: frame["final"] - frame["real_loss"])
+    runs = results.scores.assign(excess=lambda frame: frame["final"] - frame["real_loss"])
     table = runs.groupby(["task", "instance", "entry"])[["first", "final", "excess", "slope"]].median()
-    units = ", ".join(dict.fromkeys(about["unit"] for about in found.about["tasks"].values()))
-    refusals = [line for task, about in found.about["tasks"].items() for line in _refusals(task, about["refused"])]
+    units = ", ".join(dict.fromkeys(about["unit"] for about in results.about["tasks"].values()))
+    refusals = [line for task, about in results.about["tasks"].items() for line in _refusals(task, about["refused"])]
     lines = [f"median over {runs['seed'].nunique()} seeds, {units}", table.to_string(float_format="{:.4g}".format)]
     return "\n".join([*lines, *refusals, ""])
 
@@ -209,24 +209,24 @@ def _about(cells: Sequence[Cell], refused: dict[str, str], texts: dict[str, dict
     }
 
 
-def _in_sum(computed: list[dict[str, Any]]) -> dict[str, Any]:
-    """All that occurs in the provenance of some cells; `dirty` where code differed from its commit."""
+def _summed_provenance(computed: list[dict[str, Any]]) -> dict[str, Any]:
+    """All values that occur in the provenance of some cells; `dirty` where code differed from its commit."""
 
     def every(key: str) -> list[str]:
-        return sorted({known[key] for known in computed if known.get(key)})
+        return sorted({provenance[key] for provenance in computed if provenance.get(key)})
 
-    names = sorted({name for known in computed for name, version in known["versions"].items() if version})
+    names = sorted({name for provenance in computed for name, version in provenance["versions"].items() if version})
     return {
         "dates": every("date"),
-        "commits": sorted({f"{known['commit']}{', dirty' * known['dirty']}" for known in computed}),
+        "commits": sorted({f"{provenance['commit']}{', dirty' * provenance['dirty']}" for provenance in computed}),
         "platforms": every("platform"),
         "versions": {"python": every("python")}
-        | {name: sorted({known["versions"][name] or "none" for known in computed}) for name in names},
+        | {name: sorted({provenance["versions"][name] or "none" for provenance in computed}) for name in names},
     }
 
 
 def _as_run(entry: Entry) -> dict[str, str]:
-    """What the scores are of: a card that says otherwise by now has scores that are stale."""
+    """What an entry was when its cells were computed. Where the card says something else now, its scores are stale."""
     card = entry.card
     return {"digest": entry.digest, "version": card.version, "track": card.track, "budget": card.budget}
 
@@ -235,9 +235,9 @@ def _texts(records: pd.DataFrame) -> dict[str, dict[str, list[str]]]:
     """Samples by entry and iteration, of the first seed; empty where examples are not text."""
     first = records[records["seed"] == records["seed"].min()]
     texts: dict[str, dict[str, list[str]]] = {}
-    for entry, t, found in zip(first["entry"], first["t"], first["texts"], strict=True):
-        if len(found):
-            texts.setdefault(entry, {})[str(t)] = list(found)
+    for entry, t, samples in zip(first["entry"], first["t"], first["texts"], strict=True):
+        if len(samples):
+            texts.setdefault(entry, {})[str(t)] = list(samples)
     return texts
 
 
@@ -245,10 +245,10 @@ def merged(parts: Iterable[Results]) -> Results:
     """Results of several task-settings of one profile, in one."""
     parts = list(parts)
     return Results(
-        pd.concat([part.scores for part in parts], ignore_index=True),
-        pd.concat([part.curves for part in parts], ignore_index=True),
+        pd.concat([of_task.scores for of_task in parts], ignore_index=True),
+        pd.concat([of_task.curves for of_task in parts], ignore_index=True),
         {
             "profile": parts[0].about["profile"],
-            "tasks": {name: about for part in parts for name, about in part.about["tasks"].items()},
+            "tasks": {name: about for of_task in parts for name, about in of_task.about["tasks"].items()},
         },
     )

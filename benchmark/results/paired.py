@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from benchmark.results import gather as results
 from benchmark.errors import ThriveError
+from benchmark.results import gather as results
 from benchmark.results.gather import Results
 from benchmark.results.scoring import Interval, Vector, damage, pooled, scored, t_interval
 

@@ -1,7 +1,7 @@
 """Carry finished cells to new keys, after a change of code that must not move a number.
 
 A part of the cells is computed again. Where all of these have the bits that they had, every cell gets its new key and a line in its
-provenance; where one differs, nothing is changed. Old keys are told by the old revision's own code.
+provenance; where one differs, nothing is changed. The old revision's own code says what the old keys were.
 """
 
 import hashlib
@@ -14,9 +14,9 @@ import subprocess
 import sys
 import tempfile
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,10 +25,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmark.digest.hashes import PACKAGE
-from benchmark.entries import entry as entries
 from benchmark.errors import ThriveError
-from benchmark.runs import params, sweep
+from benchmark.runs import sweep
 from benchmark.runs.cells import Cell, Store, as_bytes, provenance_of
+from benchmark.runs.progress import SILENT, Progress
+from benchmark.runs.project import Project
 from benchmark.strict_yaml import shown_name
 
 SHARE = 0.02
@@ -46,19 +47,18 @@ class Move(NamedTuple):
 
 def known_cells(root: Path) -> list[Cell]:
     """Every entry on every instance of every profile, each key once."""
-    settings = params.load(root)
-    good, _ = entries.sound(entries.find(root))
-    found = [
+    chosen = Project.load(root)
+    cells = [
         cell
-        for profile, content in settings.profiles.items()
-        for task_setting in content.suites
-        for cell in sweep.cells(root, settings, profile, task_setting, list(good.values()))
+        for profile in chosen.params.profiles
+        for task_setting in replace(chosen, profile=profile).task_settings()
+        for cell in sweep.cells(replace(chosen, profile=profile), task_setting, list(chosen.readable.values()))
     ]
-    return list({cell.key: cell for cell in found}.values())
+    return list({cell.key: cell for cell in cells}.values())
 
 
 def keys(root: Path) -> dict[str, Any]:
-    """What another revision asks this one for: the key of every cell, and what the cell is of."""
+    """The key of every cell, and what the cell computes, as another revision asks for it."""
     return {"package": str(PACKAGE), "cells": [_described(cell) for cell in known_cells(root)]}
 
 
@@ -72,8 +72,12 @@ def _described(cell: Cell) -> dict[str, Any]:
     }
 
 
-def carry(root: Path, revision: str, jobs: int, tell: Callable[[str], None]) -> int:
+def carry(root: Path, revision: str, jobs: int, progress: Progress = SILENT) -> int:
     """Carry all finished cells of a revision to the keys of the code as it is now; returns how many.
+
+    Args:
+        jobs: processes.
+        progress: hears how many cells there are, and of each that is computed again.
 
     Raises:
         ThriveError: a cell that was computed again differs, or could not be computed. No file was changed then.
@@ -87,10 +91,10 @@ def carry(root: Path, revision: str, jobs: int, tell: Callable[[str], None]) -> 
     moves = list(_moves(cells, old, files))
     to_do = [move for move in moves if move.cell.key not in files]
     if not to_do:
-        tell(f"{len(old)} keys of {revision}: no finished cell has one of them and lacks its new one.")
+        progress.say(f"{len(old)} keys of {revision}: no finished cell has one of them and lacks its new one.")
     sample = _sample(to_do)
-    tell(f"{len(to_do)} cells to carry from {revision}; computing {len(sample)} of them again.")
-    _compare(root, sample, jobs)
+    progress.say(f"{len(to_do)} cells to carry from {revision}; computing {len(sample)} of them again.")
+    _compare(root, sample, jobs, progress)
     counts = {"recomputed": len(sample), "of": len(to_do)}
     line = counts | {"from_commit": commit, "date": datetime.now(UTC).date().isoformat()}
     now = sweep.provenance(root)
@@ -119,17 +123,17 @@ def _moves(cells: list[Cell], old: list[dict[str, Any]], files: dict[str, Path])
 
 
 def _agree(old: dict[str, Any], new: dict[str, Any]) -> bool:
-    """In all numbers that both revisions know."""
+    """Whether two descriptions agree in every number that both revisions have."""
     return all(new["numbers"][name] == value for name, value in old["numbers"].items() if name in new["numbers"])
 
 
 def _is_whole(file: Path) -> bool:
-    """What is truncated or edited is not carried."""
+    """Whether a file has its own checksum: a truncated or edited one is not carried."""
     return hashlib.sha256(file.read_bytes()).hexdigest().startswith(file.name.split(".")[1])
 
 
 def _sample(moves: list[Move]) -> list[Move]:
-    """At random: of each task-setting, and of each entry in it whose own code is another."""
+    """A random sample of each task-setting, and of each entry in it whose own code has changed."""
     groups: dict[tuple[str, str | None], list[Move]] = {}
     for move in moves:
         changed = move.old["entry"] != move.cell.entry.digest
@@ -139,18 +143,18 @@ def _sample(moves: list[Move]) -> list[Move]:
     return [move for group, size in zip(groups.values(), sizes, strict=True) for move in chosen.sample(group, size)]
 
 
-def _compare(root: Path, sample: list[Move], jobs: int) -> None:
+def _compare(root: Path, sample: list[Move], jobs: int, progress: Progress) -> None:
     with tempfile.TemporaryDirectory(prefix="thrive-carry-") as scratch:
         store = Store(Path(scratch))
-        failures = sweep.compute(root, store, [move.cell for move in sample], jobs) if sample else []
+        failures = sweep.compute(root, store, [move.cell for move in sample], jobs, progress) if sample else []
         if failures:
             raise ThriveError(f"nothing was carried: {failures[0].cell} could not be computed: {failures[0].error}")
         for move in sample:
             table = store.read(move.cell)
-            found = "it is not there" if table is None else difference(_read(move.file), table)
-            if found:
+            change = "it is not there" if table is None else difference(_read(move.file), table)
+            if change:
                 raise ThriveError(
-                    f"nothing was carried: {move.cell} is not what it was: {found}. "
+                    f"nothing was carried: {move.cell} is not what it was: {change}. "
                     "If numbers are meant to move, compute them: thrive run"
                 )
 
@@ -208,7 +212,7 @@ def _checked_out(root: Path, commit: str) -> Iterator[Path]:
 
 
 def _keys_of(folder: Path, revision: str) -> list[dict[str, Any]]:
-    """By the command line of a clone, wherever that has it: `thrive carry --keys`."""
+    """The keys of a revision, which its own `thrive carry --keys` prints, wherever its code lies."""
     module, _, function = tomllib.loads((folder / "pyproject.toml").read_text())["project"]["scripts"][
         "thrive"
     ].partition(":")
@@ -217,11 +221,13 @@ def _keys_of(folder: Path, revision: str) -> list[dict[str, Any]]:
     done = subprocess.run([sys.executable, "-c", code], cwd=folder, env=environment, capture_output=True, text=True)
     if done.returncode:
         reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
-        raise ThriveError(f"--from {revision}: its code cannot tell its keys, by `thrive carry --keys`: {reason}")
-    told: dict[str, Any] = json.loads(done.stdout)
-    if not Path(told["package"]).resolve().is_relative_to(folder.resolve()):
-        raise ThriveError(f"--from {revision}: its keys were told by the code in {told['package']}, expected its own.")
-    cells: list[dict[str, Any]] = told["cells"]
+        raise ThriveError(f"--from {revision}: its code cannot list its keys, by `thrive carry --keys`: {reason}")
+    answer: dict[str, Any] = json.loads(done.stdout)
+    if not Path(answer["package"]).resolve().is_relative_to(folder.resolve()):
+        raise ThriveError(
+            f"--from {revision}: its keys were listed by the code in {answer['package']}, expected its own."
+        )
+    cells: list[dict[str, Any]] = answer["cells"]
     return cells
 
 

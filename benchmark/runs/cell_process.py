@@ -32,19 +32,20 @@ from benchmark.runs import pins
 from benchmark.runs.cells import Cell, packed
 from benchmark.runs.process import Ended, in_a_process_of_its_own, last_lines
 from benchmark.runs.starts import starts, unpacked
+from benchmark.runs.time_limit import TimedOut, time_limit
 from benchmark.runs.warm_up import warm_up
 
 GRACE = 5.0
 """Seconds for which an entry may ignore that its time is over."""
 
 LONGEST = 3000
-"""Characters of an error that are told."""
+"""Characters of an error that are shown."""
 LARGEST_FILE = 1 << 30
 """Bytes that an entry's process may write to one file."""
 REACHED = struct.Struct("<qq")
 """Seed and iteration."""
 Answer = dict[str, Any]
-"""Of an entry's process: records; or why it is refused; or error and details."""
+"""What an entry's process sends: its records, or why the entry refuses, or an error with details."""
 
 
 class Failure(NamedTuple):
@@ -52,7 +53,7 @@ class Failure(NamedTuple):
 
     cell: Cell
     error: str
-    details: str  # a traceback, where the error is not one that a user is told how to mend
+    details: str  # a traceback, where the error does not say itself how to mend it
 
 
 class Finished(NamedTuple):
@@ -62,29 +63,20 @@ class Finished(NamedTuple):
     content: bytes  # of its file
 
 
-class TimedOut(BaseException):
-    """A cell took many times what it should. Not an Exception, which a strategy might catch and go on."""
-
-
 class Failed(Exception):
     """An entry's process failed: error and details."""
 
 
 def compute(cell: Cell, folder: Path, common: dict[str, Any], seconds: float) -> Finished | Failure:
-    """In a worker: the cell's records with their provenance, common to all cells and its own.
+    """Compute a cell, in a worker: its records, with the provenance that all cells share and with its own.
 
     Args:
         folder: keeps the starts of seeds.
-        seconds: that a cell may take.
+        seconds: the most that a cell may take.
     """
-    from threadpoolctl import threadpool_limits
-
-    # joblib keeps its workers to one thread, but -j 1 has no worker: numpy is held here, and torch when it is imported.
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # a fork would lose the tokenizers' threads
     began = time.perf_counter()
     try:
-        with threadpool_limits(1), tempfile.TemporaryDirectory(prefix="thrive-") as scratch:
+        with tempfile.TemporaryDirectory(prefix="thrive-") as scratch:
             answer, cpu_seconds = _answer(cell, folder, common, seconds, Path(scratch))
         refused = answer.get("refused")
         took = {
@@ -109,7 +101,7 @@ def compute(cell: Cell, folder: Path, common: dict[str, Any], seconds: float) ->
 
 
 def _answer(cell: Cell, folder: Path, common: dict[str, Any], seconds: float, scratch: Path) -> tuple[Answer, float]:
-    """Of the entry's process, and the CPU seconds that it took.
+    """What the entry's process answers, and the CPU seconds that it took.
 
     Raises:
         Failed: there is none.
@@ -137,7 +129,7 @@ def _answer(cell: Cell, folder: Path, common: dict[str, Any], seconds: float, sc
     stamps.check(task.files.values())
     if "error" in answer:
         original, copied = str(cell.entry.folder), str(entry.folder)
-        raise Failed(*(str(answer[part]).replace(copied, original) for part in ("error", "details")))
+        raise Failed(*(str(answer[name]).replace(copied, original) for name in ("error", "details")))
     return answer, given.cpu_seconds + ended.cpu_seconds
 
 
@@ -162,8 +154,8 @@ def _sound(ended: Ended, cell: Cell, seconds: float, printed: IO[bytes], where: 
         Failed: it is none.
     """
     if ended.status is None:
-        told = "and it went on when told to stop: an endless loop?"
-        raise Failed(f"TimedOut: not finished in {seconds:.0f} s, {told} ({where})", last_lines(printed))
+        stubborn = "and it went on when told to stop: an endless loop?"
+        raise Failed(f"TimedOut: not finished in {seconds:.0f} s, {stubborn} ({where})", last_lines(printed))
     if ended.answer is None:
         raise Failed(f"its process ended without an answer, {_cause(ended.status)} ({where})", last_lines(printed))
     answer = ended.answer
@@ -187,7 +179,7 @@ def _cause(status: int) -> str:
 
 
 def _run(entry: Entry, cell: Cell, content: bytes, seconds: float, reached: mmap.mmap) -> Answer:
-    """In the entry's process: all seeds of the cell."""
+    """Run all seeds of the cell. This is called in the entry's process."""
     instance = cell.instance
     records: list[dict[str, Any]] = []
     try:
@@ -209,22 +201,10 @@ def _run(entry: Entry, cell: Cell, content: bytes, seconds: float, reached: mmap
 @contextlib.contextmanager
 def _limits(seconds: float) -> Iterator[None]:
     """A stranger's endless loop ends, and what would take more memory than there is raises MemoryError: other cells go on."""
-
-    began = time.monotonic()
-
-    def stop(*_: object) -> None:
-        if time.monotonic() - began < 0.9 * seconds:
-            raise TimedOut("an alarm rang that is not the harness's: the entry has set one")
-        raise TimedOut(f"not finished in {seconds:.0f} s: an endless loop?")
-
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     _, most = resource.getrlimit(resource.RLIMIT_AS)
-    signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
     resource.setrlimit(resource.RLIMIT_AS, (memory if most < 0 else min(memory, most), most))
     _, largest = resource.getrlimit(resource.RLIMIT_FSIZE)  # what it prints is a file, too
     resource.setrlimit(resource.RLIMIT_FSIZE, (LARGEST_FILE if largest < 0 else min(LARGEST_FILE, largest), largest))
-    try:
+    with time_limit(seconds, f"not finished in {seconds:.0f} s: an endless loop?"):
         yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)

@@ -25,7 +25,7 @@ from benchmark.runs.keys import digest_of_task_setting
 from benchmark.runs.params import Instance
 
 SCHEMA_VERSIONS: dict[str, int] = {}
-"""Of the records of each task-setting, 1 where none is named: a higher one computes its cells again, and no others."""
+"""Version of the records by task-setting, 1 where none is named. A higher one computes the cells of this task-setting again, and no others."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Cell:
         )[:32]
 
     def key_of_starts(self, common: dict[str, Any]) -> str:
-        """Of what can change the starts of its seeds: these are never kept for long, and so other versions make them anew."""
+        """Digest of all that can change the starts of its seeds. Starts are not kept for long, so that versions of libraries count in it."""
         made_by = [common[name] for name in ("versions", "python", "platform")]
         task = asdict(self.instance.task)  # type: ignore[call-overload]
         code = digest_of_task_setting(self.instance.task_setting)
@@ -73,7 +73,7 @@ class Cell:
 
     @property
     def arithmetic(self) -> str:
-        """What it computes in, on this machine."""
+        """The number format in which it computes on this machine."""
         return getattr(self.instance.task, "arithmetic", "float64")
 
     @property

@@ -24,7 +24,7 @@ class Fresh(Settings):
     seconds: float = Field(gt=0, allow_inf_nan=False)
     """Estimated cost of one run on one core."""
     draw: dict[str, Any]
-    """By number of the task-setting: [low, high] for a range (both ends belong to it, and its logarithm is drawn uniformly), a
+    """For each number of the task-setting: [low, high] for a range (both ends belong to it, and its logarithm is drawn uniformly), a
     list of names to choose from, or one value for all."""
 
     @field_validator("draw")
@@ -70,7 +70,7 @@ def _is_range(value: list[Any]) -> bool:
 
 
 def _uniform(*names: object) -> float:
-    """In [0, 1)."""
+    """A number in [0, 1) that these names decide."""
     named = hashlib.sha256(repr(names).encode()).digest()
     return int.from_bytes(named[:6]) / 2**48
 

@@ -11,6 +11,6 @@ CORE = ("benchmark.core.loop", "benchmark.core.rules", *(f"benchmark.{name}" for
 
 @functools.cache
 def digest_of_task_setting(name: str, *also: str) -> str:
-    """Of all code that decides the numbers of a task-setting, and of what else of this package an entry imports."""
+    """Digest of all code that decides the numbers of a task-setting, and of whatever else of this package an entry imports."""
     core = digest_of_code(*CORE, f"benchmark.tasks.{name}")
     return digest_of_reach(*CORE, f"benchmark.tasks.{name}", *also) if also else core

@@ -4,7 +4,6 @@ import dataclasses
 import functools
 import itertools
 import math
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +24,7 @@ MOST_INSTANCES = 1_000
 Line = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]*$", max_length=400)]
 """Text without control characters."""
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=60)]
-"""Of a profile or a pin; results lie in a folder of a profile's name."""
+"""Name of a profile or a pin. A profile's results lie in a folder of its name."""
 
 
 class Suite(settings.Settings):
@@ -37,7 +36,7 @@ class Suite(settings.Settings):
 
 
 class HowItIsRun(settings.Settings):
-    """What stands in an instance beside its numbers."""
+    """What an instance in params.yaml says beside its numbers."""
 
     seconds: float = Field(gt=0, le=1e6)
     """Estimated, for one run on one core."""
@@ -87,7 +86,7 @@ class Instance:
     seconds: float  # estimated, for one run on one core
     without: tuple[str, ...] = ()  # entries that are not run here, for what it would cost
     distinction: str = ""  # numbers that tell it from others of its profile, where its task's name does not show them
-    key: str = ""  # where it stands in params.yaml
+    key: str = ""  # its place in params.yaml
 
     @property
     def name(self) -> str:
@@ -142,9 +141,9 @@ def profile(params: Params, name: str) -> Profile:
 def check_profile(params: Params, name: str) -> None:
     """Raises BadParams where two instances have one name, or ranks would have no unit."""
     entries = params.profiles[name].entries
-    found = [one for task in params.profiles[name].suites for one in instances(params, name, task)]
-    _refuse_one_name(found)
-    ranked = [one for one in found if one.ranked]
+    every_instance = [one for task in params.profiles[name].suites for one in instances(params, name, task)]
+    _refuse_one_name(every_instance)
+    ranked = [one for one in every_instance if one.ranked]
     if ranked and entries is not None and REFERENCE not in entries:
         raise BadParams(
             f"params.yaml: profiles.{name}.entries: found {settings.shown(entries)}, expected '{REFERENCE}' among them: scores are in "
@@ -157,16 +156,16 @@ def check_profile(params: Params, name: str) -> None:
             )
 
 
-def check_entries(params: Params, profile_name: str, known: Iterable[str]) -> None:
+def check_entries(params: Params, profile_name: str, ids: Iterable[str]) -> None:
     """Raises BadParams where a profile names an entry that is not there."""
-    known = list(known)
+    ids = list(ids)
     where = f"params.yaml: profiles.{profile_name}"
     named = [(f"{where}.entries", id) for id in profile(params, profile_name).entries or ()]
     for task in profile(params, profile_name).suites:
         named += [(f"{one.key}: without", id) for one in instances(params, profile_name, task) for id in one.without]
     for key, id in named:
-        if id not in known:
-            hint = settings.nearest(id, known)
+        if id not in ids:
+            hint = settings.nearest(id, ids)
             raise BadParams(f"{key}: no entry '{settings.shown_name(id)}'.{hint} See: thrive list")
 
 
@@ -174,7 +173,7 @@ def instances(params: Params, profile_name: str, task_setting: str) -> list[Inst
     """The instances of one task-setting in a profile; none where the profile leaves it out.
 
     A number that is a list stands for all its values: `{d: [1, 10], n: [10, 100]}` is four instances. Beside the
-    numbers stand `seconds` (required), `ranked`, `without` and `seeds` (where they are not the suite's).
+    numbers are `seconds` (required), `ranked`, `without` and `seeds` (where they are not the suite's).
 
     Raises:
         BadParams: a number is out of its range, or two instances have all numbers alike.
@@ -204,16 +203,16 @@ def fresh_instances(params: Params, profile_name: str, task_setting: str, salt: 
         raise BadParams(f"{where}: no ranges to draw fresh instances from. Add them, or leave out --fresh-instances.")
     suite = profile(params, profile_name).suites[task_setting]
     names = {instance.name for instance in instances(params, profile_name, task_setting)}
-    found: dict[str, Instance] = {}
+    drawn: dict[str, Instance] = {}
     for attempt in range(100 * fresh.instances):
         numbers = {**fresh.numbers(salt, task_setting, attempt), "seconds": fresh.seconds}
         instance = _instance(task_setting, suite, numbers, where)
         if instance.name not in names:
-            found.setdefault(instance.name, instance)
-        if len(found) == fresh.instances:
-            return list(found.values())
+            drawn.setdefault(instance.name, instance)
+        if len(drawn) == fresh.instances:
+            return list(drawn.values())
     raise BadParams(
-        f"{where}.draw: {fresh.instances} instances asked for, but the ranges hold {len(found)}: widen them."
+        f"{where}.draw: {fresh.instances} instances asked for, but the ranges hold {len(drawn)}: widen them."
     )
 
 
@@ -237,15 +236,22 @@ def _product(grid: dict[str, Any], where: str) -> list[dict[str, Any]]:
 
 def _instance(task_setting: str, suite: Suite, content: dict[str, Any], where: str) -> Instance:
     form, kind = _form(task_setting), task_class(task_setting)
-    found = settings.check(content, form, where, BadParams)
-    numbers = {name: value for name, value in found if name not in HowItIsRun.model_fields}
+    checked = settings.check(content, form, where, BadParams)
+    numbers = {name: value for name, value in checked if name not in HowItIsRun.model_fields}
     try:
         task = kind(**numbers)
     except ValueError as problem:
         raise BadParams(f"{where}: {problem}.") from None
-    without = tuple(found.without.split())
+    without = tuple(checked.without.split())
     return Instance(
-        task_setting, task, suite.horizon, found.seeds or suite.seeds, found.ranked, found.seconds, without, key=where
+        task_setting,
+        task,
+        suite.horizon,
+        checked.seeds or suite.seeds,
+        checked.ranked,
+        checked.seconds,
+        without,
+        key=where,
     )
 
 
@@ -261,15 +267,15 @@ def _form(task_setting: str) -> type[HowItIsRun]:
     return create_model(kind.__name__, __base__=HowItIsRun, **fields)
 
 
-def _distinguished(found: Sequence[Instance]) -> list[Instance]:
+def _distinguished(suite_instances: Sequence[Instance]) -> list[Instance]:
     """The same, those of one name with the numbers in which they differ."""
     by_name: dict[str, list[Instance]] = {}
-    for one in found:
+    for one in suite_instances:
         by_name.setdefault(one.name, []).append(one)
-    return [_told_apart(one, by_name[one.name]) for one in found]
+    return [_with_distinction(one, by_name[one.name]) for one in suite_instances]
 
 
-def _told_apart(one: Instance, namesakes: Sequence[Instance]) -> Instance:
+def _with_distinction(one: Instance, namesakes: Sequence[Instance]) -> Instance:
     twin = next((other for other in namesakes if other is not one and other.task == one.task), None)
     if twin is not None:
         raise BadParams(f"{one.key}: {one.name}: all numbers are those of {twin.key}. Leave one out.")
@@ -278,30 +284,11 @@ def _told_apart(one: Instance, namesakes: Sequence[Instance]) -> Instance:
     return dataclasses.replace(one, distinction="".join(words))
 
 
-def _refuse_one_name(found: Sequence[Instance]) -> None:
+def _refuse_one_name(profile_instances: Sequence[Instance]) -> None:
     by_name: dict[str, Instance] = {}
-    for one in found:
+    for one in profile_instances:
         other = by_name.setdefault(one.name, one)
         if other is not one:
             raise BadParams(
                 f"{one.key}: its name is '{one.name}', and so is that of {other.key}. Change a number of one."
             )
-
-
-def require_machine(one: Instance) -> None:
-    """Whether this machine can run an instance.
-
-    Raises:
-        BadParams: it has not the memory, the device or the files.
-    """
-    width = one.task.dimension or 1
-    doubles = (one.horizon + 1) * one.task.n * width + width**2  # the pool, and a map of its columns
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    if 8 * doubles > memory:
-        raise BadParams(
-            f"{one.key}: {one.name}: a pool of {one.horizon + 1} generations needs about {8 * doubles / 1e9:.3g} GB, and this machine "
-            f"has {memory / 1e9:.3g}. Lower n or the horizon."
-        )
-    obstacle = getattr(one.task, "obstacle", None)
-    if obstacle is not None:
-        raise BadParams(f"{one.key}: {obstacle}")

@@ -19,12 +19,12 @@ SETTLED_NS = 1_000_000_000
 
 
 def digest_of_files(files: Mapping[str, Path]) -> str:
-    """Of the content of files, by name."""
+    """Digest of the names and contents of files."""
     return digest({name: _sha256(path) for name, path in files.items()})
 
 
 def _sha256(path: Path) -> str:
-    """Of a file, which is read once for each of its versions."""
+    """sha256 of a file, which is read once for each of its versions."""
     now = stamps.watch(path)
     if now is None or time.time_ns() - now.changed_ns < SETTLED_NS:
         return digest_of_file(path)
@@ -52,8 +52,8 @@ def _places(root: Path, pin: Pin) -> list[Path]:
     """Where the files of a pin may be read: in the clone, and in the clone whose code runs, mostly the same."""
     if pin.package is None:
         return [root / pin.folder, stamps.PACKAGE.parent / pin.folder]
-    found = importlib.util.find_spec(pin.package)
-    return [] if found is None or found.origin is None else [Path(found.origin).parent / pin.folder]
+    package = importlib.util.find_spec(pin.package)
+    return [] if package is None or package.origin is None else [Path(package.origin).parent / pin.folder]
 
 
 def verify(root: Path, params: Params, names: Iterable[str]) -> None:
@@ -74,10 +74,10 @@ def folder(root: Path, name: str, pin: Pin) -> Path:
     """
     if pin.package is None:
         return root / pin.folder
-    found = importlib.util.find_spec(pin.package)  # which does not import it
-    if found is None or found.origin is None:
+    package = importlib.util.find_spec(pin.package)  # which does not import it
+    if package is None or package.origin is None:
         raise PinMismatch(f"pin '{name}': no package '{pin.package}' is installed. Install it: {pin.source}")
-    return Path(found.origin).parent / pin.folder
+    return Path(package.origin).parent / pin.folder
 
 
 def _verify(where: Path, name: str, pin: Pin) -> None:

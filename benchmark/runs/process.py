@@ -32,7 +32,7 @@ class Ended(NamedTuple):
     answer: Any
     """None where there is none."""
     status: int | None
-    """Of the process, as the shell counts it: -9 is killed by signal 9. None: it gave no answer in time, and was killed."""
+    """Exit status of the process, as the shell counts it: -9 means killed by signal 9. None: it gave no answer in time, and was killed."""
     cpu_seconds: float
 
 
@@ -105,7 +105,7 @@ def _is_dead(child: int) -> bool:
 
 
 def _work(work: Callable[[], Any], writer: int, home: Path, printed: IO[bytes] | None) -> NoReturn:
-    """In the new process; never returns."""
+    """Do the work in the new process. It never returns."""
     status = 1
     try:
         os.setpgid(0, 0)

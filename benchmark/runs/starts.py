@@ -30,7 +30,7 @@ OF_NUMPY = {
     ("numpy", "ndarray"),
     ("numpy", "dtype"),
 }
-"""What arrays are rebuilt with."""
+"""The functions that rebuild arrays."""
 
 
 class Starts(NamedTuple):
@@ -38,7 +38,7 @@ class Starts(NamedTuple):
 
     content: bytes
     cpu_seconds: float
-    """That it took to compute them now; 0 where they were at hand."""
+    """CPU seconds that computing them took now; 0 where they were read from a file."""
 
 
 def starts(folder: Path, key: str, task: Task, seeds: range, seconds: float) -> Starts:
@@ -101,21 +101,21 @@ def _computed(task: Task, seeds: range, seconds: float) -> tuple[bytes, float]:
     return ended.answer["content"].tobytes(), ended.cpu_seconds
 
 
-def packed(task: Task, found: list[Start]) -> bytes:
+def packed(task: Task, starts_of_seeds: list[Start]) -> bytes:
     """Starts as bytes. A model that is not made of arrays is taken apart by its task."""
     plain: Callable[[Any], Any] = getattr(task, "plain_model", _as_it_is)
-    return pickle.dumps([tuple(start._replace(model=plain(start.model))) for start in found], protocol=5)
+    return pickle.dumps([tuple(start._replace(model=plain(start.model))) for start in starts_of_seeds], protocol=5)
 
 
 def unpacked(task: Task, content: bytes) -> list[Start]:
     """The starts of `packed`; nobody can write to their arrays."""
     model_of: Callable[[Any], Any] = getattr(task, "model_of", _as_it_is)
-    found = [Start(*parts) for parts in _Plain(io.BytesIO(content)).load()]
-    for start in found:
+    starts_of_seeds = [Start(*parts) for parts in _Plain(io.BytesIO(content)).load()]
+    for start in starts_of_seeds:
         for array in start[:3]:
             if isinstance(array, np.ndarray):
                 array.flags.writeable = False
-    return [start._replace(model=model_of(start.model)) for start in found]
+    return [start._replace(model=model_of(start.model)) for start in starts_of_seeds]
 
 
 def _as_it_is(model: Any) -> Any:
@@ -127,7 +127,7 @@ class _Plain(pickle.Unpickler):
 
     def find_class(self, module: str, name: str) -> Any:
         ours = module.startswith("benchmark.tasks.") or module == "benchmark.core.history"
-        found = super().find_class(module, name) if ours or (module, name) in OF_NUMPY else None
-        if found is None or (ours and not isinstance(found, type)):
+        kind = super().find_class(module, name) if ours or (module, name) in OF_NUMPY else None
+        if kind is None or (ours and not isinstance(kind, type)):
             raise pickle.UnpicklingError(f"a start holds {module}.{name}")
-        return found
+        return kind

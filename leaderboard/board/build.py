@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from benchmark.core.rules import Budget, Role
-from benchmark.entries.entry import Card
+from benchmark.core.rules import BASE_WORKFLOW, Budget, Role
+from benchmark.entries.card import Card
 from benchmark.errors import ThriveError
-from benchmark.isolation.verify import BASE_WORKFLOW
 from benchmark.results import collapse, duplicates
 from benchmark.results.gather import Results
 from benchmark.results.scoring import (
@@ -27,15 +26,7 @@ from benchmark.results.scoring import (
 from leaderboard.board import verification
 from leaderboard.board.claims import by_instance, identical, observed, unsupported
 from leaderboard.board.known import Known
-from leaderboard.board.ranking import (
-    Standing,
-    beside,
-    difference,
-    over_all,
-    rank_intervals,
-    verdict,
-    worst,
-)
+from leaderboard.board.ranking import Standing, beside, difference, over_all, rank_intervals, verdict, worst
 from leaderboard.board.schema import (
     Board,
     Computed,

@@ -11,7 +11,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from benchmark.entries.entry import Card
+from benchmark.entries.card import Card
 from benchmark.results.scoring import Interval
 from leaderboard.board.ranking import Standing, difference, holm, p_value
 from leaderboard.board.words import TITLES

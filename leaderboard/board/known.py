@@ -9,9 +9,10 @@ import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 
+from benchmark.core.rules import BASE_WORKFLOW
 from benchmark.entries.entry import Entry
 from benchmark.errors import ThriveError
-from benchmark.isolation.verify import BASE_WORKFLOW, chosen, numbers, seeds_of
+from benchmark.isolation.verify import chosen, numbers, seeds_of
 from benchmark.results import duplicates, verified
 from benchmark.results.scoring import METRICS_VERSION
 from benchmark.results.verified import FOLDER, Result, Verified

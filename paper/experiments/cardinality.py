@@ -6,8 +6,8 @@ fits the first r real rows together with the first s synthetic rows, for every r
 synthetic rows are of generation 1: drawn from a model that was fitted to n real rows, of which the r are the first. A synthetic row so
 carries, blurred, what the real rows say that are left out.
 
-Each set trains for one epoch, as in the paper, and in a language model few rows are then few optimizer steps: "little data" is hardly told
-from "untrained". Hence the second control, `steps`: every set trains for the steps of one middling set. Beside both stands the untrained
+Each set trains for one epoch, as in the paper, and in a language model few rows are then few optimizer steps: "little data" can hardly be
+distinguished from "untrained". Hence the second control, `steps`: every set trains for the steps of one middling set. Beside both stands the untrained
 checkpoint, as real = synthetic = 0. Gaussian and KDE are maximum likelihood in closed form and take no steps: for them there is no such
 control. The Gaussian's test loss is exact.
 
@@ -20,7 +20,6 @@ Source: Kazdan et al., Collapse or Thrive? (ICML 2025), Figure 5, for a language
 import argparse
 import inspect
 import json
-import os
 import sys
 import traceback
 from collections.abc import Iterator
@@ -41,6 +40,7 @@ from benchmark.errors import ThriveError
 from benchmark.runs import params, pins
 from benchmark.runs.cells import write_atomically
 from benchmark.runs.keys import digest_of_task_setting
+from benchmark.runs.pool_of_workers import in_parallel
 from benchmark.tasks.gaussian import Gaussian
 from benchmark.tasks.kde import KDE
 from benchmark.tasks.language_model import LanguageModel
@@ -158,7 +158,7 @@ def training_set(history: History, real: int, synthetic: int) -> Weighted:
     return Weighted(history, rows=rows, weights=np.ones(len(rows)))
 
 
-def table(experiment: Experiment, found: list[dict[Cell, float]]) -> pd.DataFrame:
+def table(experiment: Experiment, by_seed: list[dict[Cell, float]]) -> pd.DataFrame:
     """Mean and standard deviation over seeds of each cell's test loss, in nats per token of text and per example else.
 
     `change` is the loss minus that of the same real rows alone under the same control, which is paired by seed: below 0,
@@ -166,18 +166,18 @@ def table(experiment: Experiment, found: list[dict[Cell, float]]) -> pd.DataFram
     """
     rows = []
     for cell in experiment.cells:
-        loss = np.array([of_seed[cell] for of_seed in found])
+        loss = np.array([of_seed[cell] for of_seed in by_seed])
         row = {
             "task": experiment.task_setting,
             "instance": experiment.task.name,
             **cell._asdict(),
             "steps": experiment.steps(cell),
-            "seeds": len(found),
+            "seeds": len(by_seed),
             "mean": loss.mean(),
             "sd": loss.std(ddof=1),
         }
         if cell.synthetic:
-            change = loss - np.array([of_seed[cell._replace(synthetic=0)] for of_seed in found])
+            change = loss - np.array([of_seed[cell._replace(synthetic=0)] for of_seed in by_seed])
             row |= {"change": change.mean(), "change_sd": change.std(ddof=1)}
         rows.append(row)
     return pd.DataFrame(rows).astype({"steps": "Int64"})
@@ -190,19 +190,15 @@ class Failure(NamedTuple):
 
 
 def _compute(experiment: Experiment, seed: int, kept: Path | None) -> dict[Cell, float] | Failure:
-    """In a worker: all losses of a seed. What is finished is read from a file, and each further fit added to it."""
-    from threadpoolctl import threadpool_limits
-
-    os.environ.setdefault("OMP_NUM_THREADS", "1")  # without workers, torch is held to one thread when it is imported
+    """All losses of a seed, computed in a worker. Finished fits are read from a file, and each further fit is added to it."""
     try:
-        known = _read(kept)
-        with threadpool_limits(1):
-            for cell, loss in losses(experiment, seed, known):
-                known[cell] = loss
-                if kept is not None:
-                    write_atomically(kept, json.dumps([[*cell, loss] for cell, loss in known.items()]).encode())
-                    print(f"{experiment} · seed {seed} · {cell}: {loss:.4f}", file=sys.stderr, flush=True)
-        return known
+        finished = _read(kept)
+        for cell, loss in losses(experiment, seed, finished):
+            finished[cell] = loss
+            if kept is not None:
+                write_atomically(kept, json.dumps([[*cell, loss] for cell, loss in finished.items()]).encode())
+                print(f"{experiment} · seed {seed} · {cell}: {loss:.4f}", file=sys.stderr, flush=True)
+        return finished
     except ThriveError as error:
         return Failure(f"{experiment}, seed {seed}: {error}")
     except Exception:  # the other seeds go on
@@ -218,7 +214,7 @@ def _read(kept: Path | None) -> dict[Cell, float]:
 def _file(experiment: Experiment, seed: int, pinned: str) -> Path:
     """Where a seed's finished fits are kept: whatever can change them, changes the name."""
     code = digest_of_task_setting(experiment.task_setting)
-    ours = [inspect.getsource(part) for part in (Experiment, losses, training_set)]
+    ours = [inspect.getsource(definition) for definition in (Experiment, losses, training_set)]
     numbers = [asdict(experiment.task), experiment.steps_of, max(experiment.synthetic)]
     key = digest(code, ours, numbers, seed, pinned)[:32]
     return KEPT / f"{experiment.task_setting}-{seed}-{key}.json"
@@ -230,7 +226,6 @@ def run(experiments: tuple[Experiment, ...], jobs: int) -> pd.DataFrame:
     Raises:
         ThriveError: something failed; the message says what. All other seeds were finished first.
     """
-    from joblib import Parallel, delayed, parallel_config
     from tqdm import tqdm
 
     settings = params.load(ROOT)
@@ -240,13 +235,14 @@ def run(experiments: tuple[Experiment, ...], jobs: int) -> pd.DataFrame:
         pinned = pins.digest_of_files(experiment.task.files)
         for seed in range(experiment.seeds):
             units.append((experiment, seed, _file(experiment, seed, pinned) if experiment.kept else None))
-    with parallel_config("loky", n_jobs=min(jobs, len(units)), inner_max_num_threads=1):
-        outcomes = Parallel(return_as="generator")(delayed(_compute)(*unit) for unit in units)
-        found: list[Any] = list(tqdm(outcomes, total=len(units), unit="seed", file=sys.stderr, mininterval=1))
-    failures = [outcome.error for outcome in found if isinstance(outcome, Failure)]
+    outcomes = in_parallel(_compute, units, jobs, in_order=True)
+    outcomes_of_units: list[Any] = list(tqdm(outcomes, total=len(units), unit="seed", file=sys.stderr, mininterval=1))
+    failures = [outcome.error for outcome in outcomes_of_units if isinstance(outcome, Failure)]
     if failures:
         raise ThriveError("\n".join([*failures, f"{len(failures)} of {len(units)} failed, and no table was made."]))
-    of = {e: [losses for unit, losses in zip(units, found, strict=True) if unit[0] is e] for e in experiments}
+    of = {
+        e: [losses for unit, losses in zip(units, outcomes_of_units, strict=True) if unit[0] is e] for e in experiments
+    }
     return pd.concat([table(e, of[e]) for e in experiments], ignore_index=True)
 
 

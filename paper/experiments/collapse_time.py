@@ -7,6 +7,7 @@ limit for large n). Published for K = 10 (Kazdan et al. 2025, appendix): 17.1, 2
 """
 
 import functools
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 
 from benchmark.core.loop import run
 from benchmark.entries.entry import Entry
+from benchmark.runs.pool_of_workers import in_parallel
 from benchmark.tasks.discrete import Discrete
 from paper import shell
 
@@ -25,7 +27,7 @@ TABLE = Path(__file__).parents[1] / "data" / "collapse_time.csv"
 COLLAPSED = 1e-8  # nats of entropy, as published
 LONGEST = 30  # in n iterations: that a run has not collapsed by then is a matter of e^-30
 SEEDS = {10: 1000, 32: 1000, 100: 400, 316: 150, 1000: 100}
-"""By n: a run of n examples takes about 2n iterations."""
+"""Number of seeds by n. A run of n examples takes about 2n iterations."""
 OUTCOMES = {3: (10, 32, 100, 316), 10: (10, 32, 100, 316, 1000), 30: (10, 32, 100, 316), 100: (10, 32, 100, 316)}
 """The n of each K."""
 SEEDS_AT_ONCE = 25
@@ -97,15 +99,16 @@ def diffusion(outcomes: int, n: int) -> float:
     return 2 * n * (outcomes - 1) * float(np.log(outcomes / (outcomes - 1)))
 
 
-def table(jobs: int = -1) -> pd.DataFrame:
-    """One row for each K and n. Does not depend on the number of processes."""
-    from joblib import Parallel, delayed, parallel_config
-
+def table(jobs: int | None = None) -> pd.DataFrame:
+    """One row for each K and n. Does not depend on the number of processes: without one, as many as there are cores."""
     work = list(blocks())
-    with parallel_config("loky", n_jobs=jobs, inner_max_num_threads=1):
-        times = Parallel()(delayed(_times)(block) for block in work)
+    times = list(in_parallel(_times, [(block,) for block in work], jobs or os.cpu_count() or 1, in_order=True))
     runs = pd.DataFrame(
-        [(block.task.outcomes, block.task.n, t) for block, found in zip(work, times, strict=True) for t in found],
+        [
+            (block.task.outcomes, block.task.n, t)
+            for block, collapse_times in zip(work, times, strict=True)
+            for t in collapse_times
+        ],
         columns=["K", "n", "t"],
     )
     grouped = runs.groupby(["K", "n"])["t"]
@@ -118,12 +121,12 @@ def _times(block: Block) -> list[int]:
     return [collapse_time(block.task, seed) for seed in block.seeds]
 
 
-def main(jobs: int = -1) -> None:
+def main(jobs: int | None = None) -> None:
     """Write the table, and print it."""
-    found = table(jobs)
+    rows = table(jobs)
     TABLE.parent.mkdir(exist_ok=True)
-    found.to_csv(TABLE, index=False, float_format="%.6g")
-    print(found.to_string(index=False, float_format=lambda x: f"{x:.4g}"))
+    rows.to_csv(TABLE, index=False, float_format="%.6g")
+    print(rows.to_string(index=False, float_format=lambda x: f"{x:.4g}"))
 
 
 if __name__ == "__main__":

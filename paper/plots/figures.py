@@ -77,7 +77,7 @@ FIGURES = {
 }
 
 
-def draw(
+def draw_figures(
     home: Path, folder: Path | None, target: Path | None, names: Sequence[str] = (), entries: Sequence[str] = (),
     look: str = "paper", tell: Callable[[str], object] = print,
 ) -> list[Path]:  # fmt: skip

@@ -8,7 +8,7 @@ import numpy as np
 
 from benchmark.core.loop import run
 from benchmark.core.task import Task
-from benchmark.entries.entry import find
+from benchmark.entries.catalogue import find
 
 ENTRIES = find(Path(__file__).parents[2])
 

@@ -12,7 +12,7 @@ sys.path.append(str(Path(__file__).parents[1]))
 from test_board import REPLACE, some_results
 from test_scoring import frame
 
-from benchmark.entries.entry import find
+from benchmark.entries.catalogue import find
 from benchmark.results import scoring
 from benchmark.results.gather import Results
 from leaderboard.board import build

@@ -1,0 +1,39 @@
+"""Building the leaderboard: all that `thrive board` does, but for its options and prints."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+from benchmark.results import gather
+from benchmark.results.profile import BOARD
+from benchmark.runs.cells import write_atomically
+from benchmark.runs.project import Project
+from leaderboard.board.project import board_of, readable_results
+from leaderboard.board.schema import Board
+from leaderboard.render.changes import record
+from leaderboard.render.write import inject, write
+
+
+class Built(NamedTuple):
+    """A board, and the files that were written of it."""
+
+    board: Board
+    paths: list[Path]
+
+
+def build_board(project: Project, folder: Path) -> Built:
+    """Build the leaderboard from the scores in a folder of the clone, there: JSON, one page of HTML, Markdown, CSV, LaTeX.
+
+    For leaderboard/, the board in README.md and the changes since the last commit are written anew too.
+
+    Raises:
+        ThriveError: there are no scores, or they are not as they were written.
+    """
+    results = gather.read(project.root / folder)
+    board = board_of(project, results)
+    paths = list(write(board, readable_results(project, results), project.root / folder))
+    if folder == BOARD:
+        inject(board, project.root / "README.md")
+        changes = project.root / folder / "board_changes.md"
+        write_atomically(changes, record(board, project.root).encode())
+        paths.append(changes)
+    return Built(board, paths)

@@ -1,0 +1,181 @@
+"""What `thrive run` and `thrive score` do, called from Python: projects, scopes, runs of a profile, workers, time limits."""
+
+import os
+import shutil
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from benchmark.errors import BadEntry, BadParams, Stopped, ThriveError
+from benchmark.results.profile import Scope, gather_results, home_of_scores, run_profile
+from benchmark.runs.cells import Cell
+from benchmark.runs.pool_of_workers import in_parallel
+from benchmark.runs.progress import Progress
+from benchmark.runs.project import Project
+from benchmark.runs.time_limit import TimedOut, time_limit
+
+PARAMS = """
+profile: tiny
+profiles:
+  tiny:
+    about: for tests
+    entries: [replace, accumulate]
+    suites:
+      gaussian: {horizon: 2, seeds: 2, instances: [{d: 2, n: 12, seconds: 0.01}]}
+  other:
+    about: for tests
+    suites:
+      kde: {horizon: 2, seeds: 2, instances: [{data: moons, bandwidth: 0.3, n: 12, seconds: 0.01}]}
+pins: {}
+"""
+
+
+@pytest.fixture
+def clone(tmp_path: Path, root: Path) -> Path:
+    """A root with two tiny profiles and three entries."""
+    (tmp_path / "params.yaml").write_text(PARAMS)
+    for id in ("replace", "accumulate", "accumulate-subsample"):
+        shutil.copytree(root / "baselines" / id, tmp_path / "baselines" / id)
+    return tmp_path
+
+
+class Heard(Progress):
+    """Keeps what it hears."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.cells: list[tuple[str, str]] = []
+
+    def say(self, line: str) -> None:
+        self.lines.append(line)
+
+    @contextmanager
+    def computing(self, cells) -> Iterator:
+        yield lambda cell, failure: self.cells.append((cell.entry.id, "" if failure is None else failure.error))
+
+
+def ids(cells: list[Cell]) -> list[str]:
+    return sorted(cell.entry.id for cell in cells)
+
+
+def test_a_project_is_a_clone_and_a_profile(clone):
+    project = Project.load(clone)
+    assert (project.profile, project.results, project.cells) == ("tiny", clone / "results" / "tiny", clone / "cells")
+    assert project.task_settings() == ["gaussian"]
+    assert project.ids(["accumulate-subsample"]) == ["replace", "accumulate", "accumulate-subsample"]
+    assert Project.load(clone, "other").ids() == ["accumulate", "accumulate-subsample", "replace"]
+    assert home_of_scores(project) == Path("leaderboard")
+    assert home_of_scores(Project.load(clone, "other")) == Path("results/other/board")
+    with pytest.raises(BadParams, match=r"no profile 'tyni'. Known: other, tiny"):
+        Project.load(clone, "tyni")
+    with pytest.raises(BadParams, match="profile 'tiny' has no task-setting 'kde'"):
+        project.task_settings(["kde"])
+    with pytest.raises(BadEntry, match="no entry 'replaces'"):
+        project.entry("replaces")
+
+
+def test_a_profile_is_run_and_gathered_without_a_print(clone, capfd):
+    project, heard = Project.load(clone), Heard()
+    done = run_profile(Scope(project), 1, heard)
+    assert heard.lines == ["profile tiny: 0 cells finished, 2 to do, about 0 s on 1 processes."]
+    assert sorted(heard.cells) == [("accumulate", ""), ("replace", "")]
+    assert (ids(done.plan.to_do), done.failures, done.summaries, done.gone) == (["accumulate", "replace"], [], [], {})
+    assert not done.is_empty
+    assert set(gather_results(project).scores["entry"]) == {"replace", "accumulate"}
+    assert ids(run_profile(Scope(project), 1).plan.done) == ["accumulate", "replace"]
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_trial_has_a_summary_and_leaves_results_alone(clone):
+    scope = Scope(Project.load(clone), ids=["accumulate-subsample"], only=True, seeds=range(3))
+    [summary] = run_profile(scope, 1).summaries
+    assert "median over 3 seeds" in summary
+    assert "accumulate-subsample" in summary
+    assert not (clone / "results" / "tiny").exists()
+
+
+def test_a_failure_is_returned_and_an_entry_that_is_gone_has_a_reason(clone):
+    run_profile(Scope(Project.load(clone), ids=["accumulate-subsample"]), 1)
+    broken = clone / "baselines" / "accumulate" / "strategy.py"
+    broken.write_text(broken.read_text().replace("return pool", "raise RuntimeError('boom')\n        return pool"))
+    heard = Heard()
+    done = run_profile(Scope(Project.load(clone)), 1, heard)
+    [failure] = done.failures
+    assert "RuntimeError: boom" in failure.error
+    assert heard.cells == [("accumulate", failure.error)]
+    assert (
+        done.gone["gaussian"]["accumulate-subsample"]
+        == "its cells are kept: to have it there, add -s accumulate-subsample"
+    )
+
+
+def test_there_must_be_something_to_run(clone):
+    text = PARAMS.replace("seconds: 0.01}", "seconds: 0.01, ranked: false, without: accumulate}", 1)
+    (clone / "params.yaml").write_text(text.replace("profile: tiny", "profile: other", 1))
+    with pytest.raises(ThriveError, match="profile tiny: nothing to run: every instance leaves out accumulate"):
+        run_profile(Scope(Project.load(clone, "tiny"), ids=["accumulate"], only=True), 1)
+
+
+def sleep_and_square(seconds: float, number: int) -> int:
+    time.sleep(seconds)
+    return number**2
+
+
+def threads_of_blas(_: int) -> list[int]:
+    import numpy as np
+    from threadpoolctl import threadpool_info
+
+    np.ones((2, 2)) @ np.ones((2, 2))
+    return [library["num_threads"] for library in threadpool_info()]
+
+
+def die(_: int) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_workers_give_results_in_order_where_that_is_asked_for(jobs):
+    calls = [(0.2, 1), (0.0, 2), (0.0, 3)]
+    assert list(in_parallel(sleep_and_square, calls, jobs, in_order=True)) == [1, 4, 9]
+    assert sorted(in_parallel(sleep_and_square, calls, jobs)) == [1, 4, 9]
+    assert list(in_parallel(sleep_and_square, [], jobs)) == []
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_worker_has_one_thread(jobs):
+    for threads in in_parallel(threads_of_blas, [(1,), (2,)], jobs):
+        assert set(threads) == {1}
+
+
+def test_a_worker_that_is_killed_stops_the_pool_in_one_line():
+    with pytest.raises(Stopped, match="a worker was killed"):
+        list(in_parallel(die, [(1,), (2,)], 2))
+
+
+def endless() -> None:
+    """What an entry may do that catches every Exception."""
+    while True:
+        with suppress(Exception):
+            time.sleep(10)
+
+
+def ring() -> None:
+    os.kill(os.getpid(), signal.SIGALRM)
+    time.sleep(1)
+
+
+def test_time_is_limited_and_the_alarm_is_taken_back():
+    with pytest.raises(TimedOut, match="too long"), time_limit(0.2, "too long"):
+        endless()
+    with time_limit(0.2, "too long"):
+        pass
+    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+
+
+def test_an_alarm_of_somebody_else_is_named():
+    with pytest.raises(TimedOut, match="an alarm rang that is not the harness's"), time_limit(60, "too long"):
+        ring()

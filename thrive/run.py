@@ -1,0 +1,104 @@
+"""thrive run."""
+
+import os
+import re
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from thrive.group import OPTIONAL_PROFILE, root
+
+if TYPE_CHECKING:
+    from benchmark.results.profile import ProfileRun, Scope
+
+MOST_SEEDS_AT_ONCE = 10_000
+PROCESSES_PER_CORE = 4
+
+
+@click.command()
+@OPTIONAL_PROFILE
+@click.option("-t", "--task", "tasks", multiple=True, help="Task-setting; without it, all of the profile.")
+@click.option("-s", "--entry", "ids", multiple=True, help="Entry: the profile's, and this one too. Repeatable.")
+@click.option(
+    "--only", is_flag=True, help="Run the entries of -s alone and print; the profile's results stay as they are."
+)
+@click.option("--seeds", help="Run these seeds instead of the profile's and print: 0:10.")
+@click.option("-j", "--jobs", type=int, help="Processes; without it, one for each core.")
+@click.option("--dry-run", is_flag=True, help="List the cells, finished or to do, with an estimate, and stop.")
+def run(
+    profile: str | None, tasks: tuple[str, ...], ids: tuple[str, ...], only: bool, seeds: str | None, jobs: int | None,
+    dry_run: bool,
+) -> None:  # fmt: skip
+    """Run a profile: compute the cells that are not finished, and write its results.
+
+    Interrupted, it goes on where it stopped.
+    """
+    from benchmark.results.profile import Scope, run_profile
+    from benchmark.runs.project import Project
+    from thrive.console import Console, print_faults
+
+    project = Project.load(root(), profile)
+    processes = _processes(jobs)
+    if only and not ids:
+        raise click.UsageError("--only runs the entries of -s: name one with -s.")
+    scope = Scope(project, tasks, ids, only, _range(seeds))
+    _ = scope.entries  # what is asked for exists
+    print_faults(scope.faults)
+    if dry_run:
+        _print_plan(scope, processes)
+    else:
+        _print_outcome(scope, run_profile(scope, processes, Console()))
+
+
+def _print_plan(scope: "Scope", processes: int) -> None:
+    from benchmark.results.profile import in_words
+    from benchmark.runs.cells import Store
+
+    plan = scope.plan(Store(scope.project.cells))
+    click.echo(in_words(scope, plan, processes), err=True)
+    for cell in plan.to_do:
+        click.echo(f"to do     {cell.seconds:7.1f} s  {cell}")
+    for cell in plan.done:
+        click.echo(f"finished  {0:7.1f} s  {cell}")
+
+
+def _print_outcome(scope: "Scope", outcome: "ProfileRun") -> None:
+    from thrive.console import left_out
+
+    for failure in outcome.failures:
+        click.echo(f"\n{failure.cell}\n  {failure.error}\n{failure.details}", err=True)
+    for summary in outcome.summaries:
+        click.echo(summary)
+    for refusals in outcome.refusals:
+        click.echo(refusals, err=True)
+    for task, reasons in outcome.gone.items():
+        for id, reason in reasons.items():
+            click.echo(f"results/{scope.project.profile}/{task} no longer holds '{id}': {reason}", err=True)
+    if outcome.failures:
+        sys.exit(f"{len(outcome.failures)} of {len(outcome.plan.to_do)} cells failed; the others are kept.")
+    if outcome.is_empty:
+        sys.exit("Nothing was run: every entry refuses.")
+    if scope.faults:
+        sys.exit(f"{left_out(scope.faults)} The others are kept.")
+
+
+def _range(seeds: str | None) -> range | None:
+    if seeds is None:
+        return None
+    ends = re.fullmatch(r"([0-9]{1,12}):([0-9]{1,12})", seeds)
+    wanted = range(*map(int, ends.groups())) if ends else range(0)
+    if not 1 <= len(wanted) <= MOST_SEEDS_AT_ONCE:
+        words = f"found '{seeds}', expected FIRST:END, such as 0:10, at most {MOST_SEEDS_AT_ONCE} seeds."
+        raise click.BadParameter(words, param_hint="--seeds")
+    return wanted
+
+
+def _processes(jobs: int | None) -> int:
+    cores = os.cpu_count() or 1
+    if jobs is None:
+        return cores
+    if not 1 <= jobs <= PROCESSES_PER_CORE * cores:
+        words = f"found {jobs}, expected 1 to {PROCESSES_PER_CORE * cores}: this machine has {cores} cores."
+        raise click.BadParameter(words, param_hint="-j")
+    return jobs
