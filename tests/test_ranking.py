@@ -13,7 +13,7 @@ from test_board import REPLACE, rows_of, some_results
 from benchmark.results import scoring
 from benchmark.results.scoring import Interval
 from leaderboard.board import build
-from leaderboard.board.ranking import Standing, beside, difference, p_value, rank_intervals, verdict
+from leaderboard.board.ranking import Standing, beside, difference, holm, p_value, rank_intervals, verdict
 
 
 def standing(*by_task: np.ndarray, life: float = 1.0) -> Standing:
@@ -68,6 +68,38 @@ def test_the_correction_is_holms():
     assert rank_intervals({"a": a, "b": b})["a"] == (2, 2, 2)
     assert rank_intervals({"a": a, "b": b, "c": a})["a"] == (2, 2, 3)
     assert rank_intervals({"a": a, "b": b, "c": a, "d": a})["a"] == (2, 1, 4)
+
+
+# p-values of ten t tests, and which of them R's p.adjust(method = "holm") leaves below .05 (tests of statsmodels.stats.multitest).
+OF_R = [0.838541367553, 0.642193923795, 0.680845947633, 0.967833824309, 0.71626938238, 0.177096952723, 5.23656777208e-5, 0.0202732688798,
+        0.00028140506198, 0.0149877310796]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("p_values", "rejected"),
+    [
+        (OF_R, [6, 8]),
+        ([0.01, 0.04, 0.03, 0.005], [0, 3]),  # .03 > .05 / 2 ends it, so that .04 ≤ .05 / 1 counts for nothing
+        ([0.02, 0.02, 0.001], [0, 1, 2]),
+        ([0.03, 0.03], []),
+        ([0.04], [0]),
+        ([], []),
+    ],
+)
+def test_holm_rejects_in_ascending_order_until_one_test_does_not(p_values, rejected):
+    assert [k for k, rejects in enumerate(holm(np.array(p_values))) if rejects] == rejected
+
+
+@given(st.lists(st.floats(0, 0.1), min_size=1, max_size=12))
+def test_holm_rejects_where_the_adjusted_p_value_is_at_most_5_percent(p_values):
+    """Adjusted: the largest of (n + 1 - k) times the k-th smallest, over the tests up to one's own."""
+    n, ascending = len(p_values), sorted(range(len(p_values)), key=p_values.__getitem__)
+    adjusted = {
+        i: max((n - k) * p_values[j] for k, j in enumerate(ascending[: place + 1])) for place, i in enumerate(ascending)
+    }
+    sure = {i: p for i, p in adjusted.items() if abs(p - 0.05) > 1e-9}
+    found = holm(np.array(p_values))
+    assert {i: found[i] for i in sure} == {i: p < 0.05 for i, p in sure.items()}
 
 
 def test_divergence_is_last_and_the_later_the_better():
