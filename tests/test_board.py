@@ -15,6 +15,7 @@ from test_scoring import frame
 from benchmark.entries.entry import find
 from benchmark.results import gather as results
 from benchmark.results import scoring
+from benchmark.results.about import About, AboutTask
 from benchmark.results.gather import Results
 from benchmark.runs import params
 from leaderboard.board import build, known
@@ -30,7 +31,15 @@ def some_results(losses: dict[str, list[list[float]]], **about) -> Results:
         "unit": "nats per example", "horizon": 3, "seeds": sorted(set(records["seed"])), "entries": list(losses), "refused": {},
         "texts": {}, "computed": COMPUTED, "instances": [{"name": "i", "ranked": True, "numbers": NUMBERS}], **about,
     }  # fmt: skip
-    return Results(scoring.per_seed(records), scoring.curves(records), {"profile": "p", "tasks": {"gaussian": told}})
+    return Results(
+        scoring.per_seed(records), scoring.curves(records), About(profile="p", tasks={"gaussian": AboutTask(**told)})
+    )
+
+
+def with_task(found: Results, task: str, **changes) -> About:
+    """With a task-setting that is as the Gaussian but for some changes."""
+    changed = found.about.tasks["gaussian"].model_copy(update=changes)
+    return found.about.model_copy(update={"tasks": found.about.tasks | {task: changed}})
 
 
 @pytest.fixture(scope="module")
@@ -130,8 +139,8 @@ def test_a_refusal_is_a_dash_with_its_reason(cards):
     assert "anchor-0.5" not in rows_of(board)  # it ran nowhere
     two = some_results({"replace": REPLACE, "anchor-0.5": REPLACE})
     kde = frame({"replace": REPLACE}).assign(task="kde")
-    two.about["tasks"]["kde"] = two.about["tasks"]["gaussian"] | {"refused": {"anchor-0.5": "no such knob"}}
-    both = Results(pd.concat([two.scores, scoring.per_seed(kde)]), two.curves, two.about)
+    about = with_task(two, "kde", refused={"anchor-0.5": "no such knob"})
+    both = Results(pd.concat([two.scores, scoring.per_seed(kde)]), two.curves, about)
     row = rows_of(build.build(both, cards))["anchor-0.5"]
     assert (row.rank, row.score, row.refused) == (None, None, {"kde": "no such knob"})
     assert "does not run on kde: no such knob" in write.markdown(build.build(both, cards))

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
-from test_board import REPLACE, rows_of, some_results
+from test_board import REPLACE, rows_of, some_results, with_task
 
 from benchmark.entries.entry import find
 from benchmark.results import gather as results
@@ -41,7 +41,7 @@ def board(committed, cards):
 def ranked(committed):
     """Runs of ranked instances with their scores."""
     runs = committed.scores
-    names = {i["name"] for about in committed.about["tasks"].values() for i in about["instances"] if i["ranked"]}
+    names = {i.name for about in committed.about.tasks.values() for i in about.instances if i.ranked}
     parts = [own for (_, name), own in runs.groupby(["task", "instance"]) if name in names]
     return pd.concat([scoring.scored(own, scoring.damage(own)) for own in parts])
 
@@ -227,12 +227,12 @@ def test_a_clone_of_a_committed_entry_is_caught_in_every_task_setting(committed,
     copied = dataclasses.replace(committed, scores=pd.concat([runs, clone], ignore_index=True))
     current = with_card(without_claims(cards), id, version=as_run(committed, id))
     faults = build.build(copied, current).faults
-    assert len(faults) == len(committed.about["tasks"])
+    assert len(faults) == len(committed.about.tasks)
     assert all("'anchor-0.5'" in fault and f"'{id}'" in fault for fault in faults)
 
 
 def as_run(found: Results, id: str) -> str:
-    return found.about["tasks"]["gaussian"]["as_run"][id]["version"]
+    return found.about.tasks["gaussian"].as_run[id].version
 
 
 def test_the_old_window_of_five_generations_is_caught(committed, cards):
@@ -257,11 +257,12 @@ def test_a_comparison_with_what_is_not_ranked_is_refused(cards, other):
 
 def test_nothing_is_said_from_an_unranked_instance(cards):
     found = some_results({"replace": REPLACE, "anchor-0.1": BASE, "anchor-0.5": BASE})
-    hidden = found.about["tasks"]["gaussian"]["instances"][0] | {"name": "hidden", "ranked": False}
-    found.about["tasks"]["gaussian"]["instances"] += [hidden]
+    [shown] = found.about.tasks["gaussian"].instances
+    hidden = shown.model_copy(update={"name": "hidden", "ranked": False})
+    about = with_task(found, "gaussian", instances=[shown, hidden])
     scores = found.scores.assign(final=found.scores["final"] + found.scores["entry"].map({"anchor-0.5": 0.3}).fillna(0))
     scores["slope"] += scores["entry"].map({"anchor-0.5": 0.3}).fillna(0)
-    both = dataclasses.replace(found, scores=pd.concat([scores, found.scores.assign(instance="hidden")]))
+    both = dataclasses.replace(found, about=about, scores=pd.concat([scores, found.scores.assign(instance="hidden")]))
     made = build.build(both, with_card(without_claims(cards), "anchor-0.5", compare_with=["anchor-0.1"]))
     assert made.faults == []
     assert "hidden" not in rows_of(made)["anchor-0.5"].observed

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
-from test_board import REPLACE, rows_of, some_results
+from test_board import REPLACE, rows_of, some_results, with_task
 
 from benchmark.results import scoring
+from benchmark.results.about import AsRun
 from benchmark.results.scoring import Interval
 from leaderboard.board import build
 from leaderboard.board.ranking import Standing, beside, difference, holm, p_value, rank_intervals, verdict
@@ -176,6 +177,9 @@ def test_scores_of_a_card_that_has_changed_are_stale(cards):
         "thrive run --profile p -s anchor-0.5, thrive score --profile p, then thrive board"
     ]
     as_run["anchor-0.5"]["track"] = "labelled"
+    found = dataclasses.replace(
+        found, about=with_task(found, "gaussian", as_run={"anchor-0.5": AsRun(**as_run["anchor-0.5"])})
+    )
     assert rows_of(build.build(found, cards))["anchor-0.5"].rank == 1
 
 

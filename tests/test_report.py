@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmark.errors import ThriveError
+from benchmark.results.about import About
 from benchmark.results.gather import Results
 from paper import data, published, theory
 from paper.experiments import plain_loop
@@ -43,15 +44,17 @@ def results(profile, *curves, scores=None, **about) -> Results:
     found = pd.concat(curves, ignore_index=True)
     tasks = {
         task: {
+            "unit": "nats per example",
             "horizon": int(part["t"].max()),
             "seeds": list(range(int(part["seeds"].max()))),
             "instances": [{"name": name, "ranked": True, "numbers": {}} for name in part["instance"].unique()],
+            "entries": sorted(part["entry"].unique()),
             "cost": {"runs": 400, "cpu_seconds": 1234.5},
             **about,
         }
         for task, part in found.groupby("task")
     }
-    return Results(pd.DataFrame() if scores is None else scores, found, {"profile": profile, "tasks": tasks})
+    return Results(pd.DataFrame() if scores is None else scores, found, About(profile=profile, tasks=tasks))
 
 
 def scores(task, instance, entry, first, final) -> pd.DataFrame:
@@ -491,7 +494,7 @@ def test_only_task_settings_with_results_are_gathered(tmp_path):
     Results(pd.DataFrame({"x": [1]}), found.curves, found.about).write(tmp_path / "gaussian")
     gathered, missing = data.gather(tmp_path, ["gaussian", "kde"])
     assert gathered is not None
-    assert set(gathered.about["tasks"]) == {"gaussian"}
+    assert set(gathered.about.tasks) == {"gaussian"}
     assert missing == ["kde"]
     assert data.gather(tmp_path / "none", ["kde"]) == (None, ["kde"])
     assert at(gathered, "gaussian", "d=1 n=10", "replace", "trace_ratio", 2).mean == pytest.approx(0.9)
@@ -506,7 +509,7 @@ def test_running_one_task_setting_again_loses_none_of_the_others(tmp_path):
     both.write_curves(tmp_path)
     again = results("paper", curve("gaussian", "d=1 n=10", "replace", "trace_ratio", {1: 0.8}))
     found = data.with_kept(again, tmp_path, ["kde"])
-    assert set(found.about["tasks"]) == {"gaussian", "kde"}
+    assert set(found.about.tasks) == {"gaussian", "kde"}
     assert dict(zip(found.curves["task"], found.curves["mean"], strict=True)) == pytest.approx(
         {"gaussian": 0.8, "kde": 2.0}
     )

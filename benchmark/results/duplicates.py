@@ -14,12 +14,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from benchmark.core.loop import run
+from benchmark.core.streams import Seed
 from benchmark.entries.entry import Entry
 from benchmark.errors import ThriveError
-from benchmark.core.loop import run
-from benchmark.runs.params import Instance
 from benchmark.results.scoring import Vector
-from benchmark.core.streams import Seed
+from benchmark.runs.params import Instance
 
 CODE_ALIKE = 0.9
 """Share of the code's parts that are the same in the same order, between entries that use the same words of the harness."""

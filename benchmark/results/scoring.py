@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from benchmark.results import collapse
 from benchmark.core.loop import is_milestone
+from benchmark.results import collapse
 
 METRICS_VERSION = 3
 CONFIDENCE = 0.95

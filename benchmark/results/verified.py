@@ -22,8 +22,8 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, w
 from benchmark import strict_yaml as settings
 from benchmark.entries.entry import ID
 from benchmark.errors import ThriveError
-from benchmark.runs.cells import write_atomically
 from benchmark.results.scoring import CONFIDENCE, Interval, Vector, risen, sum_of_means, t_interval
+from benchmark.runs.cells import write_atomically
 
 FOLDER = Path("leaderboard", "verified")
 MOST_BYTES = 1 << 20

@@ -13,6 +13,7 @@ from benchmark.entries.entry import Card
 from benchmark.errors import ThriveError
 from benchmark.isolation.verify import BASE_WORKFLOW
 from benchmark.results import collapse, duplicates
+from benchmark.results.about import About, AboutInstance, AboutTask, AsRun
 from benchmark.results.gather import Results
 from benchmark.results.scoring import (
     METRICS_VERSION,
@@ -79,10 +80,10 @@ def build(results: Results, cards: dict[str, Card], known: Known = Known()) -> B
     gone = sorted(set(results.scores["entry"]) - set(cards))
     if gone:
         raise ThriveError(
-            f"results of '{gone[0]}', but no such entry. Make results without it: {_again(results.about['profile'])}."
+            f"results of '{gone[0]}', but no such entry. Make results without it: {_again(results.about.profile)}."
         )
     about = _where_entries_are_ranked(results.about)
-    tasks = [_task_about(name, part, results.scores) for name, part in about["tasks"].items()]
+    tasks = [_task_about(name, part, results.scores) for name, part in about.tasks.items()]
     runs = _all_scored(tasks, results.scores)
     shown = set(runs["entry"]) | {id for id in known.verified if id in known.outside}
     alike = duplicates.by_losses(runs)
@@ -94,7 +95,7 @@ def build(results: Results, cards: dict[str, Card], known: Known = Known()) -> B
     divisions = sorted({(entry.row.track, Budget(entry.row.budget)) for entry in entries.values()})
     return Board(
         metrics_version=METRICS_VERSION,
-        profile=about["profile"],
+        profile=about.profile,
         tasks=tasks,
         references=[entry.row for entry in found.values() if entry.row.role == Role.REFERENCE],
         divisions=[_division(t, b, entries, tasks, known) for t, b in divisions],
@@ -128,16 +129,16 @@ def _compared(
     return found, unsupported(now, ranked, pairs)
 
 
-def _where_entries_are_ranked(about: dict[str, Any]) -> dict[str, Any]:
+def _where_entries_are_ranked(about: About) -> About:
     """Without task-settings of which params.yaml ranks no instance: they are for figures alone.
 
     Raises:
         ThriveError: nothing is left.
     """
-    tasks = {name: part for name, part in about["tasks"].items() if any(i["ranked"] for i in part["instances"])}
+    tasks = [name for name, part in about.tasks.items() if any(i.ranked for i in part.instances)]
     if not tasks:
-        raise ThriveError(f"profile '{about['profile']}': params.yaml ranks none of its instances, so it has no board.")
-    return about | {"tasks": tasks}
+        raise ThriveError(f"profile '{about.profile}': params.yaml ranks none of its instances, so it has no board.")
+    return about.of(tasks)
 
 
 def _all_scored(tasks: list[TaskAbout], scores: pd.DataFrame) -> pd.DataFrame:
@@ -242,42 +243,42 @@ def _known(interval: Interval) -> Estimate | None:
     return None if math.isnan(interval.centre) else estimate(interval)
 
 
-def _task_about(name: str, about: dict[str, Any], scores: pd.DataFrame) -> TaskAbout:
+def _task_about(name: str, about: AboutTask, scores: pd.DataFrame) -> TaskAbout:
     runs = scores[scores["task"] == name]
-    instances = [_instance_about(i, runs[runs["instance"] == i["name"]]) for i in about["instances"]]
+    instances = [_instance_about(i, runs[runs["instance"] == i.name]) for i in about.instances]
     return TaskAbout(
         task=name,
-        unit=about["unit"],
-        horizon=about["horizon"],
-        seeds=len(about["seeds"]),
-        computed=Computed.model_validate(about["computed"]),
+        unit=about.unit,
+        horizon=about.horizon,
+        seeds=len(about.seeds),
+        computed=Computed(**about.computed.model_dump()),
         instances=instances,
     )
 
 
-def _instance_about(instance: dict[str, Any], runs: pd.DataFrame) -> InstanceAbout:
+def _instance_about(instance: AboutInstance, runs: pd.DataFrame) -> InstanceAbout:
     scale = one_generation_of_damage(runs)
     reason = None
-    if not instance["ranked"]:
+    if not instance.ranked:
         reason = "shown for the figures: not ranked by params.yaml"
     elif not 0 < scale < np.inf:
         reason = f"one generation of {REFERENCE} does no measurable damage here (s = {scale:g})"
     return InstanceAbout(
-        instance=instance["name"],
-        family=" ".join(word for word in instance["name"].split() if not word.startswith("n=")),
-        n=instance["numbers"]["n"],
+        instance=instance.name,
+        family=" ".join(word for word in instance.name.split() if not word.startswith("n=")),
+        n=instance.numbers["n"],
         ranked=reason is None,
         scale=rounded(scale) if reason is None else None,
         reason=reason,
     )
 
 
-def _entry(card: Card, tasks: list[TaskAbout], runs: pd.DataFrame, about: dict[str, Any]) -> Ranked:
+def _entry(card: Card, tasks: list[TaskAbout], runs: pd.DataFrame, about: About) -> Ranked:
     """An entry without its ranks, which depend on the others."""
-    refused = {name: part["refused"][card.id] for name, part in about["tasks"].items() if card.id in part["refused"]}
-    as_run = [part["as_run"][card.id] for part in about["tasks"].values() if card.id in part.get("as_run", {})]
+    refused = {name: part.refused[card.id] for name, part in about.tasks.items() if card.id in part.refused}
+    as_run = [part.as_run[card.id] for part in about.tasks.values() if card.id in part.as_run]
     own = runs[runs["entry"] == card.id]
-    outdated = stale(card, as_run, about["profile"])
+    outdated = stale(card, as_run, about.profile)
     missing = list(outdated)
     parts = []
     for task in tasks:
@@ -292,7 +293,7 @@ def _entry(card: Card, tasks: list[TaskAbout], runs: pd.DataFrame, about: dict[s
             include={"name", "version", "description", "authors", "licence", "url", "citation", "hyperparameters", "tuned_on",
                      "configurations_tried", "track", "budget", "role"}
         ),
-        digest=as_run[0]["digest"] if as_run else None,
+        digest=as_run[0].digest if as_run else None,
         observed=None,
         same_as={},
         rank=None,
@@ -328,13 +329,13 @@ def _again(profile: str, what: str = "") -> str:
     return f"thrive run --profile {profile}{what}, thrive score --profile {profile}, then thrive board"
 
 
-def stale(card: Card, as_run: list[dict[str, str]], profile: str) -> list[str]:
+def stale(card: Card, as_run: list[AsRun], profile: str) -> list[str]:
     """Where the card says otherwise than it did when the scores were computed."""
     now = {"version": card.version, "track": card.track.value, "budget": card.budget.value}
     return list(
         dict.fromkeys(
             f"stale: it ran with {key} {then[key]}, its card now says {value}; {_again(profile, f' -s {card.id}')}"
-            for then in as_run
+            for then in (run.model_dump() for run in as_run)
             for key, value in now.items()
             if then[key] != value
         )

@@ -69,7 +69,7 @@ def html(board: Board, results: Results) -> str:
         verified_on=verified_on,
         verified_when=verified_when,
         sparks=_sparks(board, results),
-        texts={e: t for about in results.about["tasks"].values() for e, t in about["texts"].items()},
+        texts=results.about.texts,
         dates=dates(board),
         versions=versions(board),
         meanings=MEANINGS,

@@ -36,7 +36,7 @@ def write(board: Board, results: Results, folder: Path) -> list[Path]:
     Args:
         results: what the board was built from, for curves and samples of text.
     """
-    texts = {e: t for about in results.about["tasks"].values() for e, t in about["texts"].items()}
+    texts = results.about.texts
     contents = {
         "leaderboard.json": board.model_dump_json(indent=1) + "\n",
         "leaderboard.schema.json": json.dumps(Board.model_json_schema(), indent=1) + "\n",

@@ -97,7 +97,8 @@ def _loss(
     published: str,
 ) -> Defect:
     """A test loss of a run with a defect and without; t None is the last iteration."""
-    horizon = 0 if found is None else found.about["tasks"].get(task, {}).get("horizon", 0)
+    about = None if found is None else found.about.tasks.get(task)
+    horizon = 0 if about is None else about.horizon
     last = t in (None, horizon)
     what = f"test loss, {names[1]}, {entry}, t = {t or horizon or 'T'}"
     by_seed = paired(found, task, names, entry, "final" if last else {1: "first", 2: "second"}[t or horizon])
@@ -116,8 +117,8 @@ def _blobs(numbers: pd.DataFrame, evidence: Evidence) -> Defect:
 
 def _text_defects(old: Results | None) -> Iterator[Defect]:
     """Of the language model: each instance with a defect beside its sibling without."""
-    about = {} if old is None else old.about["tasks"].get("language_model", {})
-    names = [i["name"] for i in about.get("instances", [])]
+    about = None if old is None else old.about.tasks.get("language_model")
+    names = [] if about is None else [instance.name for instance in about.instances]
 
     def siblings(mark: str, missing: str) -> tuple[str, str]:
         defect = next((name for name in names if re.search(mark, name)), "")

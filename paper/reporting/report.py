@@ -287,11 +287,9 @@ def _row(row: Any, closed: bool, letters: dict[str, str]) -> list[str]:
 
 
 def _about(part: Part, evidence: Evidence) -> str:
-    about = evidence.paper.about["tasks"].get(part.task)
+    about = evidence.paper.about.tasks.get(part.task)
     words = (
-        f"Ours: profile `paper`, {len(about['seeds'])} seeds, T = {about['horizon']}."
-        if about
-        else "Ours: profile `paper`."
+        f"Ours: profile `paper`, {len(about.seeds)} seeds, T = {about.horizon}." if about else "Ours: profile `paper`."
     )
     closed = {
         "gaussian": " Closed forms: (1 − 1/n) to the power t for replace, the product over k ≤ t of 1 − 1/(nk²) for accumulate, a recursion for "
@@ -313,17 +311,15 @@ def _cost(evidence: Evidence) -> Iterator[Block]:
     yield Heading("What it took")
     rows = []
     for profile, found in evidence.profiles.items():
-        for task, about in found.about["tasks"].items():
-            cost, computed = about.get("cost", {}), about.get("computed", {})
-            seconds = cost.get("cpu_seconds")
-            commits = ", ".join(_short(commit) for commit in computed.get("commits", [])) or "–"
+        for task, about in found.about.tasks.items():
+            commits = ", ".join(map(_short, about.computed.commits)) or "–"
             rows.append(
                 [
                     profile,
                     task_title(task),
-                    str(cost.get("runs", "–")),
-                    "–" if seconds is None else f"{seconds:.0f}",
-                    _span(computed.get("dates", [])),
+                    str(about.cost.runs),
+                    f"{about.cost.cpu_seconds:.0f}",
+                    _span(about.computed.dates),
                     commits,
                 ]
             )
@@ -331,23 +327,12 @@ def _cost(evidence: Evidence) -> Iterator[Block]:
         "CPU seconds of the runs alone, on one thread each. Everything is made again by `dvc repro paper/dvc.yaml`."
     )
     yield Table("cost", ["profile", "task-setting", "runs", "CPU seconds", "days", "commits"], "llrrll", rows)
-    known = [
-        about["computed"]
-        for found in evidence.profiles.values()
-        for about in found.about["tasks"].values()
-        if "computed" in about
-    ]
+    known = [about.computed for found in evidence.profiles.values() for about in found.about.tasks.values()]
     versions = sorted(
-        {
-            f"{name} {v}"
-            for computed in known
-            for name, every in computed["versions"].items()
-            for v in every
-            if v != "none"
-        }
+        {f"{name} {v}" for computed in known for name, every in computed.versions.items() for v in every if v != "none"}
     )
-    platforms = sorted({platform for computed in known for platform in computed["platforms"]})
-    if known:
+    platforms = sorted({platform for computed in known for platform in computed.platforms})
+    if versions:
         yield Paragraph(f"Computed with {', '.join(versions)}, on {' and '.join(platforms)}.")
 
 

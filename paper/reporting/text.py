@@ -85,17 +85,17 @@ PATTERNS = (
 
 
 def _patterns(rows: pd.DataFrame, paper: Results) -> Iterator[Block]:
-    about = paper.about["tasks"].get("language_model")
+    about = paper.about.tasks.get("language_model")
     if about is None:
         yield Paragraph(f"Ours were not run: `{published.command('language_model', '', '')}`")
         return
-    name, last = about["instances"][0]["name"], about["horizon"]
+    name, last = about.instances[0].name, about.horizon
     theirs = {
         title: _losses_of(rows[(rows["instance"] == instance) & (rows["t"] <= last)])
         for instance, title in GEMMA.items()
     }
     yield Paragraph(
-        f"Ours: `{name}`, {len(about['seeds'])} seeds, intervals as if workflows were independent. {patterns.RULE}"
+        f"Ours: `{name}`, {len(about.seeds)} seeds, intervals as if workflows were independent. {patterns.RULE}"
     )
     body = []
     for pattern in PATTERNS:

@@ -31,7 +31,7 @@ def many() -> Results:
     losses["replace"] = REPLACE
     one = some_results(losses)
     records = pd.concat([frame(losses).assign(task=task) for task in TASKS])
-    about = one.about | {"tasks": dict.fromkeys(TASKS, one.about["tasks"]["gaussian"])}
+    about = one.about.model_copy(update={"tasks": dict.fromkeys(TASKS, one.about.tasks["gaussian"])})
     return Results(scoring.per_seed(records), scoring.curves(records), about)
 
 
