@@ -1,0 +1,1 @@
+"""From records to results: scores, curves, comparisons, verified results."""
