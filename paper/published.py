@@ -12,9 +12,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.special import stdtrit
 
-from benchmark.results.scoring import CONFIDENCE
+from benchmark.results.scoring import half_width
 from paper import theory
 
 READING_ERROR = 0.003  # of a number read off a figure, relative, one standard error
@@ -64,7 +63,7 @@ def compare(curves: pd.DataFrame, switch: str = "") -> pd.DataFrame:
     table["variance"] = table["variance"].mask(known, exact)
     table["freedom"] = (table["our_seeds"] - 1).mask(known, np.inf)
     table["error"] = np.sqrt(table["variance"] / table["our_seeds"])
-    half = table["error"] * stdtrit(table["freedom"], (1 + CONFIDENCE) / 2)
+    half = half_width(table["error"], table["freedom"])
     table["low"], table["high"] = table["ours"] - half, table["ours"] + half
     table["z"] = z(table, table["ours"], table["variance"], table["our_seeds"])
     return table.assign(verdict=[_verdict(row) for row in table.itertuples()])

@@ -12,13 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmark.errors import ThriveError
+from benchmark.results import document
 from benchmark.results.about import About
+from benchmark.results.document import Heading, Paragraph, Table
 from benchmark.results.gather import Results
 from paper import data, published, theory
 from paper.experiments import plain_loop
 from paper.reporting import cardinality as report_cardinality
-from paper.reporting import document, patterns, report
-from paper.reporting.document import Heading, Paragraph, Table
+from paper.reporting import patterns, report
 from paper.reporting.evidence import (
     SCIKIT_LEARN,
     UNEXPLAINED,
@@ -440,6 +441,14 @@ def test_text_stays_text_in_latex():
     assert line.count("{") - line.count(r"\{") == line.count("}") - line.count(r"\}")
     with pytest.raises(ValueError, match="no LaTeX is known"):
         document.latex_text("愛")
+
+
+def test_a_row_that_begins_with_a_bracket_is_no_argument_of_the_row_before():
+    assert document.latex_row(["[1, 2]", "[3]"]) == r"{}[1, 2] & [3] \\"
+
+
+def test_cells_of_a_markdown_table_are_left_as_they_are():
+    assert document.markdown_table(["a", "b"], [["`x`", "1"]], "lr") == "| a | b |\n| --- | --: |\n| `x` | 1 |\n"
 
 
 def test_a_long_table_breaks_across_pages():

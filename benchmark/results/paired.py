@@ -13,6 +13,7 @@ import pandas as pd
 from benchmark.errors import ThriveError
 from benchmark.results import gather as results
 from benchmark.results.gather import Results
+from benchmark.results.labels import with_interval
 from benchmark.results.scoring import Interval, Vector, damage, pooled, scored, t_interval
 
 QUANTITIES = {"final": "score", "slope": "slope_score"}
@@ -241,4 +242,4 @@ def shown(found: Interval) -> str:
         return "–"
     if np.isinf(found.centre):
         return f"{found.centre:+.0f}"
-    return f"{found.centre:+.3g}" + ("" if np.isnan(found.low) else f" [{found.low:+.3g}, {found.high:+.3g}]")
+    return with_interval(*found, "{:+.3g}".format)

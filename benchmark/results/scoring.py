@@ -87,18 +87,27 @@ class Interval(NamedTuple):
     high: float
 
 
-def t_interval(values: Vector) -> Interval:
-    """Mean of independent values with its t interval: no ends (NaN) for one value, +inf throughout where one value is."""
+def half_width(error: Any, freedom: Any) -> Any:
+    """Half the width of the t interval of 95 %, of a standard error, or an array of them, and its degrees of freedom."""
+    return error * t_quantile(freedom)
+
+
+def t_quantile(freedom: Any) -> Any:
+    """Of the two-sided t interval of 95 %; the normal one for infinite degrees of freedom."""
     from scipy.special import stdtrit
 
+    return stdtrit(freedom, (1 + CONFIDENCE) / 2)
+
+
+def t_interval(values: Vector) -> Interval:
+    """Mean of independent values with its t interval: no ends (NaN) for one value, +inf throughout where one value is."""
     values = np.asarray(values, float)
     if np.isposinf(values).any():
         return Interval(np.inf, np.inf, np.inf)
     centre = float(values.mean())
     if len(values) < 2:
         return Interval(centre, np.nan, np.nan)
-    freedom = len(values) - 1
-    half = float(stdtrit(freedom, (1 + CONFIDENCE) / 2) * values.std(ddof=1) / np.sqrt(len(values)))
+    half = float(t_quantile(len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values)))
     return Interval(centre, centre - half, centre + half)
 
 

@@ -15,6 +15,7 @@ from benchmark.isolation.verify import BASE_WORKFLOW
 from benchmark.results import collapse, duplicates
 from benchmark.results.about import About, AboutInstance, AboutTask, AsRun
 from benchmark.results.gather import Results
+from benchmark.results.labels import worst
 from benchmark.results.scoring import (
     METRICS_VERSION,
     REFERENCE,
@@ -35,7 +36,6 @@ from leaderboard.board.ranking import (
     over_all,
     rank_intervals,
     verdict,
-    worst,
 )
 from leaderboard.board.schema import (
     Board,

@@ -21,7 +21,6 @@ from benchmark.results.scoring import CONFIDENCE, Interval, Vector, pooled, sum_
 ROUNDING = 1e-9  # sums of the same numbers in another order differ by less
 DEGRADES = 0.1  # of s, over the whole run
 COLLAPSES = 0.5  # of replace's excess
-WORST_FIRST = ("collapses", "degrades", "stable", "thrives")
 
 
 @dataclass(frozen=True)
@@ -253,8 +252,3 @@ def verdict(
     if late_slope.low > 0 and drift > DEGRADES * scale:
         return "degrades"
     return "stable"
-
-
-def worst(verdicts: Iterable[str]) -> str | None:
-    """Of several instances: the worst; None of none."""
-    return min(verdicts, key=WORST_FIRST.index, default=None)

@@ -3,23 +3,23 @@
 import csv
 import io
 import json
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from benchmark.errors import ThriveError
 from benchmark.results.collapse import DEFINITIONS
+from benchmark.results.document import FORMULAS_TOO, latex_row, latex_text, markdown_table, markdown_text
 from benchmark.results.gather import Results
+from benchmark.results.labels import above_zero, division_title, task_title
 from benchmark.runs.cells import write_atomically
 from leaderboard.board.schema import Board, Division, Estimate, Row, TaskScore
 from leaderboard.board.words import (
     MEANINGS,
     NOT_SHOWN,
     OUTSIDE,
-    TITLES,
-    above_zero,
     dates,
+    digits,
     rank,
     show,
     spread,
@@ -55,7 +55,7 @@ def write(board: Board, results: Results, folder: Path) -> list[Path]:
 def markdown(board: Board) -> str:
     """The whole board as Markdown."""
     divisions = "\n".join(
-        f"## {division.track}, {division.budget} budget\n\n{table(board, division.rows + board.references)}"
+        f"## {division_title(division.track, division.budget)}\n\n{table(board, division.rows + board.references)}"
         for division in board.divisions
     )
     preamble = _PREAMBLE.format(
@@ -83,8 +83,7 @@ holds after Holm's correction over all tests of its entry: score and slope score
 
 def plain(text: str) -> str:
     """A stranger's text that stays text in Markdown: no markup, formula or HTML, one line; an address may lead to itself."""
-    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return re.sub(r"([\\`*_{}\[\]()#!|~$])", r"\\\1", " ".join(text.split()))
+    return markdown_text(" ".join(text.split()), FORMULAS_TOO)
 
 
 def _numbered(board: Board) -> Iterator[tuple[Division | None, Row]]:
@@ -142,17 +141,17 @@ def _three(estimate: Estimate | None) -> tuple[Any, Any, Any]:
 def latex(board: Board) -> str:
     """A booktabs table for `\\input`; needs booktabs alone."""
     tasks = [task.task for task in board.tasks]
-    head = " & ".join(["rank", "entry", "verdict", "score", *(TITLES.get(task, task) for task in tasks)])
+    head = ["rank", "entry", "verdict", "score", *map(task_title, tasks)]
     lines = [
         "% Written by `thrive board`. Do not edit.",
         rf"\begin{{tabular}}{{lll{'r' * (len(tasks) + 1)}}}",
         r"\toprule",
-        rf"{head} \\",
+        latex_row(head),
     ]
     for division in board.divisions:
         lines += [
             r"\midrule",
-            rf"\multicolumn{{{len(tasks) + 4}}}{{l}}{{\emph{{{division.track}, {division.budget} budget}}}} \\",
+            rf"\multicolumn{{{len(tasks) + 4}}}{{l}}{{\emph{{{latex_text(division_title(division.track, division.budget))}}}}} \\",
         ]
         lines += [_latex_row(row, tasks) for row in division.rows]
     lines += [r"\midrule", *(_latex_row(row, tasks) for row in board.references), r"\bottomrule", r"\end{tabular}"]
@@ -160,9 +159,9 @@ def latex(board: Board) -> str:
 
 
 def _latex_row(row: Row, tasks: list[str]) -> str:
-    cells = [rank(row.rank, row.rank_interval).replace("–", "--"), rf"\texttt{{{row.entry}}}", row.verdict or "--",
+    cells = [rank(row.rank, row.rank_interval), f"`{row.entry}`", row.verdict or "–",
              _score(row, "score"), *(_of_task(row, task) for task in tasks)]  # fmt: skip
-    return " & ".join(cell.replace("+inf", r"$\infty$").replace("–", "--") for cell in cells) + r" \\"
+    return latex_row([cell.replace("+inf", "∞") for cell in cells])
 
 
 MARKS = ("<!-- board: written by `thrive board` -->", "<!-- end of board -->")
@@ -179,7 +178,9 @@ def inject(board: Board, readme: Path) -> None:
     _, end, after = rest.partition(MARKS[1])
     if not (begin and end):
         raise ThriveError(f"{readme}: the marks {MARKS[0]} and {MARKS[1]} are missing. Put them where the board goes.")
-    parts = [f"**{d.track}, {d.budget} budget**\n\n{table(board, d.rows + board.references)}" for d in board.divisions]
+    parts = [
+        f"**{division_title(d.track, d.budget)}**\n\n{table(board, d.rows + board.references)}" for d in board.divisions
+    ]
     write_atomically(readme, f"{before}{begin}\n{chr(10).join(parts)}{end}{after}".encode())
 
 
@@ -201,7 +202,7 @@ def _protocol(board: Board) -> str:
     lines = ["| task-setting | instances ranked | T | seeds | test loss |", "|---|---|---|---|---|"]
     for task in board.tasks:
         names = ", ".join(i.instance for i in task.instances if i.ranked)
-        lines.append(f"| {TITLES.get(task.task, task.task)} | {names} | {task.horizon} | {task.seeds} | {task.unit} |")
+        lines.append(f"| {task_title(task.task)} | {names} | {task.horizon} | {task.seeds} | {task.unit} |")
     with_versions = ", ".join(f"{name} {' and '.join(found)}" for name, found in versions(board).items())
     return "\n".join(lines) + f"\n\nMetrics version {board.metrics_version}. Computed with {with_versions}.\n"
 
@@ -211,15 +212,15 @@ def table(board: Board, rows: list[Row]) -> str:
     tasks = [task.task for task in board.tasks]
     head = [
         "rank", "entry", "verdict", "beside base", "score", "slope score", "slope rank", "verified", "gap", "survival", "cost",
-        *(TITLES.get(task, task) for task in tasks),
+        *(task_title(task) for task in tasks),
     ]  # fmt: skip
-    lines = [_line(head), _line(["---"] * len(head))]
+    lines = []
     for row in rows:
-        lines.append(_line([
+        lines.append([
             rank(row.rank, row.rank_interval), f"`{row.entry}`{f' {OUTSIDE}' * row.outside}", row.verdict or "–", row.beside_base or "–",
             _score(row, "score"), _score(row, "slope_score"), rank(row.slope_rank, row.slope_rank_interval), _verified(row), _gap(row),
             "–" if row.survival is None else f"{row.survival:.0%}", _cost(row), *(_of_task(row, task) for task in tasks),
-        ]))  # fmt: skip
+        ])  # fmt: skip
     notes = [f"- `{row.entry}` {OUTSIDE} is not ranked: {row.unranked}" for row in rows if row.unranked]
     notes += [f"- `{row.entry}` ≈ {plain('; '.join(row.alike))}" for row in rows if row.outside and row.alike]
     notes += [f"- `{row.entry}` is incomplete: {'; '.join(row.missing)}" for row in rows if row.missing]
@@ -231,7 +232,7 @@ def table(board: Board, rows: list[Row]) -> str:
         for row in rows
         for task, others in row.same_as.items()
     ]
-    return "\n".join(lines) + "\n" + ("\n" + "\n".join(notes) + "\n" if notes else "")
+    return markdown_table(head, lines) + ("\n" + "\n".join(notes) + "\n" if notes else "")
 
 
 def _verified(row: Row) -> str:
@@ -239,11 +240,7 @@ def _verified(row: Row) -> str:
 
 
 def _gap(row: Row) -> str:
-    return "–" if row.verified is None or row.verified.gap is None else show(row.verified.gap)
-
-
-def _line(cells: list[str]) -> str:
-    return f"| {' | '.join(cells)} |"
+    return show(row.verified and row.verified.gap)
 
 
 def _cost(row: Row) -> str:
@@ -256,8 +253,7 @@ def _score(row: Row, which: str) -> str:
 
 
 def _of_task(row: Row, task: str) -> str:
-    found = next((part for part in row.tasks if part.task == task), None)
-    return "–" if found is None else show(found.score)
+    return show(next((part.score for part in row.tasks if part.task == task), None))
 
 
 def _nats(board: Board) -> str:
@@ -269,11 +265,11 @@ def _nats(board: Board) -> str:
     for task in board.tasks:
         found = {row.entry: part for row in rows for part in row.tasks if part.task == task.task}
         instances = [about.instance + ("" if about.ranked else " (unranked)") for about in task.instances]
-        head = [f"{TITLES.get(task.task, task.task)} ({task.unit})", *instances]
-        lines = [_line(head), _line(["---"] * len(head))]
-        for entry, part in found.items():
-            lines.append(_line([f"`{entry}`", *(_final(part, about.instance) for about in task.instances)]))
-        parts.append("\n".join(lines) + "\n")
+        head = [f"{task_title(task.task)} ({task.unit})", *instances]
+        lines = [
+            [f"`{entry}`", *(_final(part, about.instance) for about in task.instances)] for entry, part in found.items()
+        ]
+        parts.append(markdown_table(head, lines))
     return "\n".join(parts)
 
 
@@ -283,17 +279,16 @@ def _final(part: TaskScore, instance: str) -> str:
         return "–"
     if found.final.centre is None:
         return f"+inf (survival {found.survival:.0%})"
-    return f"{spread(found.final)}; {_number(found.final_median)}"
+    return f"{spread(found.final)}; {digits(found.final_median)}"
 
 
 def _collapse(board: Board) -> str:
     """On how many instances each entry collapses in each sense."""
     head = ["entry", *DEFINITIONS]
     rows = board.references + [row for division in board.divisions for row in division.rows]
-    lines = [_line(head), _line(["---"] * len(head))]
-    lines += [_line([f"`{row.entry}`", *(_count(row, name) for name in DEFINITIONS)]) for row in rows]
+    lines = [[f"`{row.entry}`", *(_count(row, name) for name in DEFINITIONS)] for row in rows]
     meanings = "\n".join(f"- **{name}**: {meaning}" for name, meaning in DEFINITIONS.items())
-    return f"{_COLLAPSE}\n{meanings}\n\n" + "\n".join(lines) + "\n"
+    return f"{_COLLAPSE}\n{meanings}\n\n{markdown_table(head, lines)}"
 
 
 _COLLAPSE = """## Which kind of collapse
@@ -309,11 +304,7 @@ def _count(row: Row, definition: str) -> str:
     found = [part[definition] for part in parts if definition in part]
     if definition == "scaling":
         found = [estimate for task in row.tasks for estimate in task.scaling.values()]
-    return f"{sum(map(above_zero, found))}/{len(found)}" if found else "–"
-
-
-def _number(value: Any) -> str:
-    return "+inf" if value is None else f"{value:.4g}"
+    return f"{sum(above_zero(estimate.centre, estimate.low) for estimate in found)}/{len(found)}" if found else "–"
 
 
 def samples(texts: dict[str, dict[str, list[str]]]) -> str:

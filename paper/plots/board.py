@@ -5,9 +5,6 @@ from typing import Any
 
 from paper.plots.source import Missing, Source
 
-TASKS = {"gaussian": "Gaussian", "kde": "KDE", "language_model": "Language model"}
-VERDICTS = ("collapses", "degrades", "stable", "thrives")
-
 
 def read(source: Source) -> dict[str, Any]:
     """The board of the source's folder.

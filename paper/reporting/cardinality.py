@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from benchmark.results.document import Block, Heading, Paragraph, Table
+from benchmark.results.labels import task_title
 from paper.reporting import patterns
-from paper.reporting.document import Block, Heading, Paragraph, Table
-from paper.reporting.evidence import Estimate, Evidence, number, shown, task_title
+from paper.reporting.evidence import Estimate, Evidence, number, shown
 
 CARDINALITY = Path(__file__).parents[1] / "published_cardinality.csv"
 FEW_TIMES = 4

@@ -7,10 +7,10 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from benchmark.results.document import Block, Heading, Paragraph, Table
 from benchmark.results.gather import Results
 from paper import published
 from paper.reporting.cardinality import CARDINALITY, cell
-from paper.reporting.document import Block, Heading, Paragraph, Table
 from paper.reporting.evidence import SCIKIT_LEARN, Estimate, Evidence, at, both, number, padded, paired, shown
 from paper.reporting.kde import bounds
 

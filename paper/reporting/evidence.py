@@ -8,10 +8,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy.special import stdtrit
 
 from benchmark.results.gather import Results
-from benchmark.results.scoring import CONFIDENCE
+from benchmark.results.scoring import half_width
 from paper import data, published, theory
 
 HERE = Path(__file__).parents[1]
@@ -35,7 +34,7 @@ class Estimate(NamedTuple):
     @property
     def half(self) -> float:
         """Half of the 95 % t interval."""
-        return float(self.error * stdtrit(self.seeds - 1, (1 + CONFIDENCE) / 2)) if self.seeds > 1 else np.nan
+        return float(half_width(self.error, self.seeds - 1)) if self.seeds > 1 else np.nan
 
     def leaves_out(self, value: float) -> bool:
         """Whether the interval does not hold a value; no interval holds all."""
@@ -252,10 +251,6 @@ def both(function: Callable[..., Estimate], *estimates: Estimate | None) -> Esti
 
 
 # Words
-
-
-def task_title(task: str) -> str:
-    return {"kde": "KDE"}.get(task, task.replace("_", " ").capitalize())
 
 
 def padded(text: str) -> str:

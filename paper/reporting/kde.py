@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from benchmark.results.document import Block, Heading, Paragraph, Table
 from paper import published, theory
-from paper.reporting.document import Block, Heading, Paragraph, Table
 from paper.reporting.evidence import Estimate, Evidence, interval, number, padded, shown
 
 

@@ -13,15 +13,16 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from benchmark.results import document
+from benchmark.results.document import Block, Heading, Paragraph, Picture, Table
+from benchmark.results.labels import task_title
 from benchmark.runs.cells import write_atomically
 from paper import published, shell
 from paper.reporting import cardinality as report_cardinality
 from paper.reporting import defects as report_defects
-from paper.reporting import document
 from paper.reporting import kde as report_kde
 from paper.reporting import text as report_text
 from paper.reporting.cardinality import CARDINALITY
-from paper.reporting.document import Block, Heading, Paragraph, Picture, Table
 from paper.reporting.evidence import (
     REASONS,
     UNEXPLAINED,
@@ -33,7 +34,6 @@ from paper.reporting.evidence import (
     not_needed,
     number,
     padded,
-    task_title,
 )
 
 HERE = Path(__file__).parents[1]

@@ -6,10 +6,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from benchmark.results.document import Block, Heading, Paragraph, Table
 from benchmark.results.gather import Results
 from paper import published
 from paper.reporting import patterns
-from paper.reporting.document import Block, Heading, Paragraph, Table
 from paper.reporting.evidence import Estimate, Evidence, at, both, number, padded, read_reasons, shown, why
 
 GEMMA = {f"gemma-2-{size} HelpSteer2": size.upper() for size in ("2b", "9b", "27b")}
