@@ -23,6 +23,13 @@ class AboutInstance(Part):
     ranked: bool
     numbers: dict[str, JsonValue]
 
+    @property
+    def n(self) -> int:
+        """Rows of real data, which every task-setting has."""
+        n = self.numbers["n"]
+        assert isinstance(n, int)
+        return n
+
 
 class AsRun(Part):
     """An entry as it was when its scores were computed: a card that says otherwise by now has scores that are stale."""

@@ -176,7 +176,8 @@ def pdf(source: str, folder: Path) -> bytes:
     """The compiled document, with the fonts that the compiler carries."""
     import typst as compiler
 
-    return bytes(compiler.compile(source.encode(), root=str(folder), ignore_system_fonts=True))
+    content: Any = source.encode()  # the compiler's types ask for one type of source and folder
+    return bytes(compiler.compile(content, root=str(folder), ignore_system_fonts=True))
 
 
 # LaTeX

@@ -266,7 +266,7 @@ def _instance_about(instance: AboutInstance, runs: pd.DataFrame) -> InstanceAbou
     return InstanceAbout(
         instance=instance.name,
         family=" ".join(word for word in instance.name.split() if not word.startswith("n=")),
-        n=instance.numbers["n"],
+        n=instance.n,
         ranked=reason is None,
         scale=rounded(scale) if reason is None else None,
         reason=reason,

@@ -240,7 +240,7 @@ def _verified(row: Row) -> str:
 
 
 def _gap(row: Row) -> str:
-    return show(row.verified and row.verified.gap)
+    return show(row.verified.gap if row.verified else None)
 
 
 def _cost(row: Row) -> str:

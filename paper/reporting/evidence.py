@@ -1,6 +1,6 @@
 """What the reproduction report rests on: what was run, published numbers beside it, closed forms, and why something differs."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -89,9 +89,24 @@ def load(folder: Path = data.DATA) -> Evidence:
     Raises:
         ThriveError: not even the paper's profile.
     """
-    others = [data.read(folder / name) if (folder / name).is_dir() else None for name in ("as-published", "bandwidths")]
-    tables = [_csv(folder / f"{name}.csv") for name in ("collapse_time", "cardinality", "plain_loop")]
-    return Evidence(data.read(folder), others[0], *tables, bandwidths=others[1])
+    as_published, bandwidths = (
+        data.read(folder / name) if (folder / name).is_dir() else None for name in ("as-published", "bandwidths")
+    )
+    times, cardinality, plain_loop = (
+        _csv(folder / f"{name}.csv") for name in ("collapse_time", "cardinality", "plain_loop")
+    )
+    return Evidence(data.read(folder), as_published, times, cardinality, plain_loop, bandwidths)
+
+
+def rows_of(table: pd.DataFrame) -> Iterator[Any]:
+    """The rows; a column is an attribute, whose type depends on the table."""
+    return table.itertuples()
+
+
+def groups_of(table: pd.DataFrame, *columns: str) -> Iterator[tuple[tuple[str, ...], pd.DataFrame]]:
+    """The rows that agree in some columns of text, with what these hold; in the table's order."""
+    for values, rows in table.groupby(list(columns), sort=False):
+        yield tuple(map(str, values)), rows
 
 
 def _csv(path: Path) -> pd.DataFrame | None:
@@ -107,17 +122,17 @@ def compared(evidence: Evidence) -> pd.DataFrame:
     curves = evidence.curves()
     table = published.compare(curves)
     exact = {} if evidence.collapse_times is None else {
-        f"K={row.K} n={row.n}": row.exact for row in evidence.collapse_times.itertuples()
+        f"K={row.K} n={row.n}": row.exact for row in rows_of(evidence.collapse_times)
     }  # fmt: skip
     table["closed"] = [
         exact.get(row.instance, np.nan) if row.quantity == "collapse_time" else closed_form(row)
-        for row in table.itertuples()
+        for row in rows_of(table)
     ]
     switched = published.compare(curves, SCIKIT_LEARN)[["ours", "error", "our_seeds", "z", "verdict"]]
     table[["switched", "switched_error", "switched_seeds", "switched_z", "switched_verdict"]] = switched
     table["loop_z"] = _loop_z(table, evidence.plain_loop)
     reasons = read_reasons()
-    return table.assign(reason=[_reason(reasons, row) for row in table.itertuples()])
+    return table.assign(reason=[_reason(reasons, row) for row in rows_of(table)])
 
 
 def _loop_z(table: pd.DataFrame, plain: pd.DataFrame | None) -> "pd.Series[float]":
@@ -166,7 +181,7 @@ def read_reasons() -> pd.DataFrame:
 
 def why(reasons: pd.DataFrame, row: Any, unknown: str = UNEXPLAINED) -> str:
     """The first reason all of whose filled columns are the row's, and which the data bear out; t may list several iterations."""
-    for reason in reasons.itertuples():
+    for reason in rows_of(reasons):
         fits = all(
             getattr(reason, key) in ("", str(getattr(row, key))) for key in ("task", "instance", "entry", "quantity")
         )

@@ -8,7 +8,7 @@ import pandas as pd
 
 from benchmark.results.document import Block, Heading, Paragraph, Table
 from paper import published, theory
-from paper.reporting.evidence import Estimate, Evidence, interval, number, padded, shown
+from paper.reporting.evidence import Estimate, Evidence, interval, number, padded, rows_of, shown
 
 
 def section(numbers: pd.DataFrame, evidence: Evidence) -> Iterator[Block]:
@@ -38,7 +38,7 @@ def _as_published(numbers: pd.DataFrame) -> Iterator[Block]:
     body = [
         [row.instance, row.entry, str(row.t), padded(row.text), number(row.ours), f"{row.z:.1f}",
          shown(Estimate(row.switched, row.switched_error, int(row.switched_seeds))), str(int(row.switched_seeds)), f"{row.switched_z:.1f}"]
-        for row in rows.itertuples()
+        for row in rows_of(rows)
     ]  # fmt: skip
     head = [
         "instance",
@@ -69,7 +69,7 @@ def _plain_loop(numbers: pd.DataFrame, plain: pd.DataFrame) -> Iterator[Block]:
     body = [
         [row.instance, row.entry, str(row.t), padded(row.text), number(row.ours), number(row.exact), f"{row.exact_z:.1f}",
          number(row.scikit_learn), f"{row.loop_z:.1f}", shown(Estimate(row.difference, row.difference_sd / np.sqrt(row.runs), int(row.runs)))]
-        for row in rows.itertuples()
+        for row in rows_of(rows)
     ]  # fmt: skip
     head = [
         "instance",
@@ -90,7 +90,7 @@ def over_bound(curve: pd.DataFrame) -> float:
     """The most by which a curve of accumulate (columns t and mean) is over `paper.theory.accumulate_bound`; at most 0 of exact densities."""
     points = curve.sort_values("t")[["t", "mean"]].to_numpy(float)
     return max(
-        late - theory.accumulate_bound(early, t1, t2)
+        float(late - theory.accumulate_bound(early, t1, t2))
         for k, (t1, early) in enumerate(points) for t2, late in points[k + 1 :]
     )  # fmt: skip
 
@@ -102,7 +102,7 @@ def bounds(curves: pd.DataFrame | None) -> list[dict[str, Any]]:
     rows = curves[(curves["task"] == "kde") & (curves["entry"] == "accumulate") & (curves["quantity"] == "test_loss")]
     rows = rows[rows["instance"].str.contains(r"h=[\d.]+ ") & ~rows["instance"].str.contains("τ")]
     return [
-        {"instance": name, "data": name.split()[0], "points": len(curve), "worst": over_bound(curve)}
+        {"instance": name, "data": str(name).split()[0], "points": len(curve), "worst": over_bound(curve)}
         for name, curve in rows.groupby("instance", sort=True)
         if len(curve) > 1
     ]
@@ -120,7 +120,7 @@ def _bounds(numbers: pd.DataFrame, evidence: Evidence) -> Iterator[Block]:
             .fillna("scikit-learn" if name == "published" else "exact")
         )
         for (data, kind), part in found.groupby(["data", densities], sort=True):
-            worst = part.loc[part["worst"].idxmax()]
+            worst = part.iloc[int(part["worst"].argmax())]
             over = int((part["worst"] > 0).sum())
             rows.append([name, data, kind, str(len(part)), str(over), number(worst["worst"]), worst["instance"]])
     if rows:
@@ -145,7 +145,7 @@ def _rerun(numbers: pd.DataFrame) -> Iterator[Block]:
     )
     body = [
         [row.instance, row.entry, str(row.t), padded(row.text), number(row.ours), interval(row.low, row.high), "–" if np.isnan(row.z) else f"{row.z:.1f}"]
-        for row in rows.itertuples()
+        for row in rows_of(rows)
     ]  # fmt: skip
     yield Table(
         "kde-rerun",

@@ -29,11 +29,13 @@ from paper.reporting.evidence import (
     Evidence,
     against_closed,
     compared,
+    groups_of,
     interval,
     load,
     not_needed,
     number,
     padded,
+    rows_of,
 )
 
 HERE = Path(__file__).parents[1]
@@ -188,8 +190,8 @@ def _meet_closed(rows: pd.DataFrame) -> str:
 
 def _what_differs(theirs: pd.DataFrame) -> Iterator[Block]:
     rows = []
-    for (task, instance, entry, reason), found in theirs[theirs["verdict"] == "differs"].groupby(
-        ["task", "instance", "entry", "reason"], sort=False
+    for (task, instance, entry, reason), found in groups_of(
+        theirs[theirs["verdict"] == "differs"], "task", "instance", "entry", "reason"
     ):
         at = ", ".join("–" if pd.isna(t) else str(t) for t in found["t"])
         rows.append(
@@ -221,7 +223,7 @@ def _range(z: "pd.Series[float]") -> str:
 def _what_was_not_run(theirs: pd.DataFrame) -> Iterator[Block]:
     missing = theirs[theirs["verdict"] == "not run"]
     rows: dict[str, int] = {}
-    for row in missing.itertuples():
+    for row in rows_of(missing):
         words = published.command(row.task, row.instance, row.quantity)
         rows[words] = rows.get(words, 0) + 1
     if rows:
@@ -250,7 +252,7 @@ def _part(part: Part, numbers: pd.DataFrame, evidence: Evidence) -> Iterator[Blo
     ]
     body: list[list[str] | None] = []
     for _, group in rows.groupby(["instance", "entry"], sort=False):
-        body += [None] * bool(body) + [_row(row, closed, letters) for row in group.itertuples()]
+        body += [None] * bool(body) + [_row(row, closed, letters) for row in rows_of(group)]
     yield Heading(part.title)
     yield Paragraph(f"{_seeds(rows)} {_about(part, evidence)}")
     yield Table(part.name, head, "llrrrrr" + "r" * closed + "l", body, tuple(rows.index))
@@ -258,7 +260,7 @@ def _part(part: Part, numbers: pd.DataFrame, evidence: Evidence) -> Iterator[Blo
     outside = rows[rows["closed"].notna() & rows["z"].notna()]
     outside = outside[against_closed(outside).abs() >= published.AGREES]
     if len(outside):
-        places = ", ".join(f"{row.instance} {row.entry} t = {row.t}" for row in outside.itertuples())
+        places = ", ".join(f"{row.instance} {row.entry} t = {row.t}" for row in rows_of(outside))
         yield Paragraph(
             f"{UNEXPLAINED}: ours are beyond {published.AGREES:g} standard errors of the closed form at {places}."
         )

@@ -10,7 +10,7 @@ from benchmark.results.document import Block, Heading, Paragraph, Table
 from benchmark.results.gather import Results
 from paper import published
 from paper.reporting import patterns
-from paper.reporting.evidence import Estimate, Evidence, at, both, number, padded, read_reasons, shown, why
+from paper.reporting.evidence import Estimate, Evidence, at, both, number, padded, read_reasons, rows_of, shown, why
 
 GEMMA = {f"gemma-2-{size} HelpSteer2": size.upper() for size in ("2b", "9b", "27b")}
 SHORT = {"accumulate-subsample": "subsample", "untrained base": "replace"}
@@ -46,8 +46,8 @@ def pretraining(numbers: pd.DataFrame) -> Iterator[Block]:
 
 def _wide(name: str, rows: pd.DataFrame, column: Callable[[Any], str]) -> Table:
     """Published numbers alone: iterations down, curves across."""
-    columns = list(dict.fromkeys(column(row) for row in rows.itertuples() if not pd.isna(row.t)))
-    cells = {(0 if pd.isna(row.t) else row.t, column(row)): padded(row.text) for row in rows.itertuples()}
+    columns = list(dict.fromkeys(column(row) for row in rows_of(rows) if not pd.isna(row.t)))
+    cells = {(0 if pd.isna(row.t) else row.t, column(row)): padded(row.text) for row in rows_of(rows)}
     times = sorted({t for t, _ in cells})
     body = [[str(t or "–"), *(cells.get((t, c), "") for c in columns)] for t in times]
     return Table(name, ["t", *columns], "r" * (1 + len(columns)), body, tuple(rows.index))
