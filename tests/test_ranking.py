@@ -149,7 +149,7 @@ def cards(root):
 def test_the_base_workflow_may_stand_in_another_division(cards):
     """accumulate-subsample is blind; anchor-0.5 is labelled, a whole nat below it."""
     noise = 0.05 * np.random.default_rng(0).normal(size=6)
-    board = build.build(some_results({
+    board = build.build_board(some_results({
         "replace": [[1, 2 + x, 3 + x] for x in noise], "accumulate-subsample": [[1, 1.5, 2 + x] for x in noise[::-1]],
         "anchor-0.5": [[1, 1, 1 - x] for x in noise],
     }), cards)  # fmt: skip
@@ -161,7 +161,9 @@ def test_the_base_workflow_may_stand_in_another_division(cards):
 
 
 def test_a_run_that_diverged_on_the_way_scores_infinity(cards):
-    rows = rows_of(build.build(some_results({"replace": REPLACE, "anchor-0.5": [[1, np.inf, 1], [1, 1, 1]]}), cards))
+    rows = rows_of(
+        build.build_board(some_results({"replace": REPLACE, "anchor-0.5": [[1, np.inf, 1], [1, 1, 1]]}), cards)
+    )
     assert rows["anchor-0.5"].score.centre is None
     assert (rows["anchor-0.5"].survival, rows["anchor-0.5"].verdict) == (0.5, "collapses")
 
@@ -170,7 +172,7 @@ def test_scores_of_a_card_that_has_changed_are_stale(cards):
     """A changed track would rank an entry where it never ran."""
     as_run = {"anchor-0.5": {"digest": "d", "version": "1.0.0", "track": "blind", "budget": "fixed"}}
     found = some_results({"replace": REPLACE, "anchor-0.5": [[1, 1, 1], [1, 1, 1.1]]}, as_run=as_run)
-    row = rows_of(build.build(found, cards))["anchor-0.5"]
+    row = rows_of(build.build_board(found, cards))["anchor-0.5"]
     assert (row.rank, row.score, row.digest) == (None, None, "d")
     assert row.missing == [
         "stale: it ran with track blind, its card now says labelled; "
@@ -180,7 +182,7 @@ def test_scores_of_a_card_that_has_changed_are_stale(cards):
     found = dataclasses.replace(
         found, about=with_task(found, "gaussian", as_run={"anchor-0.5": AsRun(**as_run["anchor-0.5"])})
     )
-    assert rows_of(build.build(found, cards))["anchor-0.5"].rank == 1
+    assert rows_of(build.build_board(found, cards))["anchor-0.5"].rank == 1
 
 
 def test_cost_is_in_rows_that_replace_handles(cards):
@@ -188,5 +190,5 @@ def test_cost_is_in_rows_that_replace_handles(cards):
     found = dataclasses.replace(found, scores=found.scores.assign(
         training_rows=lambda f: f["training_rows"].where(f["entry"] == "replace", 90)
     ))  # fmt: skip
-    usage = rows_of(build.build(found, cards))["anchor-0.5"].usage
+    usage = rows_of(build.build_board(found, cards))["anchor-0.5"].usage
     assert (usage.training_rows, usage.candidates, usage.real_rows, usage.cost) == (90, 30, 0, 2)

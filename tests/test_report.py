@@ -19,19 +19,9 @@ from benchmark.results.gather import Results
 from paper import data, published, theory
 from paper.experiments import plain_loop
 from paper.reporting import cardinality as report_cardinality
-from paper.reporting import patterns, report
-from paper.reporting.evidence import (
-    SCIKIT_LEARN,
-    UNEXPLAINED,
-    Estimate,
-    Evidence,
-    at,
-    compared,
-    load,
-    mean_of,
-    number,
-    shown,
-)
+from paper.reporting import parts, patterns, report
+from paper.reporting.evidence import SCIKIT_LEARN, UNEXPLAINED, Estimate, Evidence, at, compared, load, mean_of
+from paper.reporting.words import number, shown
 
 NASTY = r"""a_b *c* `x|y` \d ~ # [e](f) <b> & $5 %} {z^ "q" // /* = @g @_h """
 
@@ -294,7 +284,7 @@ def test_no_two_rows_have_one_label(of):
     """A row is known by what stands before its numbers; a defect's by what is shown."""
     labels = {"summary": 1, "agreement": 1, "differences": 4, "defects": 2, "defects-shown": 2, "language-model-patterns": 1, "cardinality-patterns": 1,
               "plain-loop": 3, "kde-as-published": 3, "accumulate-bound": 3, "kde-rerun": 3, "cost": 2}  # fmt: skip
-    labels |= {part.name: 3 for part in report.PARTS}
+    labels |= {part.name: 3 for part in parts.PARTS}
     for name, table in tables(report.blocks(of or load(), report.HERE)).items():
         first = 1 if name == "defects-shown" else 0
         seen = [tuple(row[first : labels.get(name, 1)]) for row in table.cells]

@@ -272,7 +272,7 @@ def score(profile: str | None, folder: Path | None, as_json: bool) -> None:
     found.write(home / folder)
     click.echo(home / folder, err=True)
     if as_json:
-        from leaderboard.board.build import build
+        from leaderboard.board.build import build_board
         from leaderboard.board.known import known as beyond_scores
 
         known = entries.find(home)
@@ -280,7 +280,7 @@ def score(profile: str | None, folder: Path | None, as_json: bool) -> None:
         _report(faults)
         shown = found.without(known.keys() - good.keys())
         cards = {entry.id: entry.card for entry in good.values()}
-        click.echo(build(shown, cards, beyond_scores(home, params, good)).model_dump_json(indent=1))
+        click.echo(build_board(shown, cards, beyond_scores(home, params, good)).model_dump_json(indent=1))
 
 
 @main.command()
@@ -293,10 +293,11 @@ def board(folder: Path, show: bool) -> None:
     from benchmark.results import gather as results
     from benchmark.runs.cells import write_atomically
     from benchmark.runs.params import load
-    from leaderboard.board.build import build
+    from leaderboard.board.build import build_board
     from leaderboard.board.known import known as beyond_scores
     from leaderboard.render.changes import record
-    from leaderboard.render.write import inject, table, write
+    from leaderboard.render.markdown import table
+    from leaderboard.render.write import inject, write
 
     home = root()
     known = entries.find(home)
@@ -304,7 +305,7 @@ def board(folder: Path, show: bool) -> None:
     _report(faults)
     found = results.read(home / folder).without(known.keys() - good.keys())
     cards = {entry.id: entry.card for entry in good.values()}
-    made = build(found, cards, beyond_scores(home, load(home), good))
+    made = build_board(found, cards, beyond_scores(home, load(home), good))
     for fault in made.faults:
         click.secho(fault, fg="yellow", err=True)
     for division in made.divisions:

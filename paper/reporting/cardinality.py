@@ -9,7 +9,8 @@ import pandas as pd
 from benchmark.results.document import Block, Heading, Paragraph, Table
 from benchmark.results.labels import task_title
 from paper.reporting import patterns
-from paper.reporting.evidence import Estimate, Evidence, groups_of, number, shown
+from paper.reporting.evidence import Estimate, Evidence, groups_of
+from paper.reporting.words import number, shown
 
 CARDINALITY = Path(__file__).parents[1] / "published_cardinality.csv"
 FEW_TIMES = 4

@@ -11,8 +11,9 @@ from benchmark.results.document import Block, Heading, Paragraph, Table
 from benchmark.results.gather import Results
 from paper import published
 from paper.reporting.cardinality import CARDINALITY, cell
-from paper.reporting.evidence import SCIKIT_LEARN, Estimate, Evidence, at, both, number, padded, paired, rows_of, shown
+from paper.reporting.evidence import SCIKIT_LEARN, Estimate, Evidence, at, both, paired, rows_of
 from paper.reporting.kde import bounds
+from paper.reporting.words import number, padded, shown
 
 
 class Defect(NamedTuple):

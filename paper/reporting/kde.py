@@ -8,7 +8,8 @@ import pandas as pd
 
 from benchmark.results.document import Block, Heading, Paragraph, Table
 from paper import published, theory
-from paper.reporting.evidence import Estimate, Evidence, interval, number, padded, rows_of, shown
+from paper.reporting.evidence import Estimate, Evidence, rows_of
+from paper.reporting.words import interval, number, padded, root_mean_square, shown
 
 
 def section(numbers: pd.DataFrame, evidence: Evidence) -> Iterator[Block]:
@@ -17,10 +18,6 @@ def section(numbers: pd.DataFrame, evidence: Evidence) -> Iterator[Block]:
         yield from _plain_loop(numbers, evidence.plain_loop)
     yield from _bounds(numbers, evidence)
     yield from _rerun(numbers)
-
-
-def _rms(z: "pd.Series[float]") -> str:
-    return f"{np.sqrt((z**2).mean()):.2f}"
 
 
 def _as_published(numbers: pd.DataFrame) -> Iterator[Block]:
@@ -32,8 +29,8 @@ def _as_published(numbers: pd.DataFrame) -> Iterator[Block]:
     yield Heading("Kernel density estimation: scikit-learn's densities, as published", 3)
     yield Paragraph(
         f"`densities: scikit-learn` takes the test loss as the published runs did (defect 8) and changes nothing else. {met} of {len(rows)} published "
-        f"numbers agree with ours so, with a root mean square of z of {_rms(rows['switched_z'])}; with exact densities {int((rows['verdict'] == 'agrees').sum())} "
-        f"do, with {_rms(rows['z'])}. Exact densities were run on more seeds, which makes their z larger where they are off."
+        f"numbers agree with ours so, with a root mean square of z of {root_mean_square(rows['switched_z'])}; with exact densities {int((rows['verdict'] == 'agrees').sum())} "
+        f"do, with {root_mean_square(rows['z'])}. Exact densities were run on more seeds, which makes their z larger where they are off."
     )
     body = [
         [row.instance, row.entry, str(row.t), padded(row.text), number(row.ours), f"{row.z:.1f}",
@@ -63,7 +60,7 @@ def _plain_loop(numbers: pd.DataFrame, plain: pd.DataFrame) -> Iterator[Block]:
     yield Heading("Kernel density estimation: a second loop", 3)
     yield Paragraph(
         f"`python -m paper.experiments.plain_loop` shares no code with the benchmark and measures each run by exact densities and by scikit-learn's. Its root mean "
-        f"square of z against the {len(rows)} published numbers is {_rms(rows['exact_z'])} with exact densities and {_rms(rows['loop_z'])} with scikit-learn's, "
+        f"square of z against the {len(rows)} published numbers is {root_mean_square(rows['exact_z'])} with exact densities and {root_mean_square(rows['loop_z'])} with scikit-learn's, "
         f"of {rows['runs'].iloc[0]} seeds; {int((rows['exact_z'].abs() < 2).sum())} and {int((rows['loop_z'].abs() < 2).sum())} lie within 2 standard errors. Difference: scikit-learn's loss minus the exact one, in the same runs."
     )
     body = [

@@ -10,7 +10,8 @@ from benchmark.results.document import Block, Heading, Paragraph, Table
 from benchmark.results.gather import Results
 from paper import published
 from paper.reporting import patterns
-from paper.reporting.evidence import Estimate, Evidence, at, both, number, padded, read_reasons, rows_of, shown, why
+from paper.reporting.evidence import Estimate, Evidence, at, both, read_reasons, rows_of, why
+from paper.reporting.words import number, padded, shown
 
 GEMMA = {f"gemma-2-{size} HelpSteer2": size.upper() for size in ("2b", "9b", "27b")}
 SHORT = {"accumulate-subsample": "subsample", "untrained base": "replace"}
