@@ -1,4 +1,4 @@
-"""Closed forms of what the paper's workflows come to on average, by iteration t = 1 … T; each is tested on whole runs.
+"""Closed forms of the paper's workflows: averages over runs, by iteration t = 1 … T; each is tested on whole runs.
 
 Value-blind workflows with maximum likelihood conserve the second moment: E[Σ_t] + E[(μ_t - μ0)(μ_t - μ0)ᵀ] = Σ0, so what a fitted
 variance loses, the error of the mean gains.

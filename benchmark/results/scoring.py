@@ -1,4 +1,4 @@
-"""Scores, from records: what a run came to, what that is worth beside replace, and how sure it is.
+"""Scores, from records: the losses of a run, in units of the damage that replace does, and with intervals.
 
 Every loss is a negative log-likelihood of real data in nats (text: per token). Losses of collapsing runs are heavy-tailed and the
 excess may be negative, so neither logarithms nor ratios of it are defined; scores are asinh(excess / s).
@@ -204,7 +204,7 @@ def pseudo_values(change: Vector, scale: float, scale_without: Vector) -> Vector
 def curves(records: pd.DataFrame) -> pd.DataFrame:
     """One row per (task, instance, entry, quantity, t): the mean over seeds with a bootstrap band, quantiles, and the first seed.
 
-    The test loss stands at every iteration; other quantities at every one for the paper's workflows, else at t = 1, 2, 5, 10, … and T, so
+    The test loss is kept at every iteration; other quantities at every one for the paper's workflows, else at t = 1, 2, 5, 10, … and T, so
     that what is committed stays small. Numbers are float32, which figures cannot tell from float64.
 
     The band is the percentile bootstrap of the mean, 95 %, 1,000 resamples, as the paper's figures have it: for drawing,

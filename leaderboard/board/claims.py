@@ -193,7 +193,7 @@ def _not_the_same(cards: Mapping[str, Card], runs: pd.DataFrame, same: Identical
 
 
 def _not_compared(cards: Mapping[str, Card], runs: pd.DataFrame) -> Iterator[str]:
-    """Where a card names an entry of which there is nothing to compare."""
+    """Where a card names an entry that shares no ranked instance with its own."""
     instances = {entry: set(zip(own["task"], own["instance"], strict=True)) for entry, own in runs.groupby("entry")}
     for id, card in cards.items():
         for other in card.compare_with:

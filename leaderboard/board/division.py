@@ -47,7 +47,7 @@ def division_of(
 
 
 def _with_verification(entry: Ranked, known: Known, base: Ranked | None, tasks: list[TaskAbout]) -> Ranked:
-    """The entry with its verification; one from outside stands by that, or is unranked for a reason."""
+    """The entry with its verification. An entry from outside is ranked by its verified numbers, or gets the reason why it is not ranked."""
     row, result = entry.row, known.verified.get(entry.row.entry)
     shown = None if result is None else verification.shown(result, row, known.digests.get(row.entry))
     row = row.model_copy(update={"verified": shown})
@@ -75,6 +75,7 @@ def _beside_base(entries: dict[str, Ranked], base: Ranked | None, base_id: str) 
 
 
 def _with_base(entry: Ranked, base: Ranked, words: str | None) -> Ranked:
+    """The entry with its score minus that of the base workflow; `words` say whether it is better, and are None where it is unranked."""
     shared = {task: values for task, values in entry.by_score.scores.items() if task in base.by_score.scores}
     above = difference(replace(entry.by_score, scores=shared), base.by_score)
     tasks = [
@@ -87,4 +88,5 @@ def _with_base(entry: Ranked, base: Ranked, words: str | None) -> Ranked:
 
 
 def _known(interval: Interval) -> Estimate | None:
+    """None where both diverged, so that the difference is unknown."""
     return None if math.isnan(interval.centre) else estimate(interval)

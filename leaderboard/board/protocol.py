@@ -10,7 +10,7 @@ from leaderboard.board.schema import Computed, InstanceAbout, TaskAbout, rounded
 
 
 def where_entries_are_ranked(about: About) -> About:
-    """Without task-settings of which params.yaml ranks no instance: they are for figures alone.
+    """The task-settings of which params.yaml ranks an instance; the others are for figures alone.
 
     Raises:
         ThriveError: nothing is left.
@@ -32,6 +32,7 @@ def all_scored(tasks: list[TaskAbout], scores: pd.DataFrame) -> pd.DataFrame:
 
 
 def task_about(name: str, about: AboutTask, scores: pd.DataFrame) -> TaskAbout:
+    """A task-setting of the results, with the scale of each instance and whether it is ranked."""
     runs = scores[scores["task"] == name]
     instances = [_instance_about(i, runs[runs["instance"] == i.name]) for i in about.instances]
     return TaskAbout(
@@ -62,4 +63,5 @@ def _instance_about(instance: AboutInstance, runs: pd.DataFrame) -> InstanceAbou
 
 
 def ranked_names(task: TaskAbout) -> list[str]:
+    """Names of the instances that are ranked."""
     return [about.instance for about in task.instances if about.ranked]

@@ -1,4 +1,4 @@
-"""What an entry came to on one task-setting, instance by instance."""
+"""The scores of an entry on one task-setting, instance by instance."""
 
 import math
 from dataclasses import dataclass
@@ -55,7 +55,7 @@ class TaskPart:
 
 
 def part_of(task: TaskAbout, runs: pd.DataFrame, everyone: pd.DataFrame) -> TaskPart:
-    """What an entry came to on a task-setting; instances count equally."""
+    """The scores of an entry on a task-setting; instances count equally."""
     ranked = runs[runs["instance"].isin(ranked_names(task))]
     by_seed = ranked.groupby("seed")[["pseudo_score", "pseudo_slope_score"]].mean()
     life = ((ranked["diverged_at"] - 1) / ranked["horizon"]).fillna(1.0).groupby(ranked["seed"]).mean()

@@ -5,6 +5,7 @@ from leaderboard.board.words import show
 
 
 def score_cell(row: Row, which: str) -> str:
+    """`which` is score or slope_score."""
     estimate = getattr(row, which)
     return show(estimate) if estimate is not None else "incomplete" if row.missing else "–"
 

@@ -90,7 +90,7 @@ def _rows(board: Board) -> Iterator[Row]:
 
 
 def part_of(row: Row, task: str) -> TaskScore | None:
-    """What an entry came to on a task-setting; None where it was not run."""
+    """The scores of an entry on a task-setting; None where it was not run."""
     return next((part for part in row.tasks if part.task == task), None)
 
 

@@ -43,4 +43,5 @@ def _short(commit: str) -> str:
 
 
 def _span(dates: Sequence[str]) -> str:
+    """The first and the last of some days."""
     return "–" if not dates else dates[0] if len(dates) == 1 else f"{dates[0]} to {dates[-1]}"

@@ -153,7 +153,7 @@ def _reason(reasons: pd.DataFrame, row: Any) -> str:
 
 
 def against_closed(rows: pd.DataFrame) -> "pd.Series[float]":
-    """z of ours against the closed form; where all runs came to the same, 0 if that is it."""
+    """z of ours against the closed form; 0 where the two are equal, for the runs may then have no spread."""
     apart = rows["ours"] - rows["closed"]
     return (apart / rows["error"]).where(apart.abs() > 1e-6, 0.0)
 

@@ -21,6 +21,7 @@ def number(x: float) -> str:
 
 
 def interval(low: float, high: float) -> str:
+    """ "20.1 to 22.3"; – where there are no ends."""
     return "–" if np.isnan(low) else f"{number(low)} to {number(high)}"
 
 
@@ -35,4 +36,5 @@ def shown(estimate: Estimate | None) -> str:
 
 
 def root_mean_square(z: "pd.Series[float]") -> str:
+    """Two decimals; – of no numbers."""
     return f"{np.sqrt((z**2).mean()):.2f}" if len(z) else "–"
