@@ -98,9 +98,11 @@ def with_kept(found: Results, folder: Path, missing: Iterable[str]) -> Results:
     if not missing or not (folder / "about.json").is_file():
         return found
     old = read(folder)
-    kept = {task: about for task, about in old.about["tasks"].items() if task in missing}
-    curves, scores = (table[table["task"].isin(kept)] if len(table) else table for table in (old.curves, old.scores))
-    return results.merged([found, Results(scores, curves, old.about | {"tasks": kept})]) if kept else found
+    about = old.about.of(missing)
+    curves, scores = (
+        table[table["task"].isin(about.tasks)] if len(table) else table for table in (old.curves, old.scores)
+    )
+    return results.merged([found, Results(scores, curves, about)]) if about.tasks else found
 
 
 def main(root: Path = HERE.parent) -> None:

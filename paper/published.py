@@ -1,27 +1,20 @@
 """Published numbers beside ours.
 
-    thrive run --profile published && thrive score --profile published
-    python -m paper.published results/published/board
-
 `published.csv` holds numbers that are compared with ours, each with its `source`: a figure of the paper (arXiv 2410.16713), read to 0.3 %
 or the digits given, or a rerun of the authors' code, which is not published and is never counted as such. `t` is empty where a number has
 no iteration, `seeds` where it is not known how many runs it is a mean of.
 """
 
 import re
-import sys
 from decimal import Decimal
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.special import stdtrit
 
-from benchmark.results import gather as results
-from benchmark.results.scoring import CONFIDENCE
-from paper import shell, theory
+from benchmark.results.scoring import half_width
+from paper import theory
 
 READING_ERROR = 0.003  # of a number read off a figure, relative, one standard error
 PUBLISHED = Path(__file__).parent / "published.csv"
@@ -70,7 +63,7 @@ def compare(curves: pd.DataFrame, switch: str = "") -> pd.DataFrame:
     table["variance"] = table["variance"].mask(known, exact)
     table["freedom"] = (table["our_seeds"] - 1).mask(known, np.inf)
     table["error"] = np.sqrt(table["variance"] / table["our_seeds"])
-    half = table["error"] * stdtrit(table["freedom"], (1 + CONFIDENCE) / 2)
+    half = half_width(table["error"], table["freedom"])
     table["low"], table["high"] = table["ours"] - half, table["ours"] + half
     table["z"] = z(table, table["ours"], table["variance"], table["our_seeds"])
     return table.assign(verdict=[_verdict(row) for row in table.itertuples()])
@@ -155,24 +148,3 @@ def command(task: str, instance: str, quantity: str) -> str:
 def agreement(rows: pd.DataFrame, level: float) -> str:
     """ "58 (57.3)": how many lie within a level, and how many sampling error alone would leave there."""
     return f"{int((rows['z'].abs() < level).sum())} ({expected_within(rows, level):.1f})" if len(rows) else "–"
-
-
-def main(folder: Path) -> None:
-    """Print the comparison, and how many published numbers agree."""
-    table = compare(results.read(folder).curves)
-    missing = table[table["verdict"] == "not run"]
-    table = table[table["verdict"].isin(["agrees", "differs"])]
-    shown = table[["task", "instance", "entry", "quantity", "t", "source", "value", "ours", "z"]]
-    print(shown.to_string(index=False, float_format=lambda x: f"{x:.4g}"))
-    table = table[table["source"] == FIGURE]
-    counts = ", ".join(f"|z| < {level:g}: {agreement(table, level)}" for level in LEVELS)
-    print(f"\nOf {len(table)} published numbers (in brackets: by sampling error alone) {counts}; "
-          f"root mean square of z: {np.sqrt((table['z'] ** 2).mean()):.2f}")  # fmt: skip
-    for task, rows in missing.groupby("task"):
-        print(f"{task}: {len(rows)} numbers are not among these results.")
-
-
-if __name__ == "__main__":
-    if len(sys.argv) != 2:
-        sys.exit("usage: python -m paper.published FOLDER, such as results/published/board")
-    shell.run(partial(main, Path(sys.argv[1])))

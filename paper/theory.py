@@ -1,4 +1,4 @@
-"""Closed forms of what the paper's workflows come to on average, by iteration t = 1 … T; each is tested on whole runs.
+"""Closed forms of the paper's workflows: averages over runs, by iteration t = 1 … T; each is tested on whole runs.
 
 Value-blind workflows with maximum likelihood conserve the second moment: E[Σ_t] + E[(μ_t - μ0)(μ_t - μ0)ᵀ] = Σ0, so what a fitted
 variance loses, the error of the mean gains.
@@ -126,8 +126,3 @@ def accumulate_bound(first: float, t1: int, t2: int) -> float:
     Hence -log p_t2(x) ≤ -log p_t1(x) + ln(t2/t1) at each test point, for their mean, and for the mean over runs.
     """
     return first + float(np.log(t2 / t1))
-
-
-def heterozygosity(entry: str, n: int, horizon: int) -> Vector:
-    """E[1 - Σp²] over that of the truth: as the trace ratio, since an outcome is a vector of one 1."""
-    return trace_ratio(entry, n, horizon)

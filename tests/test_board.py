@@ -15,10 +15,11 @@ from test_scoring import frame
 from benchmark.entries.catalogue import find
 from benchmark.results import gather as results
 from benchmark.results import scoring
+from benchmark.results.about import About, AboutTask
 from benchmark.results.gather import Results
 from benchmark.runs import params
 from leaderboard.board import build, known
-from leaderboard.render import write
+from leaderboard.render import markdown, tables, write
 
 NUMBERS = {"d": 2, "n": 10}
 COMPUTED = {"dates": ["2026-01-31"], "commits": ["0" * 40], "platforms": ["Linux"], "versions": {"python": ["3.11.2"]}}
@@ -30,7 +31,15 @@ def some_results(losses: dict[str, list[list[float]]], **about) -> Results:
         "unit": "nats per example", "horizon": 3, "seeds": sorted(set(records["seed"])), "entries": list(losses), "refused": {},
         "texts": {}, "computed": COMPUTED, "instances": [{"name": "i", "ranked": True, "numbers": NUMBERS}], **about,
     }  # fmt: skip
-    return Results(scoring.per_seed(records), scoring.curves(records), {"profile": "p", "tasks": {"gaussian": told}})
+    return Results(
+        scoring.per_seed(records), scoring.curves(records), About(profile="p", tasks={"gaussian": AboutTask(**told)})
+    )
+
+
+def with_task(found: Results, task: str, **changes) -> About:
+    """With a task-setting that is as the Gaussian but for some changes."""
+    changed = found.about.tasks["gaussian"].model_copy(update=changes)
+    return found.about.model_copy(update={"tasks": found.about.tasks | {task: changed}})
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +63,7 @@ def test_the_committed_board_is_what_the_committed_scores_give(root, tmp_path, c
         shutil.copy(root / "leaderboard" / name, tmp_path)
     found = results.read(tmp_path)
     beyond = known.known(root, params.load(root), find(root))
-    for path in write.write(build.build(found, cards, beyond), found, tmp_path):
+    for path in write.write(build.build_board(found, cards, beyond), found, tmp_path):
         assert path.read_bytes() == (root / "leaderboard" / path.name).read_bytes(), path.name
 
 
@@ -93,7 +102,7 @@ def test_the_json_fits_its_schema(root):
 
 
 def test_entries_are_ranked_within_their_division(cards):
-    board = build.build(some_results({
+    board = build.build_board(some_results({
         "replace": REPLACE, "accumulate-subsample": [[1, 1.5, 2], [1, 1.6, 2]], "anchor-0.1": [[1, 1.5, 2], [1, 1.6, 2]],
         "anchor-0.5": [[1, 1.2, 1.3], [1, 1.2, 1.3]], "accumulate": [[1, 0.9, 0.8], [1, 0.9, 0.9]],
     }), cards)  # fmt: skip
@@ -107,38 +116,40 @@ def test_entries_are_ranked_within_their_division(cards):
 
 
 def test_divergence_ranks_last_and_shows(cards):
-    board = build.build(some_results({
+    board = build.build_board(some_results({
         "replace": REPLACE, "anchor-0.1": [[1, 2, np.inf], [1, 1, 1]], "anchor-0.5": [[1, 900, 900], [1, 900, 900]],
     }), cards)  # fmt: skip
     rows = rows_of(board)
     assert (rows["anchor-0.5"].rank, rows["anchor-0.1"].rank) == (1, 2)
     assert rows["anchor-0.1"].tasks[0].survival == 0.5
-    assert "+inf" in write.markdown(board)
+    assert "+inf" in markdown.markdown(board)
 
 
 def test_a_row_with_missing_cells_is_incomplete_and_says_which(cards):
-    board = build.build(some_results({"replace": REPLACE, "anchor-0.1": [[1, 2, 2]], "anchor-0.5": REPLACE}), cards)
+    board = build.build_board(
+        some_results({"replace": REPLACE, "anchor-0.1": [[1, 2, 2]], "anchor-0.5": REPLACE}), cards
+    )
     row = rows_of(board)["anchor-0.1"]
     assert (row.rank, row.score, row.missing) == (None, None, ["gaussian i: 1 of 2 seeds"])
-    assert "`anchor-0.1` is incomplete: gaussian i: 1 of 2 seeds" in write.markdown(board)
+    assert "`anchor-0.1` is incomplete: gaussian i: 1 of 2 seeds" in markdown.markdown(board)
 
 
 def test_a_refusal_is_a_dash_with_its_reason(cards):
-    board = build.build(
+    board = build.build_board(
         some_results({"replace": REPLACE, "anchor-0.1": REPLACE}, refused={"anchor-0.5": "no such knob"}), cards
     )
     assert "anchor-0.5" not in rows_of(board)  # it ran nowhere
     two = some_results({"replace": REPLACE, "anchor-0.5": REPLACE})
     kde = frame({"replace": REPLACE}).assign(task="kde")
-    two.about["tasks"]["kde"] = two.about["tasks"]["gaussian"] | {"refused": {"anchor-0.5": "no such knob"}}
-    both = Results(pd.concat([two.scores, scoring.per_seed(kde)]), two.curves, two.about)
-    row = rows_of(build.build(both, cards))["anchor-0.5"]
+    about = with_task(two, "kde", refused={"anchor-0.5": "no such knob"})
+    both = Results(pd.concat([two.scores, scoring.per_seed(kde)]), two.curves, about)
+    row = rows_of(build.build_board(both, cards))["anchor-0.5"]
     assert (row.rank, row.score, row.refused) == (None, None, {"kde": "no such knob"})
-    assert "does not run on kde: no such knob" in write.markdown(build.build(both, cards))
+    assert "does not run on kde: no such knob" in markdown.markdown(build.build_board(both, cards))
 
 
 def test_an_instance_where_replace_does_no_damage_is_not_ranked(cards):
-    board = build.build(some_results({"replace": [[1, 1, 1]], "anchor-0.5": [[1, 2, 2]]}), cards)
+    board = build.build_board(some_results({"replace": [[1, 1, 1]], "anchor-0.5": [[1, 2, 2]]}), cards)
     assert not board.tasks[0].instances[0].ranked
     assert "no measurable damage" in board.tasks[0].instances[0].reason
 
@@ -149,15 +160,15 @@ def test_results_survive_writing(tmp_path, cards):
     again = results.read(tmp_path)
     pd.testing.assert_frame_equal(again.scores, one.scores)
     pd.testing.assert_frame_equal(again.curves, one.curves)
-    assert build.build(again, cards) == build.build(one, cards)
+    assert build.build_board(again, cards) == build.build_board(one, cards)
 
 
 def test_csv_has_every_row_of_the_board(cards):
-    found = build.build(
+    found = build.build_board(
         some_results({"replace": REPLACE, "anchor-0.5": [[1, np.inf, 1], [1, 1, 1]], "accumulate": [[1, 1, 1.5]] * 2}),
         cards,
     )
-    table = pd.read_csv(io.StringIO(write.as_csv(found)), keep_default_na=False)
+    table = pd.read_csv(io.StringIO(tables.as_csv(found)), keep_default_na=False)
     assert set(table["entry"]) == set(rows_of(found))
     by_entry = table.set_index("entry")
     assert by_entry.loc["anchor-0.5", "score"] == np.inf
@@ -166,7 +177,7 @@ def test_csv_has_every_row_of_the_board(cards):
 
 
 def test_latex_rows_have_the_columns_that_the_table_declares(cards):
-    text = write.latex(build.build(some_results({"replace": REPLACE, "accumulate": [[1, 1, 1.5]] * 2}), cards))
+    text = tables.latex(build.build_board(some_results({"replace": REPLACE, "accumulate": [[1, 1, 1.5]] * 2}), cards))
     rows = [line for line in text.splitlines() if line.endswith(r"\\") and "multicolumn" not in line]
     declared = re.search(r"begin\{tabular\}\{(\w+)\}", text)[1]
     assert {row.count("&") + 1 for row in rows} == {len(declared)}
@@ -177,7 +188,7 @@ def test_latex_rows_have_the_columns_that_the_table_declares(cards):
     "text", ["<script>alert(1)</script>", "[here](http://x)", "`a` *b* # c", "a\n\n# b", "&lt;", "| a |"]
 )
 def test_strangers_text_stays_text_in_markdown(text):
-    shown = write.plain(text)
+    shown = markdown.plain(text)
     assert "\n" not in shown
     assert not re.search(r"(?<!\\)[\[\]`*#|<>]", shown)
     assert html.unescape(re.sub(r"\\(.)", r"\1", shown)) == " ".join(text.split())

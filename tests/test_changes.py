@@ -24,7 +24,7 @@ def board(cards):
     def made(cards=cards, computed=COMPUTED, **losses):
         losses = {id.replace("_", "-").replace("anchor-0", "anchor-0."): runs for id, runs in losses.items()}
         digests = {id: {"digest": "d", "version": cards[id].version, "track": cards[id].track, "budget": cards[id].budget} for id in losses}  # fmt: skip
-        return build.build(some_results({"replace": REPLACE, **losses}, computed=computed, as_run=digests), cards)
+        return build.build_board(some_results({"replace": REPLACE, **losses}, computed=computed, as_run=digests), cards)
 
     return made
 

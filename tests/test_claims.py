@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
-from test_board import REPLACE, rows_of, some_results
+from test_board import REPLACE, rows_of, some_results, with_task
 
 from benchmark.entries.catalogue import find
 from benchmark.results import gather as results
@@ -34,14 +34,14 @@ def committed(root):
 
 @pytest.fixture(scope="module")
 def board(committed, cards):
-    return build.build(committed, cards)
+    return build.build_board(committed, cards)
 
 
 @pytest.fixture(scope="module")
 def ranked(committed):
     """Runs of ranked instances with their scores."""
     runs = committed.scores
-    names = {i["name"] for about in committed.about["tasks"].values() for i in about["instances"] if i["ranked"]}
+    names = {i.name for about in committed.about.tasks.values() for i in about.instances if i.ranked}
     parts = [own for (_, name), own in runs.groupby(["task", "instance"]) if name in names]
     return pd.concat([scoring.scored(own, scoring.damage(own)) for own in parts])
 
@@ -174,25 +174,25 @@ BASE = [[1, 1.5, 2], [1, 1.6, 2.25]]
 def test_a_clone_is_caught_unless_its_card_says_so(cards, clone):
     cards = without_claims(cards)
     found = some_results({"replace": REPLACE, "anchor-0.1": BASE, "anchor-0.5": clone})
-    made = build.build(found, cards)
+    made = build.build_board(found, cards)
     assert len(made.faults) == 1
     assert re.search(
         "'anchor-0.1' and 'anchor-0.5' have identical losses on gaussian i,.*same_as: {gaussian: ", made.faults[0]
     )
     assert rows_of(made)["anchor-0.1"].same_as == {"gaussian": ["anchor-0.5"]}
     for id, other in (("anchor-0.1", "anchor-0.5"), ("anchor-0.5", "anchor-0.1")):
-        assert build.build(found, with_card(cards, id, same_as={"gaussian": other})).faults == []
+        assert build.build_board(found, with_card(cards, id, same_as={"gaussian": other})).faults == []
 
 
 @pytest.mark.parametrize("clone", [[[1, 1.5, 2], [1, 1.6, np.nextafter(2.25, 3)]], [[1, 1.4, 2.5], [1, 1.6, 2.25]]])
 def test_entries_that_differ_in_one_seed_are_no_clones(cards, clone):
     found = some_results({"replace": REPLACE, "anchor-0.1": BASE, "anchor-0.5": clone})
-    assert build.build(found, without_claims(cards)).faults == []
+    assert build.build_board(found, without_claims(cards)).faults == []
 
 
 def test_a_card_that_says_same_and_is_not_is_a_fault(cards):
     found = some_results({"replace": REPLACE, "anchor-0.1": BASE, "anchor-0.5": [[1, 1.1, 1.2], [1, 1, 1.3]]})
-    [fault] = build.build(
+    [fault] = build.build_board(
         found, with_card(without_claims(cards), "anchor-0.1", same_as={"gaussian": "anchor-0.5"})
     ).faults
     assert "same_as: gaussian: found 'anchor-0.5', whose losses differ on i" in fault
@@ -201,7 +201,7 @@ def test_a_card_that_says_same_and_is_not_is_a_fault(cards):
 def test_two_losses_that_never_move_are_no_clones(cards):
     """Both slopes are 0; the losses differ."""
     found = some_results({"replace": REPLACE, "anchor-0.1": [[1.0] * 3] * 2, "anchor-0.5": [[2.0] * 3] * 2})
-    assert build.build(found, without_claims(cards)).faults == []
+    assert build.build_board(found, without_claims(cards)).faults == []
 
 
 def test_a_clone_among_diverged_runs_is_told_by_its_diagnostics():
@@ -226,13 +226,13 @@ def test_a_clone_of_a_committed_entry_is_caught_in_every_task_setting(committed,
     clone = runs[runs["entry"] == id].assign(entry="anchor-0.5")
     copied = dataclasses.replace(committed, scores=pd.concat([runs, clone], ignore_index=True))
     current = with_card(without_claims(cards), id, version=as_run(committed, id))
-    faults = build.build(copied, current).faults
-    assert len(faults) == len(committed.about["tasks"])
+    faults = build.build_board(copied, current).faults
+    assert len(faults) == len(committed.about.tasks)
     assert all("'anchor-0.5'" in fault and f"'{id}'" in fault for fault in faults)
 
 
 def as_run(found: Results, id: str) -> str:
-    return found.about["tasks"]["gaussian"]["as_run"][id]["version"]
+    return found.about.tasks["gaussian"].as_run[id].version
 
 
 def test_the_old_window_of_five_generations_is_caught(committed, cards):
@@ -241,7 +241,7 @@ def test_the_old_window_of_five_generations_is_caught(committed, cards):
         pytest.skip("the committed scores are of a later version")
     few = committed.scores[committed.scores["entry"].isin(["replace", "accumulate-subsample", "sliding-window"])]
     found = dataclasses.replace(committed, scores=few)
-    [fault] = build.build(found, with_card(without_claims(cards), "sliding-window", version="1.0.0")).faults
+    [fault] = build.build_board(found, with_card(without_claims(cards), "sliding-window", version="1.0.0")).faults
     assert "'accumulate-subsample' and 'sliding-window' have identical losses on language_model factbook n=200" in fault
 
 
@@ -249,7 +249,7 @@ def test_the_old_window_of_five_generations_is_caught(committed, cards):
 def test_a_comparison_with_what_is_not_ranked_is_refused(cards, other):
     """Unknown, itself, and an entry that did not run here."""
     found = some_results({"replace": REPLACE, "anchor-0.1": BASE, "anchor-0.5": [[1, 1.1, 1.2], [1, 1, 1.3]]})
-    made = build.build(found, with_card(without_claims(cards), "anchor-0.5", compare_with=[other]))
+    made = build.build_board(found, with_card(without_claims(cards), "anchor-0.5", compare_with=[other]))
     assert rows_of(made)["anchor-0.5"].observed is None
     [fault] = made.faults
     assert f"compare_with: found '{other}', which shares no ranked instance with it" in fault
@@ -257,12 +257,13 @@ def test_a_comparison_with_what_is_not_ranked_is_refused(cards, other):
 
 def test_nothing_is_said_from_an_unranked_instance(cards):
     found = some_results({"replace": REPLACE, "anchor-0.1": BASE, "anchor-0.5": BASE})
-    hidden = found.about["tasks"]["gaussian"]["instances"][0] | {"name": "hidden", "ranked": False}
-    found.about["tasks"]["gaussian"]["instances"] += [hidden]
+    [shown] = found.about.tasks["gaussian"].instances
+    hidden = shown.model_copy(update={"name": "hidden", "ranked": False})
+    about = with_task(found, "gaussian", instances=[shown, hidden])
     scores = found.scores.assign(final=found.scores["final"] + found.scores["entry"].map({"anchor-0.5": 0.3}).fillna(0))
     scores["slope"] += scores["entry"].map({"anchor-0.5": 0.3}).fillna(0)
-    both = dataclasses.replace(found, scores=pd.concat([scores, found.scores.assign(instance="hidden")]))
-    made = build.build(both, with_card(without_claims(cards), "anchor-0.5", compare_with=["anchor-0.1"]))
+    both = dataclasses.replace(found, about=about, scores=pd.concat([scores, found.scores.assign(instance="hidden")]))
+    made = build.build_board(both, with_card(without_claims(cards), "anchor-0.5", compare_with=["anchor-0.1"]))
     assert made.faults == []
     assert "hidden" not in rows_of(made)["anchor-0.5"].observed
 

@@ -36,5 +36,5 @@ def test_large_n_tends_to_the_diffusion():
 
 @pytest.mark.parametrize(("outcomes", "n"), [(2, 4), (10, 10)])
 def test_the_loop_takes_as_long(outcomes, n):
-    times = [collapse_time.collapse_time(Discrete(outcomes, n), seed) for seed in range(1000)]
+    times = [collapse_time.time_to_collapse(Discrete(outcomes, n), seed) for seed in range(1000)]
     assert_mean(np.array(times), collapse_time.exact(outcomes, n))

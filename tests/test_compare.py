@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
-from test_board import some_results
+from test_board import some_results, with_task
 
 from benchmark.errors import ThriveError
 from benchmark.results import gather as results
@@ -99,10 +99,10 @@ def test_without_replace_there_are_nats_and_no_scores():
 def mean_of_two(first: dict, second: dict) -> compare.Row:
     """The mean of instances i and j, each with replace."""
     one, other = (some_results({"replace": REPLACE, **losses}) for losses in (first, second))
-    about = one.about["tasks"]["gaussian"]
-    about["instances"] = [{**about["instances"][0], "name": name} for name in "ij"]
+    [instance] = one.about.tasks["gaussian"].instances
+    about = with_task(one, "gaussian", instances=[instance.model_copy(update={"name": name}) for name in "ij"])
     scores = pd.concat([one.scores, other.scores.assign(instance="j")])
-    found = compare.compare(Results(scores, one.curves, one.about), "a", "b")
+    found = compare.compare(Results(scores, one.curves, about), "a", "b")
     return next(row for row in found if row.instance is None)
 
 

@@ -31,7 +31,9 @@ def board(root):
     """As the committed scores and today's cards give it; entries from outside are ranked by other seeds, and left out here."""
     entries = find(root)
     known = Known(outside=frozenset(entry.id for entry in entries.values() if entry.outside))
-    return build.build(results.read(root / "leaderboard"), {id: entry.card for id, entry in entries.items()}, known)
+    return build.build_board(
+        results.read(root / "leaderboard"), {id: entry.card for id, entry in entries.items()}, known
+    )
 
 
 @pytest.fixture(scope="module")

@@ -154,7 +154,7 @@ def test_strangers_text_stays_text(show, cards, tmp_path):
         texts={"anchor-0.5": {"1": [HALF_OPEN, HOSTILE]}},
         refused={"anchor-0.1": HALF_OPEN},
     )
-    board = build.build(results, cards | {"anchor-0.5": ours})
+    board = build.build_board(results, cards | {"anchor-0.5": ours})
     for path in write.write(board, results, tmp_path):
         if path.suffix == ".md" and path.name != "samples.md":  # whose lines are indented code
             assert "<script" not in path.read_text()
@@ -175,7 +175,7 @@ def test_strangers_text_stays_text(show, cards, tmp_path):
 def test_it_stays_usable_with_500_entries(show, cards, tmp_path):
     """How fast it is tests/speed/test_page.py measures; here, that everything still works."""
     results = some_results({"replace": REPLACE, "anchor-0.5": [[1, 1.1, 1.2], [1, 1.1, 1.1]]})
-    board = build.build(results, cards)
+    board = build.build_board(results, cards)
     [division] = board.divisions
     row = division.rows[0]
     rows = [row.model_copy(update={"entry": f"entry-{i:03d}", "rank": 1 + i}) for i in range(500)]

@@ -8,12 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
-from test_board import REPLACE, rows_of, some_results
+from test_board import REPLACE, rows_of, some_results, with_task
 
 from benchmark.results import scoring
+from benchmark.results.about import AsRun
 from benchmark.results.scoring import Interval
 from leaderboard.board import build
-from leaderboard.board.ranking import Standing, beside, difference, p_value, rank_intervals, verdict
+from leaderboard.board.ranking import Standing, beside, difference, holm, p_value, rank_intervals, verdict
 
 
 def standing(*by_task: np.ndarray, life: float = 1.0) -> Standing:
@@ -70,6 +71,38 @@ def test_the_correction_is_holms():
     assert rank_intervals({"a": a, "b": b, "c": a, "d": a})["a"] == (2, 1, 4)
 
 
+# p-values of ten t tests, and which of them R's p.adjust(method = "holm") leaves below .05 (tests of statsmodels.stats.multitest).
+OF_R = [0.838541367553, 0.642193923795, 0.680845947633, 0.967833824309, 0.71626938238, 0.177096952723, 5.23656777208e-5, 0.0202732688798,
+        0.00028140506198, 0.0149877310796]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("p_values", "rejected"),
+    [
+        (OF_R, [6, 8]),
+        ([0.01, 0.04, 0.03, 0.005], [0, 3]),  # .03 > .05 / 2 ends it, so that .04 ≤ .05 / 1 counts for nothing
+        ([0.02, 0.02, 0.001], [0, 1, 2]),
+        ([0.03, 0.03], []),
+        ([0.04], [0]),
+        ([], []),
+    ],
+)
+def test_holm_rejects_in_ascending_order_until_one_test_does_not(p_values, rejected):
+    assert [k for k, rejects in enumerate(holm(np.array(p_values))) if rejects] == rejected
+
+
+@given(st.lists(st.floats(0, 0.1), min_size=1, max_size=12))
+def test_holm_rejects_where_the_adjusted_p_value_is_at_most_5_percent(p_values):
+    """Adjusted: the largest of (n + 1 - k) times the k-th smallest, over the tests up to one's own."""
+    n, ascending = len(p_values), sorted(range(len(p_values)), key=p_values.__getitem__)
+    adjusted = {
+        i: max((n - k) * p_values[j] for k, j in enumerate(ascending[: place + 1])) for place, i in enumerate(ascending)
+    }
+    sure = {i: p for i, p in adjusted.items() if abs(p - 0.05) > 1e-9}
+    found = holm(np.array(p_values))
+    assert {i: found[i] for i in sure} == {i: p < 0.05 for i, p in sure.items()}
+
+
 def test_divergence_is_last_and_the_later_the_better():
     finite, early, late = (
         standing(np.zeros(3)),
@@ -116,7 +149,7 @@ def cards(root):
 def test_the_base_workflow_may_stand_in_another_division(cards):
     """accumulate-subsample is blind; anchor-0.5 is labelled, a whole nat below it."""
     noise = 0.05 * np.random.default_rng(0).normal(size=6)
-    board = build.build(some_results({
+    board = build.build_board(some_results({
         "replace": [[1, 2 + x, 3 + x] for x in noise], "accumulate-subsample": [[1, 1.5, 2 + x] for x in noise[::-1]],
         "anchor-0.5": [[1, 1, 1 - x] for x in noise],
     }), cards)  # fmt: skip
@@ -128,7 +161,9 @@ def test_the_base_workflow_may_stand_in_another_division(cards):
 
 
 def test_a_run_that_diverged_on_the_way_scores_infinity(cards):
-    rows = rows_of(build.build(some_results({"replace": REPLACE, "anchor-0.5": [[1, np.inf, 1], [1, 1, 1]]}), cards))
+    rows = rows_of(
+        build.build_board(some_results({"replace": REPLACE, "anchor-0.5": [[1, np.inf, 1], [1, 1, 1]]}), cards)
+    )
     assert rows["anchor-0.5"].score.centre is None
     assert (rows["anchor-0.5"].survival, rows["anchor-0.5"].verdict) == (0.5, "collapses")
 
@@ -137,14 +172,17 @@ def test_scores_of_a_card_that_has_changed_are_stale(cards):
     """A changed track would rank an entry where it never ran."""
     as_run = {"anchor-0.5": {"digest": "d", "version": "1.0.0", "track": "blind", "budget": "fixed"}}
     found = some_results({"replace": REPLACE, "anchor-0.5": [[1, 1, 1], [1, 1, 1.1]]}, as_run=as_run)
-    row = rows_of(build.build(found, cards))["anchor-0.5"]
+    row = rows_of(build.build_board(found, cards))["anchor-0.5"]
     assert (row.rank, row.score, row.digest) == (None, None, "d")
     assert row.missing == [
         "stale: it ran with track blind, its card now says labelled; "
         "thrive run --profile p -s anchor-0.5, thrive score --profile p, then thrive board"
     ]
     as_run["anchor-0.5"]["track"] = "labelled"
-    assert rows_of(build.build(found, cards))["anchor-0.5"].rank == 1
+    found = dataclasses.replace(
+        found, about=with_task(found, "gaussian", as_run={"anchor-0.5": AsRun(**as_run["anchor-0.5"])})
+    )
+    assert rows_of(build.build_board(found, cards))["anchor-0.5"].rank == 1
 
 
 def test_cost_is_in_rows_that_replace_handles(cards):
@@ -152,5 +190,5 @@ def test_cost_is_in_rows_that_replace_handles(cards):
     found = dataclasses.replace(found, scores=found.scores.assign(
         training_rows=lambda f: f["training_rows"].where(f["entry"] == "replace", 90)
     ))  # fmt: skip
-    usage = rows_of(build.build(found, cards))["anchor-0.5"].usage
+    usage = rows_of(build.build_board(found, cards))["anchor-0.5"].usage
     assert (usage.training_rows, usage.candidates, usage.real_rows, usage.cost) == (90, 30, 0, 2)

@@ -12,24 +12,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmark.errors import ThriveError
+from benchmark.results import document
+from benchmark.results.about import About
+from benchmark.results.document import Heading, Paragraph, Table
 from benchmark.results.gather import Results
 from paper import data, published, theory
 from paper.experiments import plain_loop
 from paper.reporting import cardinality as report_cardinality
-from paper.reporting import document, patterns, report
-from paper.reporting.document import Heading, Paragraph, Table
-from paper.reporting.evidence import (
-    SCIKIT_LEARN,
-    UNEXPLAINED,
-    Estimate,
-    Evidence,
-    at,
-    compared,
-    load,
-    mean_of,
-    number,
-    shown,
-)
+from paper.reporting import parts, patterns, report
+from paper.reporting.evidence import SCIKIT_LEARN, UNEXPLAINED, Estimate, Evidence, at, compared, load, mean_of
+from paper.reporting.words import number, shown
 
 NASTY = r"""a_b *c* `x|y` \d ~ # [e](f) <b> & $5 %} {z^ "q" // /* = @g @_h """
 
@@ -43,15 +35,17 @@ def results(profile, *curves, scores=None, **about) -> Results:
     found = pd.concat(curves, ignore_index=True)
     tasks = {
         task: {
+            "unit": "nats per example",
             "horizon": int(part["t"].max()),
             "seeds": list(range(int(part["seeds"].max()))),
             "instances": [{"name": name, "ranked": True, "numbers": {}} for name in part["instance"].unique()],
+            "entries": sorted(part["entry"].unique()),
             "cost": {"runs": 400, "cpu_seconds": 1234.5},
             **about,
         }
         for task, part in found.groupby("task")
     }
-    return Results(pd.DataFrame() if scores is None else scores, found, {"profile": profile, "tasks": tasks})
+    return Results(pd.DataFrame() if scores is None else scores, found, About(profile=profile, tasks=tasks))
 
 
 def scores(task, instance, entry, first, final) -> pd.DataFrame:
@@ -290,7 +284,7 @@ def test_no_two_rows_have_one_label(of):
     """A row is known by what stands before its numbers; a defect's by what is shown."""
     labels = {"summary": 1, "agreement": 1, "differences": 4, "defects": 2, "defects-shown": 2, "language-model-patterns": 1, "cardinality-patterns": 1,
               "plain-loop": 3, "kde-as-published": 3, "accumulate-bound": 3, "kde-rerun": 3, "cost": 2}  # fmt: skip
-    labels |= {part.name: 3 for part in report.PARTS}
+    labels |= {part.name: 3 for part in parts.PARTS}
     for name, table in tables(report.blocks(of or load(), report.HERE)).items():
         first = 1 if name == "defects-shown" else 0
         seen = [tuple(row[first : labels.get(name, 1)]) for row in table.cells]
@@ -439,6 +433,14 @@ def test_text_stays_text_in_latex():
         document.latex_text("愛")
 
 
+def test_a_row_that_begins_with_a_bracket_is_no_argument_of_the_row_before():
+    assert document.latex_row(["[1, 2]", "[3]"]) == r"{}[1, 2] & [3] \\"
+
+
+def test_cells_of_a_markdown_table_are_left_as_they_are():
+    assert document.markdown_table(["a", "b"], [["`x`", "1"]], "lr") == "| a | b |\n| --- | --: |\n| `x` | 1 |\n"
+
+
 def test_a_long_table_breaks_across_pages():
     rows = [["1", "2"]] * (document.LONG + 1)
     assert r"\begin{longtable}" in document.latex(Table("t", ["a", "b"], "ll", rows), "x")
@@ -491,7 +493,7 @@ def test_only_task_settings_with_results_are_gathered(tmp_path):
     Results(pd.DataFrame({"x": [1]}), found.curves, found.about).write(tmp_path / "gaussian")
     gathered, missing = data.gather(tmp_path, ["gaussian", "kde"])
     assert gathered is not None
-    assert set(gathered.about["tasks"]) == {"gaussian"}
+    assert set(gathered.about.tasks) == {"gaussian"}
     assert missing == ["kde"]
     assert data.gather(tmp_path / "none", ["kde"]) == (None, ["kde"])
     assert at(gathered, "gaussian", "d=1 n=10", "replace", "trace_ratio", 2).mean == pytest.approx(0.9)
@@ -506,7 +508,7 @@ def test_running_one_task_setting_again_loses_none_of_the_others(tmp_path):
     both.write_curves(tmp_path)
     again = results("paper", curve("gaussian", "d=1 n=10", "replace", "trace_ratio", {1: 0.8}))
     found = data.with_kept(again, tmp_path, ["kde"])
-    assert set(found.about["tasks"]) == {"gaussian", "kde"}
+    assert set(found.about.tasks) == {"gaussian", "kde"}
     assert dict(zip(found.curves["task"], found.curves["mean"], strict=True)) == pytest.approx(
         {"gaussian": 0.8, "kde": 2.0}
     )

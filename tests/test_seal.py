@@ -145,7 +145,7 @@ def test_an_interrupted_write_is_found_and_made_again(clone, monkeypatch, which)
 def test_no_bit_can_change_unseen(made, tmp_path, position, bit, name):
     folder = tmp_path / "flipped"
     shutil.copytree(made / "results" / "tiny" / "kde", folder, dirs_exist_ok=True)
-    before = json.dumps(seal.read_about(folder))
+    before = seal.read_about(folder).model_dump_json()
     spoiled = bytearray((folder / name).read_bytes())
     spoiled[position % len(spoiled)] ^= 1 << bit
     (folder / name).write_bytes(spoiled)
@@ -154,13 +154,22 @@ def test_no_bit_can_change_unseen(made, tmp_path, position, bit, name):
     except ThriveError:
         return
     assert name == "about.json"  # where 1e-5 may become 1E-5
-    assert json.dumps(seal.read_about(folder)) == before
+    assert seal.read_about(folder).model_dump_json() == before
 
 
 @pytest.mark.parametrize("folder", ["leaderboard", "paper/data", "paper/data/bandwidths", "paper/data/as-published"])
 def test_committed_results_are_as_they_were_written(root, folder):
     read = results.read if folder == "leaderboard" else results.read_curves
     assert len(read(root / folder).curves)
+
+
+@pytest.mark.parametrize("folder", ["leaderboard", "paper/data", "paper/data/bandwidths", "paper/data/as-published"])
+def test_about_json_is_written_as_it_was_read(root, folder):
+    """Byte for byte: nothing is lost, added or converted between file and object."""
+    path = root / folder / "about.json"
+    names = json.loads(path.read_text())["sha256"].keys() - {path.name}
+    tables = {name: (path.parent / name).read_bytes() for name in names}
+    assert seal.sealed(seal.read_about(path.parent), tables) == path.read_bytes()
 
 
 def test_results_are_not_made_by_code_that_was_edited_after_it_was_loaded(clone, monkeypatch):

@@ -26,7 +26,7 @@ from benchmark.results.verified import Verified
 from benchmark.runs import params
 from leaderboard.board import build, known
 from leaderboard.board.ranking import Standing, beside, p_value, rank_intervals
-from leaderboard.render import write
+from leaderboard.render import markdown, write
 from thrive import cli
 
 FRESH = {"instances": 2, "seconds": 0.1, "draw": {"d": [2, 4], "n": [16, 40]}}
@@ -454,7 +454,7 @@ def board(clone):
 
     def make(change=lambda result: result):
         beyond = known_of(clone)
-        return build.build(
+        return build.build_board(
             found, cards, dataclasses.replace(beyond, verified={id: change(r) for id, r in beyond.verified.items()})
         ), found
 
@@ -479,7 +479,7 @@ def test_an_entry_from_outside_is_ranked_on_verified_numbers_alone(board, clone)
     assert row.rank is not None  # whatever its public runs, which are far better, say: see the next test
     assert row.verified.salt == result.salt
     assert not row.verified.stale
-    assert f"salt {result.salt[:8]}" in write.markdown(made[0])
+    assert f"salt {result.salt[:8]}" in markdown.markdown(made[0])
 
 
 @sandboxed
@@ -510,7 +510,7 @@ def test_what_verifies_too_little_ranks_nothing_and_says_why(board, change, why)
     assert why in row.unranked
     assert row.verified is not None
     assert row.verified.stale == (why == "stale")
-    assert why in write.markdown(made[0])
+    assert why in markdown.markdown(made[0])
     assert why in write.html(*made)
 
 
@@ -521,7 +521,7 @@ def test_an_entry_from_outside_that_was_not_verified_is_shown_unranked(board, cl
     assert (row.rank, row.slope_rank, row.verified) == (None, None, None)
     assert row.score is not None  # its public runs are shown
     assert "not verified" in row.unranked
-    assert "`mine` ◆ is not ranked: not verified" in write.markdown(made[0])
+    assert "`mine` ◆ is not ranked: not verified" in markdown.markdown(made[0])
     assert rows_of(made[0])["anchor-0.1"].rank == 1
 
 
@@ -532,7 +532,7 @@ def test_an_instance_that_failed_leaves_the_entry_unranked_without_its_words(boa
 
     made = board(failed)
     assert row_of(made).unranked == "its verification failed on gaussian d=2 n=12"
-    assert "my words" not in write.html(*made) + write.markdown(made[0])
+    assert "my words" not in write.html(*made) + markdown.markdown(made[0])
 
 
 # Near-duplicates.

@@ -44,7 +44,7 @@ def board(folder: Path | None, show: bool) -> None:
     from benchmark.results.profile import BOARD
     from benchmark.runs.project import Project
     from leaderboard.render.build import build_board
-    from leaderboard.render.write import table
+    from leaderboard.render.markdown import table
     from thrive.console import left_out, print_faults
 
     project = Project.load(root())

@@ -1,15 +1,15 @@
 """What the board and the figures are made from: scores per seed and curves per iteration, gathered from cells.
 
-A folder of results holds `scores.parquet`, `curves.parquet` (see `benchmark.results.scoring` for their columns) and `about.json`: profile,
-instances, who refused what, a few samples of text, what the cells were computed with and what they cost. But for the last two, nothing
-in it depends on when or where it was computed. about.json holds checksums of the tables and of itself, and all readers check them.
+A folder of results holds `scores.parquet`, `curves.parquet` (see `benchmark.results.scoring` for their columns) and `about.json` (see
+`benchmark.results.about`). But for what the cells were computed with and what they cost, nothing in it depends on when or where it was
+computed. about.json holds checksums of the tables and of itself, and all readers check them.
 """
 
 import io
 import itertools
 import sys
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from benchmark.entries.entry import Entry
 from benchmark.errors import AllRefused, ThriveError
 from benchmark.messages import one_line
 from benchmark.results import scoring
+from benchmark.results.about import About, AboutInstance, AboutTask, AsRun, Computed, Cost
 from benchmark.results.seal import ABOUT, CURVES, SCORES, read_about, read_table, sealed
 from benchmark.runs.cells import Cell, Store, provenance_of, write_atomically
 from benchmark.runs.params import Instance
@@ -32,7 +33,7 @@ class Results:
 
     scores: pd.DataFrame
     curves: pd.DataFrame
-    about: dict[str, Any] = field(default_factory=dict)
+    about: About
 
     def without(self, ids: Collection[str]) -> "Results":
         """These results without some entries."""
@@ -106,7 +107,8 @@ def refresh(store: Store, cells: Sequence[Cell], profile: str, folder: Path) -> 
     before = _entries_in(folder) if whole else set()
     finished = sorted([cell.key, cell.instance.name, cell.entry.id] for cell in cells if cell in store)
     # Of what a key leaves out, too: ids, names, `ranked`, and what cards say.
-    made_from = digest(digest_of_reach("benchmark.results.gather"), profile, finished, _about(cells, {}, {}))
+    planned = _about(cells, {}, {}, [], Cost()).model_dump(mode="json")
+    made_from = digest(digest_of_reach("benchmark.results.gather"), profile, finished, planned)
     mark = store.folder / f"results-of-{profile}-{cells[0].instance.task_setting}.txt"
     if not (whole and mark.is_file() and mark.read_bytes() == (made_from + _of_files(folder)).encode()):
         gather(store, cells, profile).write(folder)
@@ -115,7 +117,7 @@ def refresh(store: Store, cells: Sequence[Cell], profile: str, folder: Path) -> 
 
 
 def _entries_in(folder: Path) -> set[str]:
-    return {id for task in read_about(folder)["tasks"].values() for id in task["entries"]}
+    return {id for task in read_about(folder).tasks.values() for id in task.entries}
 
 
 def _of_files(folder: Path) -> str:
@@ -129,31 +131,31 @@ def gather(store: Store, cells: Sequence[Cell], profile: str) -> Results:
         AllRefused: every entry whose cells are finished refuses the task-setting; one line for each says why.
         ThriveError: no cell is finished.
     """
-    parts: list[Results] = []
+    scores: list[pd.DataFrame] = []
+    curves: list[pd.DataFrame] = []
     refused: dict[str, str] = {}
     texts: dict[str, dict[str, list[str]]] = {}
     computed: list[dict[str, Any]] = []
     for _, of_instance in itertools.groupby(cells, lambda cell: cell.instance.name):
         records = _records(store, of_instance, refused, computed)
         if records is not None:
-            parts.append(Results(scoring.per_seed(records), scoring.curves(records)))
+            scores.append(scoring.per_seed(records))
+            curves.append(scoring.curves(records))
             texts = _texts(records) | texts
-    if not parts and refused:
+    if not scores and refused:
         raise AllRefused("\n".join(_refusals(cells[0].instance.task_setting, refused)))
-    if not parts:
+    if not scores:
         raise ThriveError(f"profile '{profile}': no cell is finished. Run: thrive run --profile {profile}")
-    cost = {
-        "runs": sum(len(results.scores) for results in parts),
-        "cpu_seconds": round(sum(provenance["cpu_seconds"] for provenance in computed), 1),
-    }
-    about = _about(cells, refused, texts) | {"computed": _summed_provenance(computed), "cost": cost}
-    about = {"profile": profile, "tasks": {cells[0].instance.task_setting: about}}
-    by_name = ["instance", "entry"]
-    scores = pd.concat([results.scores for results in parts]).sort_values(
-        [*by_name, "seed"], kind="stable", ignore_index=True
+    cost = Cost(
+        runs=sum(map(len, scores)), cpu_seconds=round(sum(provenance["cpu_seconds"] for provenance in computed), 1)
     )
-    curves = pd.concat([results.curves for results in parts]).sort_values(by_name, kind="stable", ignore_index=True)
-    return Results(scores, curves, about)
+    about = _about(cells, refused, texts, computed, cost)
+    by_name = ["instance", "entry"]
+    return Results(
+        pd.concat(scores).sort_values([*by_name, "seed"], kind="stable", ignore_index=True),
+        pd.concat(curves).sort_values(by_name, kind="stable", ignore_index=True),
+        About(profile=profile, tasks={cells[0].instance.task_setting: about}),
+    )
 
 
 def _records(
@@ -181,8 +183,8 @@ def summary(results: Results) -> str:
     """Test losses by instance and entry, as text: medians over seeds, in the task-setting's unit; and who refused what."""
     runs = results.scores.assign(excess=lambda frame: frame["final"] - frame["real_loss"])
     table = runs.groupby(["task", "instance", "entry"])[["first", "final", "excess", "slope"]].median()
-    units = ", ".join(dict.fromkeys(about["unit"] for about in results.about["tasks"].values()))
-    refusals = [line for task, about in results.about["tasks"].items() for line in _refusals(task, about["refused"])]
+    units = ", ".join(dict.fromkeys(about.unit for about in results.about.tasks.values()))
+    refusals = [line for task, about in results.about.tasks.items() for line in _refusals(task, about.refused)]
     lines = [f"median over {runs['seed'].nunique()} seeds, {units}", table.to_string(float_format="{:.4g}".format)]
     return "\n".join([*lines, *refusals, ""])
 
@@ -191,44 +193,56 @@ def _refusals(task_setting: str, refused: dict[str, str]) -> list[str]:
     return [f"{task_setting}: {id} refuses: {one_line(reason)}" for id, reason in refused.items()]
 
 
-def _about(cells: Sequence[Cell], refused: dict[str, str], texts: dict[str, dict[str, list[str]]]) -> dict[str, Any]:
+def _about(
+    cells: Sequence[Cell],
+    refused: dict[str, str],
+    texts: dict[str, dict[str, list[str]]],
+    computed: list[dict[str, Any]],
+    cost: Cost,
+) -> AboutTask:
+    """What the results of these cells, which are of one task-setting, are of.
+
+    Args:
+        computed: provenance of the finished cells.
+    """
     instances: dict[str, Instance] = {cell.instance.name: cell.instance for cell in cells}
-    seeds = sorted({seed for cell in cells for seed in cell.seeds})
-    return {
-        "unit": cells[0].instance.task.unit,
-        "horizon": cells[0].instance.horizon,
-        "seeds": seeds,
-        "instances": [
-            {"name": name, "ranked": instance.ranked, "numbers": vars(instance.task)}
+    entries = {cell.entry.id: cell.entry for cell in cells}
+    return AboutTask(
+        unit=cells[0].instance.task.unit,
+        horizon=cells[0].instance.horizon,
+        seeds=sorted({seed for cell in cells for seed in cell.seeds}),
+        instances=[
+            AboutInstance(name=name, ranked=instance.ranked, numbers=vars(instance.task))
             for name, instance in instances.items()
         ],
-        "entries": sorted({cell.entry.id for cell in cells}),
-        "as_run": {id: _as_run(entry) for id, entry in sorted({cell.entry.id: cell.entry for cell in cells}.items())},
-        "refused": refused,
-        "texts": texts,
-    }
+        entries=sorted(entries),
+        as_run={id: _as_run(entry) for id, entry in sorted(entries.items())},
+        refused=refused,
+        texts=texts,
+        computed=_summed_provenance(computed),
+        cost=cost,
+    )
 
 
-def _summed_provenance(computed: list[dict[str, Any]]) -> dict[str, Any]:
+def _summed_provenance(computed: list[dict[str, Any]]) -> Computed:
     """All values that occur in the provenance of some cells; `dirty` where code differed from its commit."""
 
     def every(key: str) -> list[str]:
         return sorted({provenance[key] for provenance in computed if provenance.get(key)})
 
     names = sorted({name for provenance in computed for name, version in provenance["versions"].items() if version})
-    return {
-        "dates": every("date"),
-        "commits": sorted({f"{provenance['commit']}{', dirty' * provenance['dirty']}" for provenance in computed}),
-        "platforms": every("platform"),
-        "versions": {"python": every("python")}
+    return Computed(
+        dates=every("date"),
+        commits=sorted({f"{provenance['commit']}{', dirty' * provenance['dirty']}" for provenance in computed}),
+        platforms=every("platform"),
+        versions={"python": every("python")}
         | {name: sorted({provenance["versions"][name] or "none" for provenance in computed}) for name in names},
-    }
+    )
 
 
-def _as_run(entry: Entry) -> dict[str, str]:
-    """What an entry was when its cells were computed. Where the card says something else now, its scores are stale."""
+def _as_run(entry: Entry) -> AsRun:
     card = entry.card
-    return {"digest": entry.digest, "version": card.version, "track": card.track, "budget": card.budget}
+    return AsRun(digest=entry.digest, version=card.version, track=card.track.value, budget=card.budget.value)
 
 
 def _texts(records: pd.DataFrame) -> dict[str, dict[str, list[str]]]:
@@ -247,8 +261,8 @@ def merged(parts: Iterable[Results]) -> Results:
     return Results(
         pd.concat([of_task.scores for of_task in parts], ignore_index=True),
         pd.concat([of_task.curves for of_task in parts], ignore_index=True),
-        {
-            "profile": parts[0].about["profile"],
-            "tasks": {name: about for of_task in parts for name, about in of_task.about["tasks"].items()},
-        },
+        About(
+            profile=parts[0].about.profile,
+            tasks={name: about for of_task in parts for name, about in of_task.about.tasks.items()},
+        ),
     )

@@ -13,6 +13,7 @@ import pandas as pd
 from benchmark.errors import ThriveError
 from benchmark.results import gather as results
 from benchmark.results.gather import Results
+from benchmark.results.labels import with_interval
 from benchmark.results.scoring import Interval, Vector, damage, pooled, scored, t_interval
 
 QUANTITIES = {"final": "score", "slope": "slope_score"}
@@ -80,7 +81,7 @@ def load(root: Path, board: Path, profile: str, tasks: Iterable[str]) -> Results
     if found:
         return results.merged(found)
     committed = results.read(root / board) if (root / board / "about.json").is_file() else None
-    if committed is None or committed.about["profile"] != profile:
+    if committed is None or committed.about.profile != profile:
         raise ThriveError(f"profile '{profile}' has no results. Make them: thrive run --profile {profile} -s A -s B")
     return committed
 
@@ -103,12 +104,10 @@ def notes(found: Results, a: str, b: str) -> list[str]:
     """What the rows leave out: task-settings that an entry does not run on, and seeds that one of the two lacks."""
     paired = {(pair.task, pair.instance): len(pair.a) for pair in _pairs(found, a, b)}
     lines = []
-    for task, about in found.about["tasks"].items():
-        refused = [
-            f"{task}: {id} does not run there: {about['refused'][id]}" for id in (a, b) if id in about["refused"]
-        ]
-        counts = {i["name"]: paired.get((task, i["name"]), 0) for i in about["instances"]}
-        planned = len(about["seeds"])
+    for task, about in found.about.tasks.items():
+        refused = [f"{task}: {id} does not run there: {about.refused[id]}" for id in (a, b) if id in about.refused]
+        counts = {i.name: paired.get((task, i.name), 0) for i in about.instances}
+        planned = len(about.seeds)
         lacking = [f"{task} {name}: both ran {n} of {planned} seeds" for name, n in counts.items() if n < planned]
         lines += refused or lacking
     return lines
@@ -117,7 +116,7 @@ def notes(found: Results, a: str, b: str) -> list[str]:
 def _require(id: str, found: Results) -> None:
     known = set(found.scores["entry"])
     if id not in known:
-        profile = found.about["profile"]
+        profile = found.about.profile
         raise ThriveError(
             f"profile '{profile}' has no results of '{id}', but of: {', '.join(sorted(known))}. "
             f"To make them: thrive run --profile {profile} -s {id}"
@@ -125,9 +124,7 @@ def _require(id: str, found: Results) -> None:
 
 
 def _pairs(found: Results, a: str, b: str) -> list[Paired]:
-    numbers = {
-        (task, i["name"]): i["ranked"] for task, about in found.about["tasks"].items() for i in about["instances"]
-    }
+    numbers = {(task, i.name): i.ranked for task, about in found.about.tasks.items() for i in about.instances}
     pairs = []
     for (task, instance), ranked in numbers.items():
         runs = found.scores[(found.scores["task"] == task) & (found.scores["instance"] == instance)]
@@ -245,4 +242,4 @@ def shown(found: Interval) -> str:
         return "–"
     if np.isinf(found.centre):
         return f"{found.centre:+.0f}"
-    return f"{found.centre:+.3g}" + ("" if np.isnan(found.low) else f" [{found.low:+.3g}, {found.high:+.3g}]")
+    return with_interval(*found, "{:+.3g}".format)

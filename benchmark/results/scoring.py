@@ -1,4 +1,4 @@
-"""Scores, from records: what a run came to, what that is worth beside replace, and how sure it is.
+"""Scores, from records: the losses of a run, in units of the damage that replace does, and with intervals.
 
 Every loss is a negative log-likelihood of real data in nats (text: per token). Losses of collapsing runs are heavy-tailed and the
 excess may be negative, so neither logarithms nor ratios of it are defined; scores are asinh(excess / s).
@@ -87,18 +87,27 @@ class Interval(NamedTuple):
     high: float
 
 
-def t_interval(values: Vector) -> Interval:
-    """Mean of independent values with its t interval: no ends (NaN) for one value, +inf throughout where one value is."""
+def half_width(error: Any, freedom: Any) -> Any:
+    """Half the width of the t interval of 95 %, of a standard error, or an array of them, and its degrees of freedom."""
+    return error * t_quantile(freedom)
+
+
+def t_quantile(freedom: Any) -> Any:
+    """Of the two-sided t interval of 95 %; the normal one for infinite degrees of freedom."""
     from scipy.special import stdtrit
 
+    return stdtrit(freedom, (1 + CONFIDENCE) / 2)
+
+
+def t_interval(values: Vector) -> Interval:
+    """Mean of independent values with its t interval: no ends (NaN) for one value, +inf throughout where one value is."""
     values = np.asarray(values, float)
     if np.isposinf(values).any():
         return Interval(np.inf, np.inf, np.inf)
     centre = float(values.mean())
     if len(values) < 2:
         return Interval(centre, np.nan, np.nan)
-    freedom = len(values) - 1
-    half = float(stdtrit(freedom, (1 + CONFIDENCE) / 2) * values.std(ddof=1) / np.sqrt(len(values)))
+    half = float(t_quantile(len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values)))
     return Interval(centre, centre - half, centre + half)
 
 
@@ -195,7 +204,7 @@ def pseudo_values(change: Vector, scale: float, scale_without: Vector) -> Vector
 def curves(records: pd.DataFrame) -> pd.DataFrame:
     """One row per (task, instance, entry, quantity, t): the mean over seeds with a bootstrap band, quantiles, and the first seed.
 
-    The test loss stands at every iteration; other quantities at every one for the paper's workflows, else at t = 1, 2, 5, 10, … and T, so
+    The test loss is kept at every iteration; other quantities at every one for the paper's workflows, else at t = 1, 2, 5, 10, … and T, so
     that what is committed stays small. Numbers are float32, which figures cannot tell from float64.
 
     The band is the percentile bootstrap of the mean, 95 %, 1,000 resamples, as the paper's figures have it: for drawing,

@@ -6,26 +6,30 @@ So whoever reads a truncated or edited file is told, and which command makes it 
 import hashlib
 import json
 from pathlib import Path
-from typing import Any
 
 from benchmark.digest.hashes import digest
 from benchmark.errors import ThriveError
+from benchmark.results.about import About
 
 SCORES, CURVES, ABOUT = "scores.parquet", "curves.parquet", "about.json"
 SEAL = "sha256"
 """Key of about.json under which the checksums are."""
 
 
-def sealed(about: dict[str, Any], tables: dict[str, bytes]) -> bytes:
+def sealed(about: About, tables: dict[str, bytes]) -> bytes:
     """about.json, with the sha256 of the tables beside it and of its own content."""
-    about = json.loads(json.dumps(about))  # as it will be read
+    content = about.model_dump(mode="json")
     sums = {name: hashlib.sha256(content).hexdigest() for name, content in tables.items()}
-    seal = {**sums, ABOUT: digest(about, sums)}
-    return (json.dumps({**about, SEAL: seal}, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
+    seal = {**sums, ABOUT: digest(content, sums)}
+    return (json.dumps({**content, SEAL: seal}, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
 
 
-def read_about(folder: Path) -> dict[str, Any]:
-    """What the results of a folder are of."""
+def read_about(folder: Path) -> About:
+    """What the results of a folder are of.
+
+    Raises:
+        ThriveError: there are none, or the file is not as it was written.
+    """
     return _about_and_seal(folder)[0]
 
 
@@ -39,17 +43,17 @@ def read_table(folder: Path, name: str) -> bytes:
     return content
 
 
-def _about_and_seal(folder: Path) -> tuple[dict[str, Any], dict[str, str]]:
+def _about_and_seal(folder: Path) -> tuple[About, dict[str, str]]:
     path = folder / ABOUT
     if not path.is_file():
         raise ThriveError(
             f"{folder}: no results there. Make them: thrive run --profile P, of all its task-settings, then thrive score --profile P."
         )
     try:
-        about = json.loads(path.read_text(encoding="utf-8"))
-        seal = dict(about.pop(SEAL))
-        if digest(about, {name: seal[name] for name in seal if name != ABOUT}) == seal[ABOUT]:
-            return about, seal
+        content = json.loads(path.read_text(encoding="utf-8"))
+        seal = dict(content.pop(SEAL))
+        if digest(content, {name: seal[name] for name in seal if name != ABOUT}) == seal[ABOUT]:
+            return About.model_validate(content), seal
     except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
         pass  # no JSON, or not such as was written
     raise _spoiled(path)

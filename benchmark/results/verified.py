@@ -22,7 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, w
 from benchmark import strict_yaml as settings
 from benchmark.entries.card import ID
 from benchmark.errors import ThriveError
-from benchmark.results.scoring import CONFIDENCE, Interval, Vector, risen, sum_of_means, t_interval
+from benchmark.results.scoring import Interval, Vector, half_width, risen, sum_of_means, t_interval
 from benchmark.runs.cells import write_atomically
 
 FOLDER = Path("leaderboard", "verified")
@@ -164,8 +164,6 @@ def gap(instances: Iterable[Verified]) -> Interval | None:
 
 
 def _gap(instances: list[Verified]) -> Interval | None:
-    from scipy.special import stdtrit
-
     above = {
         fresh: np.array(
             [_difference(one, "final").by_seed.mean() for one in instances if one.fresh == fresh and one.scored]
@@ -178,7 +176,7 @@ def _gap(instances: list[Verified]) -> Interval | None:
         return None
     squares = ((public - public.mean()) ** 2).sum() + ((fresh - fresh.mean()) ** 2).sum()
     error = math.sqrt(squares / freedom * (1 / len(public) + 1 / len(fresh)))
-    centre, half = float(fresh.mean() - public.mean()), float(stdtrit(freedom, (1 + CONFIDENCE) / 2)) * error
+    centre, half = float(fresh.mean() - public.mean()), float(half_width(error, freedom))
     return Interval(centre, centre - half, centre + half)
 
 

@@ -1,1 +1,1 @@
-"""What stands on the board: rows, ranks, intervals, verdicts, and the sentences computed from them."""
+"""The content of the board: rows, ranks, intervals, verdicts, and the sentences computed from them."""

@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 
 from benchmark.entries.card import Card
+from benchmark.results.labels import task_title, with_interval
 from benchmark.results.scoring import Interval
 from leaderboard.board.ranking import Standing, difference, holm, p_value
-from leaderboard.board.words import TITLES
 
 METRICS = {"pseudo_score": "score", "pseudo_slope_score": "slope score"}
 Identical = dict[tuple[str, str], dict[str, list[str]]]
@@ -82,7 +82,7 @@ def _of_task(task: str, tests: list[tuple[Comparison, str]]) -> str:
     """ "KDE worse by 0.38 [0.30, 0.46] (worse on all 5 instances)"."""
     [(whole, word)] = [(test, word) for test, word in tests if test.instance is None]
     on = [(test.instance or "", word) for test, word in tests if test.instance is not None]
-    text = f"{TITLES.get(task, task)} {word}{_size(whole.difference, word)}"
+    text = f"{task_title(task)} {word}{_size(whole.difference, word)}"
     return f"{text} ({_instances(on)})" if on else text
 
 
@@ -94,8 +94,8 @@ def _size(interval: Interval, word: str) -> str:
     sign = -1 if word == "better" else 1
     low, high = sorted((sign * interval.low, sign * interval.high))
     joint = ", difference" if word == "not separable" else " by"
-    ends = f" [{_number(low)}, {_number(high)}]" if np.isfinite(low) else ", from one seed"
-    return f"{joint} {_number(sign * interval.centre)}{ends}"
+    size = with_interval(sign * interval.centre, low, high, _number)
+    return f"{joint} {size}{', from one seed' * bool(np.isnan(low))}"
 
 
 def _number(value: float) -> str:
@@ -193,7 +193,7 @@ def _not_the_same(cards: Mapping[str, Card], runs: pd.DataFrame, same: Identical
 
 
 def _not_compared(cards: Mapping[str, Card], runs: pd.DataFrame) -> Iterator[str]:
-    """Where a card names an entry of which there is nothing to compare."""
+    """Where a card names an entry that shares no ranked instance with its own."""
     instances = {entry: set(zip(own["task"], own["instance"], strict=True)) for entry, own in runs.groupby("entry")}
     for id, card in cards.items():
         for other in card.compare_with:

@@ -59,7 +59,7 @@ def _rows(board: Board) -> list[Row]:
 def _shown(row: Row) -> tuple[str, ...]:
     rank = str(row.rank) if row.rank is not None else "unranked" if row.outside else "incomplete"
     found = row.verified
-    verified = (found and found.above_base, found and found.gap)
+    verified = (None, None) if found is None else (found.above_base, found.gap)
     return rank, *(_estimate(part) for part in (row.score, row.slope_score, *verified)), str(len(row.alike))
 
 
@@ -71,12 +71,7 @@ def _line(row: Row, old: Row | None) -> str:
 
 
 def _estimate(found: Estimate | None) -> str:
-    if found is None:
-        return "–"
-    if found.centre is None:
-        return "+inf"
-    ends = "" if found.low is None or found.high is None else f" [{found.low:.2f}, {found.high:.2f}]"
-    return f"{found.centre:.2f}{ends}"
+    return "–" if found is None else str(found)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from benchmark.results.gather import Results
 from benchmark.runs.project import Project
-from leaderboard.board.build import build
+from leaderboard.board.build import build_board
 from leaderboard.board.known import known
 from leaderboard.board.schema import Board
 
@@ -20,4 +20,4 @@ def board_of(project: Project, results: Results) -> Board:
     """
     cards = {entry.id: entry.card for entry in project.readable.values()}
     beyond_scores = known(project.root, project.params, project.readable)
-    return build(readable_results(project, results), cards, beyond_scores)
+    return build_board(readable_results(project, results), cards, beyond_scores)

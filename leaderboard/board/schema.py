@@ -18,6 +18,17 @@ class Estimate(Part):
     low: float | None = Field(description="null: +inf, or too few seeds for an interval")
     high: float | None = Field(description="null: +inf, or too few seeds for an interval")
 
+    def __str__(self) -> str:
+        """ "1.23 [1.10, 1.36]"; no brackets where there is no interval."""
+        if self.centre is None:
+            return "+inf"
+        ends = [] if self.low is None or self.high is None else [self.low, self.high]
+        return _two_digits(self.centre) + (f" [{', '.join(map(_two_digits, ends))}]" if ends else "")
+
+
+def _two_digits(value: float) -> str:
+    return f"{round(value, 2) + 0.0:.2f}"  # plus 0: no "-0.00"
+
 
 DIGITS = 6  # significant: more would differ between processors
 

@@ -1,4 +1,4 @@
-"""What a verification says on the board: what was verified, whether it still holds, and where an entry from outside stands by it."""
+"""A verification on the board: what was verified, whether it still holds, and the scores by which an entry from outside is ranked."""
 
 from collections.abc import Iterator, Mapping
 
@@ -88,7 +88,7 @@ def _faults(result: Result, on_board: OnBoard) -> Iterator[str]:
 
 
 def standing(result: Result, ranked: Mapping[str, set[str]], of: str, base: Standing) -> Standing:
-    """Where an entry stands: the base workflow's public score and, on seeds of its own, its difference to the base workflow.
+    """The scores by which an entry is ranked: the base workflow's public score plus, on seeds of its own, its difference to the base workflow.
 
     Args:
         ranked: by task-setting, the instances that count.

@@ -1,9 +1,7 @@
 """The board's words, and how its numbers are written, once for all its forms."""
 
-from benchmark.tasks import TASKS, title
+from benchmark.results.labels import task_title
 from leaderboard.board.schema import Board, Estimate, RankInterval, Row
-
-TITLES = {name: title(name) for name in TASKS}
 
 MEANINGS = {
     "score": (
@@ -54,13 +52,14 @@ NOT_SHOWN = (
 """What nobody should conclude from the board."""
 
 
-def show(estimate: Estimate) -> str:
-    """ "1.23 [1.10, 1.36]"; no brackets where there is no interval."""
-    if estimate.centre is None:
-        return "+inf"
-    if estimate.low is None or estimate.high is None:
-        return _two_digits(estimate.centre)
-    return f"{_two_digits(estimate.centre)} [{_two_digits(estimate.low)}, {_two_digits(estimate.high)}]"
+def show(found: Estimate | None) -> str:
+    """ "1.23 [1.10, 1.36]"; a dash where there is none."""
+    return "–" if found is None else str(found)
+
+
+def digits(value: float | None) -> str:
+    """Four significant digits; null is what the board writes for +inf."""
+    return "+inf" if value is None else f"{value:.4g}"
 
 
 def spread(estimate: Estimate) -> str:
@@ -68,12 +67,7 @@ def spread(estimate: Estimate) -> str:
     if estimate.centre is None:
         return "+inf"
     half = "" if estimate.low is None else f" ± {estimate.centre - estimate.low:.2g}"
-    return f"{estimate.centre:.4g}{half}"
-
-
-def above_zero(estimate: Estimate) -> bool:
-    """Whether the whole interval is; +inf is, and one seed shows nothing."""
-    return estimate.centre is None or (estimate.low is not None and estimate.low > 0)
+    return f"{digits(estimate.centre)}{half}"
 
 
 OUTSIDE = "◆"
@@ -99,14 +93,10 @@ def verified_on(row: Row) -> str:
     if row.verified is None:
         return ""
     parts = [
-        f"{TITLES.get(part.task, part.task)}: instances {part.instances} public, {part.fresh} fresh; {part.seeds} seeds; T = {part.horizon}"
+        f"{task_title(part.task)}: instances {part.instances} public, {part.fresh} fresh; {part.seeds} seeds; T = {part.horizon}"
         for part in row.verified.tasks
     ]
     return f"profile {row.verified.profile}, {', '.join(parts)}, isolation {row.verified.isolation or 'none'}"
-
-
-def _two_digits(value: float) -> str:
-    return f"{round(value, 2) + 0.0:.2f}"  # plus 0: no "-0.00"
 
 
 def rank(value: int | None, interval: RankInterval | None) -> str:

@@ -166,7 +166,7 @@ def _sign(difference: float) -> int:
 
 
 def kept_verdicts(method: Method, population: Population, boards: int) -> Share:
-    """The share of verdicts that are those of the whole population, which the board stands for."""
+    """The share of verdicts that are those of the whole population."""
     truth = method.verdicts(population.whole())
     rows = []
     for runs in drawn(population, boards):

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
+from benchmark.results.labels import worst
 from benchmark.results.scoring import REFERENCE, Interval, pooled, pseudo_values, t_interval
 from leaderboard.board import ranking
 from leaderboard.board.ranking import Standing
@@ -145,7 +146,7 @@ def verdicts(runs: Runs) -> dict[str, str]:
                 )
     entries = dict.fromkeys(key.split(" @ ")[0] for key in found)
     rows = {id: [word for key, word in found.items() if key.split(" @ ")[0] == id] for id in entries}
-    return found | {id: str(ranking.worst(own)) for id, own in rows.items()}
+    return found | {id: str(worst(own)) for id, own in rows.items()}
 
 
 BOARD = Method("the board's", centres, t_intervals, f"score, {OVER_ALL}", ranks, words, verdicts)

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from benchmark.results.document import markdown_table
 from leaderboard.coverage import measure
 from leaderboard.coverage.measure import Share
 from leaderboard.coverage.methods import BOARD, BOOTSTRAP, KNOWN_SCALE
@@ -33,7 +34,7 @@ def report(population: Committed, method: Method = BOARD, boards: int = 400) -> 
 
 
 def _table(head: list[str], rows: list[list[str]]) -> str:
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in [head, ["---"] * len(head), *rows])
+    return markdown_table(head, rows).rstrip("\n")
 
 
 def _seeds(population: Committed) -> str:

@@ -5,10 +5,11 @@ The last board is the one that is committed. It may be of an older schema, so th
 
 import json
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmark.results.document import markdown_table
 from leaderboard.board.schema import Board, Estimate, RankInterval
 from leaderboard.board.words import dates, rank, show
 
@@ -38,16 +39,21 @@ def changes(old: dict[str, Any], board: Board) -> str:
     was, now = dict(_rows(old)), dict(_rows(new))
     common = _protocol(old, new)
     lines = [
-        f"| {row['track']}, {row['budget']} | `{entry}` | {_cells(was.get(entry), row)} | {_why(was.get(entry), row, common)} |"
+        [
+            f"{row['track']}, {row['budget']}",
+            f"`{entry}`",
+            *_cells(was.get(entry), row),
+            _why(was.get(entry), row, common),
+        ]
         for entry, row in now.items()
         if entry not in was or _shown(was[entry]) != _shown(row)
     ]
-    lines += [f"| {was[e]['track']}, {was[e]['budget']} | `{e}` | – | – | – | left |" for e in was if e not in now]
+    lines += [[f"{was[e]['track']}, {was[e]['budget']}", f"`{e}`", "–", "–", "–", "left"] for e in was if e not in now]
     if not lines and not common:
         return ""
     head = [f"## Profile {board.profile}, computed on {dates(board)}", "", *(f"- {line}" for line in common), ""]
-    table = ["| division | entry | rank | score | slope score | why |", "| --- | --- | --- | --- | --- | --- |", *lines]
-    return "\n".join([*head, *(table if lines else ["No row moved."])]) + "\n"
+    table = markdown_table(["division", "entry", "rank", "score", "slope score", "why"], lines)
+    return "\n".join([*head, table if lines else "No row moved.\n"])
 
 
 def _rows(board: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -61,14 +67,14 @@ def _shown(row: dict[str, Any]) -> tuple[str, str, str]:
 
 
 def _estimate(found: dict[str, float | None] | None) -> str:
-    return "–" if found is None else show(Estimate.model_validate(found))
+    return show(None if found is None else Estimate.model_validate(found))
 
 
-def _cells(old: dict[str, Any] | None, row: dict[str, Any]) -> str:
+def _cells(old: dict[str, Any] | None, row: dict[str, Any]) -> Sequence[str]:
     now = _shown(row)
     if old is None:
-        return " | ".join(now)
-    return " | ".join(b if a == b else f"{a} → {b}" for a, b in zip(_shown(old), now, strict=True))
+        return now
+    return [b if a == b else f"{a} → {b}" for a, b in zip(_shown(old), now, strict=True)]
 
 
 def _why(old: dict[str, Any] | None, row: dict[str, Any], common: list[str]) -> str:

@@ -13,14 +13,14 @@ import pandas as pd
 
 from benchmark.results.collapse import DEFINITIONS
 from benchmark.results.gather import Results
-from leaderboard.board.schema import Board, Division, Estimate, Row, TaskScore
+from benchmark.results.labels import TASK_TITLES, above_zero, division_title, task_title
+from leaderboard.board.schema import Board, Estimate, Row, TaskScore
 from leaderboard.board.words import (
     MEANINGS,
     NOT_SHOWN,
     OUTSIDE,
-    TITLES,
-    above_zero,
     dates,
+    digits,
     rank,
     show,
     spread,
@@ -47,7 +47,7 @@ def html(board: Board, results: Results) -> str:
         loader=FileSystemLoader(PAGE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters |= {
-        "estimate": estimate,
+        "estimate": show,
         "digits": digits,
         "rows": rows_in_words,
         "order": order,
@@ -60,16 +60,16 @@ def html(board: Board, results: Results) -> str:
         divisions=[(division, division.rows + board.references) for division in board.divisions],
         bases={row.entry: division.base for division in board.divisions for row in division.rows},
         pages=list(_rows(board)),
-        titles=TITLES,
+        titles=TASK_TITLES,
         part_of=part_of,
         rank=rank,
-        above_zero=above_zero,
+        above_zero=lambda found: above_zero(found.centre, found.low),
         outside=OUTSIDE,
         verified=verified,
         verified_on=verified_on,
         verified_when=verified_when,
         sparks=_sparks(board, results),
-        texts={e: t for about in results.about["tasks"].values() for e, t in about["texts"].items()},
+        texts=results.about.texts,
         dates=dates(board),
         versions=versions(board),
         meanings=MEANINGS,
@@ -90,17 +90,8 @@ def _rows(board: Board) -> Iterator[Row]:
 
 
 def part_of(row: Row, task: str) -> TaskScore | None:
-    """What an entry came to on a task-setting; None where it was not run."""
+    """The scores of an entry on a task-setting; None where it was not run."""
     return next((part for part in row.tasks if part.task == task), None)
-
-
-def estimate(found: Estimate | None) -> str:
-    return "–" if found is None else show(found)
-
-
-def digits(value: float | None) -> str:
-    """Four significant digits; null is what the board writes for +inf."""
-    return "+inf" if value is None else f"{value:.4g}"
 
 
 def rows_in_words(value: float) -> str:
@@ -130,7 +121,7 @@ def _curves(board: Board, curves: pd.DataFrame) -> list[dict[str, Any]]:
             t = _some(mine["t"].to_numpy())
             mine = mine[mine["t"].isin(t)]
             parts.append({
-                "task": TITLES.get(task.task, task.task), "instance": about.instance, "unit": task.unit, "t": t.tolist(),
+                "task": task_title(task.task), "instance": about.instance, "unit": task.unit, "t": t.tolist(),
                 "runs": {entry: [_numbers(run[column]) for column in ("mean", "low", "high")]
                          for entry, run in mine.sort_values("t").groupby("entry")},
             })  # fmt: skip
@@ -178,7 +169,12 @@ def _points(line: "pd.Series[float]", top: float) -> str:
 
 def _ranks(board: Board) -> list[dict[str, Any]]:
     return [
-        {"entry": row.entry, "division": _name(division), "rank": row.rank, **row.rank_interval.model_dump()}
+        {
+            "entry": row.entry,
+            "division": division_title(division.track, division.budget),
+            "rank": row.rank,
+            **row.rank_interval.model_dump(),
+        }
         for division in board.divisions
         for row in division.rows
         if row.rank_interval is not None
@@ -199,10 +195,6 @@ def _front(board: Board) -> list[dict[str, Any]]:
         point["front"] = point["division"] != "reference" and point["score"] < best
         best = min(best, point["score"]) if point["front"] else best
     return points
-
-
-def _name(division: Division) -> str:
-    return f"{division.track}, {division.budget} budget"
 
 
 def _of_itables(name: str) -> str:

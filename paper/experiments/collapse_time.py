@@ -10,13 +10,14 @@ import functools
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from benchmark.core.loop import run
+from benchmark.core.task import Task
 from benchmark.entries.entry import Entry
 from benchmark.runs.pool_of_workers import in_parallel
 from benchmark.tasks.discrete import Discrete
@@ -48,9 +49,10 @@ def blocks() -> Iterator[Block]:
                 yield Block(task, range(first, min(first + SEEDS_AT_ONCE, SEEDS[n])))
 
 
-def collapse_time(task: Discrete, seed: int) -> int:
+def time_to_collapse(task: Discrete, seed: int) -> int:
     """The first iteration of *replace* whose model has collapsed; the loop goes no further."""
-    records = run(task, replace().make, replace().rules, seed, LONGEST * task.n)
+    known = cast(Task, task)  # its fields are frozen, where the protocol declares plain ones
+    records = run(known, replace().make, replace().rules, seed, LONGEST * task.n)
     return next(int(record["t"]) for record in records if record["entropy"] < COLLAPSED)
 
 
@@ -118,7 +120,7 @@ def table(jobs: int | None = None) -> pd.DataFrame:
 
 
 def _times(block: Block) -> list[int]:
-    return [collapse_time(block.task, seed) for seed in block.seeds]
+    return [time_to_collapse(block.task, seed) for seed in block.seeds]
 
 
 def main(jobs: int | None = None) -> None:

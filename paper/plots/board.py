@@ -3,11 +3,7 @@
 import json
 from typing import Any
 
-from benchmark.tasks import TASKS, title
 from paper.plots.source import Missing, Source
-
-TITLES = {name: title(name) for name in TASKS}
-VERDICTS = ("collapses", "degrades", "stable", "thrives")
 
 
 def read(source: Source) -> dict[str, Any]:

@@ -37,7 +37,7 @@ GREY = "grey under replace: the range of the panels beside it      "
 
 
 def draw(source: Source) -> tuple[Figure, pd.DataFrame]:
-    """Figure and the table behind it; settings without results are left out, and told."""
+    """Figure and the table behind it; settings without results are left out, and listed in the source's `missing`."""
     entries = source.facets(*style.WORKFLOWS)
     tables, labels = {}, {}
     for task, row in ROWS.items():

@@ -7,6 +7,7 @@ import seaborn as sns
 from matplotlib.figure import Figure
 
 from benchmark.results.collapse import DEFINITIONS
+from benchmark.results.labels import above_zero
 from paper.plots import board, style
 from paper.plots.source import Source
 
@@ -46,5 +47,5 @@ def _count(row: dict[str, Any], definition: str) -> dict[str, int]:
     else:
         profiles = [instance["collapse"] for task in row["tasks"] for instance in task["instances"]]
         parts = [profile[definition] for profile in profiles if definition in profile]
-    above = [part["centre"] is None or (part["low"] is not None and part["low"] > 0) for part in parts]
+    above = [above_zero(part["centre"], part["low"]) for part in parts]
     return {"collapsed": sum(above), "instances": len(parts)}

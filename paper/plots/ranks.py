@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MultipleLocator
 
+from benchmark.results.labels import division_title
 from paper.plots import board, style
 from paper.plots.source import Missing, Source
 
@@ -16,7 +17,7 @@ BY = {"rank": "final score", "slope_rank": "slope score"}
 def draw(source: Source) -> tuple[Figure, pd.DataFrame]:
     """Figure and the table behind it: ranked entries, the best on top."""
     divisions = [
-        (f"{division['track']}, {division['budget']} budget", sorted(ranked, key=lambda row: row["rank"]))
+        (division_title(division["track"], division["budget"]), sorted(ranked, key=lambda row: row["rank"]))
         for division in board.read(source)["divisions"]
         if len(ranked := [row for row in division["rows"] if row["rank"] is not None]) > 1
     ]

@@ -4,12 +4,12 @@ import io
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from benchmark.errors import ThriveError
 from benchmark.results import seal
+from benchmark.results.about import About
 from benchmark.strict_yaml import nearest
 
 WHAT = ["task", "instance", "entry", "quantity", "t"]
@@ -39,7 +39,7 @@ class Source:
         return str(self.folder.relative_to(here) if self.folder.is_relative_to(here) else self.folder)
 
     @cached_property
-    def about(self) -> dict[str, Any]:
+    def about(self) -> About:
         path = self.folder / "about.json"
         if not path.is_file():
             raise Missing(f"{self.where}: no results there. Make them: {self.command()}")
@@ -57,20 +57,18 @@ class Source:
         As in the paper, of those instances whose sampler is unbiased.
         """
         quantities = [quantities] if isinstance(quantities, str) else quantities
-        about = self.about["tasks"].get(task, {"instances": []})
+        about = self.about.tasks.get(task)
         numbers = [
-            {"instance": instance["name"], **instance["numbers"]}
-            for instance in about["instances"]
-            if instance["numbers"].get("sampler_temperature", 1) == 1
+            {"instance": instance.name, **instance.numbers}
+            for instance in (about.instances if about else [])
+            if instance.numbers.get("sampler_temperature", 1) == 1
         ]
         found = self.curves[self.curves["task"] == task]
         found = found[found["quantity"].isin(quantities) & found["entry"].isin(self.facets(*own))]
         found = found.merge(pd.DataFrame(numbers, columns=None if numbers else ["instance"]))
         if found.empty:
             words = f"{self.where}: no {' or '.join(quantities)} of {task}, {', '.join(self.facets(*own))}"
-            raise Missing(
-                f"{words}. Make it: {self.command(f'-t {task}') if about['instances'] else OF_THE_PAPER.format(task)}"
-            )
+            raise Missing(f"{words}. Make it: {self.command(f'-t {task}') if about else OF_THE_PAPER.format(task)}")
         return found
 
     def facets(self, *own: str) -> tuple[str, ...]:
@@ -85,7 +83,7 @@ class Source:
     def command(self, what: str = "") -> str:
         """What makes more results in this folder: `-t` a task-setting, `-s` an entry."""
         if (self.folder / "about.json").is_file():
-            profile = self.about["profile"]
+            profile = self.about.profile
         elif self.folder.name == "board":  # results/PROFILE/board
             profile = self.folder.parent.name
         else:

@@ -6,9 +6,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from benchmark.results.document import Block, Heading, Paragraph, Table
+from benchmark.results.labels import task_title
 from paper.reporting import patterns
-from paper.reporting.document import Block, Heading, Paragraph, Table
-from paper.reporting.evidence import Estimate, Evidence, number, shown, task_title
+from paper.reporting.evidence import Estimate, Evidence, groups_of
+from paper.reporting.words import number, shown
 
 CARDINALITY = Path(__file__).parents[1] / "published_cardinality.csv"
 FEW_TIMES = 4
@@ -35,7 +37,7 @@ def section(evidence: Evidence) -> Iterator[Block]:
         yield Paragraph("Ours were not run: `python -m paper.experiments.cardinality`")
         return
     yield from _cardinality_patterns(held, table)
-    for (task, instance, control), rows in table.groupby(["task", "instance", "control"], sort=False):
+    for (task, instance, control), rows in groups_of(table, "task", "instance", "control"):
         rows = rows[rows["real"] > 0]
         what = {"epochs": "one epoch" if task == "language_model" else "all rows", "steps": "matched steps"}[control]
         yield Paragraph(

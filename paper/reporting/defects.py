@@ -7,12 +7,13 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from benchmark.results.document import Block, Heading, Paragraph, Table
 from benchmark.results.gather import Results
 from paper import published
 from paper.reporting.cardinality import CARDINALITY, cell
-from paper.reporting.document import Block, Heading, Paragraph, Table
-from paper.reporting.evidence import SCIKIT_LEARN, Estimate, Evidence, at, both, number, padded, paired, shown
+from paper.reporting.evidence import SCIKIT_LEARN, Estimate, Evidence, at, both, paired, rows_of
 from paper.reporting.kde import bounds
+from paper.reporting.words import number, padded, shown
 
 
 class Defect(NamedTuple):
@@ -97,14 +98,16 @@ def _loss(
     published: str,
 ) -> Defect:
     """A test loss of a run with a defect and without; t None is the last iteration."""
-    horizon = 0 if found is None else found.about["tasks"].get(task, {}).get("horizon", 0)
+    about = None if found is None else found.about.tasks.get(task)
+    horizon = 0 if about is None else about.horizon
     last = t in (None, horizon)
     what = f"test loss, {names[1]}, {entry}, t = {t or horizon or 'T'}"
     by_seed = paired(found, task, names, entry, "final" if last else {1: "first", 2: "second"}[t or horizon])
     if by_seed is not None:
-        return Defect(words, switch, what, published, *map(shown, by_seed[:2]), by_seed[2], True)
-    losses = [at(found, task, name, entry, "test_loss", t or horizon) for name in names]
-    return Defect(words, switch, what, published, *map(shown, losses), both(Estimate.minus, *losses))
+        defect, corrected, difference = by_seed
+        return Defect(words, switch, what, published, shown(defect), shown(corrected), difference, True)
+    a, b = (at(found, task, name, entry, "test_loss", t or horizon) for name in names)
+    return Defect(words, switch, what, published, shown(a), shown(b), both(Estimate.minus, a, b))
 
 
 def _blobs(numbers: pd.DataFrame, evidence: Evidence) -> Defect:
@@ -116,8 +119,8 @@ def _blobs(numbers: pd.DataFrame, evidence: Evidence) -> Defect:
 
 def _text_defects(old: Results | None) -> Iterator[Defect]:
     """Of the language model: each instance with a defect beside its sibling without."""
-    about = {} if old is None else old.about["tasks"].get("language_model", {})
-    names = [i["name"] for i in about.get("instances", [])]
+    about = None if old is None else old.about.tasks.get("language_model")
+    names = [] if about is None else [instance.name for instance in about.instances]
 
     def siblings(mark: str, missing: str) -> tuple[str, str]:
         defect = next((name for name in names if re.search(mark, name)), "")
@@ -146,18 +149,19 @@ def _untrained(table: pd.DataFrame | None) -> Defect:
     """Few rows are few steps: what training gains over the untrained model, with an epoch and with matched steps."""
     held = pd.read_csv(CARDINALITY, dtype={"value": str})
     least = held[held["synthetic"] == 0].sort_values("real").iloc[0]
-    base = published.read()
-    base = base[(base["instance"] == "gemma-2-2b HelpSteer2") & (base["entry"] == "untrained base")].iloc[0]
+    known = published.read()
+    base = known[(known["instance"] == "gemma-2-2b HelpSteer2") & (known["entry"] == "untrained base")].iloc[0]
     text = f"{number(float(base['value']) - float(least['value']))} ({least['real']} rows)"
-    gains: list[Estimate | None] = [None, None]
+    epoch: Estimate | None = None
+    steps: Estimate | None = None
     few: str | int = "the fewest"
     if table is not None:
         own = table[table["task"] == "language_model"]
         few = int(own[own["real"] > 0]["real"].min())
         untrained = cell(own, "epochs", 0, 0)
-        gains = [both(Estimate.minus, untrained, cell(own, control, few, 0)) for control in ("epochs", "steps")]
+        epoch, steps = (both(Estimate.minus, untrained, cell(own, control, few, 0)) for control in ("epochs", "steps"))
     return Defect("Cardinality: few rows are few optimizer steps, all in the warm-up, so that little data means untrained", "control `steps` of `python -m paper.experiments.cardinality`",
-                  f"test loss of the untrained model minus that of {few} real rows alone", text, *map(shown, gains), both(Estimate.minus, *gains))  # fmt: skip
+                  f"test loss of the untrained model minus that of {few} real rows alone", text, shown(epoch), shown(steps), both(Estimate.minus, epoch, steps))  # fmt: skip
 
 
 def _density_figure(paper: Results) -> Defect:
@@ -216,7 +220,7 @@ def _second_loop(numbers: pd.DataFrame, plain: pd.DataFrame | None) -> Iterator[
     if plain is None:
         return
     rows = plain[(plain["entry"] == "accumulate") & plain["t"].isin([plain["t"].min(), plain["t"].max()])]
-    for row in rows.itertuples():
+    for row in rows_of(rows):
         losses = [
             Estimate(getattr(row, name), getattr(row, f"{name}_sd") / np.sqrt(row.seeds), row.seeds)
             for name in ("scikit_learn", "exact", "difference")

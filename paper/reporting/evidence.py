@@ -1,6 +1,6 @@
 """What the reproduction report rests on: what was run, published numbers beside it, closed forms, and why something differs."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -8,10 +8,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy.special import stdtrit
 
 from benchmark.results.gather import Results
-from benchmark.results.scoring import CONFIDENCE
+from benchmark.results.scoring import half_width
 from paper import data, published, theory
 
 HERE = Path(__file__).parents[1]
@@ -35,7 +34,7 @@ class Estimate(NamedTuple):
     @property
     def half(self) -> float:
         """Half of the 95 % t interval."""
-        return float(self.error * stdtrit(self.seeds - 1, (1 + CONFIDENCE) / 2)) if self.seeds > 1 else np.nan
+        return float(half_width(self.error, self.seeds - 1)) if self.seeds > 1 else np.nan
 
     def leaves_out(self, value: float) -> bool:
         """Whether the interval does not hold a value; no interval holds all."""
@@ -90,9 +89,24 @@ def load(folder: Path = data.DATA) -> Evidence:
     Raises:
         ThriveError: not even the paper's profile.
     """
-    others = [data.read(folder / name) if (folder / name).is_dir() else None for name in ("as-published", "bandwidths")]
-    tables = [_csv(folder / f"{name}.csv") for name in ("collapse_time", "cardinality", "plain_loop")]
-    return Evidence(data.read(folder), others[0], *tables, bandwidths=others[1])
+    as_published, bandwidths = (
+        data.read(folder / name) if (folder / name).is_dir() else None for name in ("as-published", "bandwidths")
+    )
+    times, cardinality, plain_loop = (
+        _csv(folder / f"{name}.csv") for name in ("collapse_time", "cardinality", "plain_loop")
+    )
+    return Evidence(data.read(folder), as_published, times, cardinality, plain_loop, bandwidths)
+
+
+def rows_of(table: pd.DataFrame) -> Iterator[Any]:
+    """The rows; a column is an attribute, whose type depends on the table."""
+    return table.itertuples()
+
+
+def groups_of(table: pd.DataFrame, *columns: str) -> Iterator[tuple[tuple[str, ...], pd.DataFrame]]:
+    """The rows that agree in some columns of text, with what these hold; in the table's order."""
+    for values, rows in table.groupby(list(columns), sort=False):
+        yield tuple(map(str, values)), rows
 
 
 def _csv(path: Path) -> pd.DataFrame | None:
@@ -108,17 +122,17 @@ def compared(evidence: Evidence) -> pd.DataFrame:
     curves = evidence.curves()
     table = published.compare(curves)
     exact = {} if evidence.collapse_times is None else {
-        f"K={row.K} n={row.n}": row.exact for row in evidence.collapse_times.itertuples()
+        f"K={row.K} n={row.n}": row.exact for row in rows_of(evidence.collapse_times)
     }  # fmt: skip
     table["closed"] = [
         exact.get(row.instance, np.nan) if row.quantity == "collapse_time" else closed_form(row)
-        for row in table.itertuples()
+        for row in rows_of(table)
     ]
     switched = published.compare(curves, SCIKIT_LEARN)[["ours", "error", "our_seeds", "z", "verdict"]]
     table[["switched", "switched_error", "switched_seeds", "switched_z", "switched_verdict"]] = switched
     table["loop_z"] = _loop_z(table, evidence.plain_loop)
     reasons = read_reasons()
-    return table.assign(reason=[_reason(reasons, row) for row in table.itertuples()])
+    return table.assign(reason=[_reason(reasons, row) for row in rows_of(table)])
 
 
 def _loop_z(table: pd.DataFrame, plain: pd.DataFrame | None) -> "pd.Series[float]":
@@ -139,7 +153,7 @@ def _reason(reasons: pd.DataFrame, row: Any) -> str:
 
 
 def against_closed(rows: pd.DataFrame) -> "pd.Series[float]":
-    """z of ours against the closed form; where all runs came to the same, 0 if that is it."""
+    """z of ours against the closed form; 0 where the two are equal, for the runs may then have no spread."""
     apart = rows["ours"] - rows["closed"]
     return (apart / rows["error"]).where(apart.abs() > 1e-6, 0.0)
 
@@ -167,7 +181,7 @@ def read_reasons() -> pd.DataFrame:
 
 def why(reasons: pd.DataFrame, row: Any, unknown: str = UNEXPLAINED) -> str:
     """The first reason all of whose filled columns are the row's, and which the data bear out; t may list several iterations."""
-    for reason in reasons.itertuples():
+    for reason in rows_of(reasons):
         fits = all(
             getattr(reason, key) in ("", str(getattr(row, key))) for key in ("task", "instance", "entry", "quantity")
         )
@@ -249,38 +263,3 @@ def mean_of(values: "pd.Series[float]") -> Estimate | None:
 def both(function: Callable[..., Estimate], *estimates: Estimate | None) -> Estimate | None:
     """The function of estimates that are all there."""
     return None if None in estimates else function(*estimates)
-
-
-# Words
-
-
-def task_title(task: str) -> str:
-    return {"kde": "KDE"}.get(task, task.replace("_", " ").capitalize())
-
-
-def padded(text: str) -> str:
-    """A published number as it was given, with its leading zero."""
-    return f"0{text}" if text.startswith(".") else text
-
-
-def number(x: float) -> str:
-    """Four digits; – where there is none."""
-    if np.isnan(x):
-        return "–"
-    if np.isinf(x):
-        return "∞"
-    return np.format_float_positional(float(f"{x:.4g}"), trim="-") if abs(x) >= 1e-5 or x == 0 else f"{x:.1e}"
-
-
-def interval(low: float, high: float) -> str:
-    return "–" if np.isnan(low) else f"{number(low)} to {number(high)}"
-
-
-def shown(estimate: Estimate | None) -> str:
-    """ "21.2 (20.1 to 22.3)"."""
-    if estimate is None:
-        return "not run"
-    half = estimate.half
-    return number(estimate.mean) + (
-        "" if np.isnan(half) else f" ({interval(estimate.mean - half, estimate.mean + half)})"
-    )

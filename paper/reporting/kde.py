@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from benchmark.results.document import Block, Heading, Paragraph, Table
 from paper import published, theory
-from paper.reporting.document import Block, Heading, Paragraph, Table
-from paper.reporting.evidence import Estimate, Evidence, interval, number, padded, shown
+from paper.reporting.evidence import Estimate, Evidence, rows_of
+from paper.reporting.words import interval, number, padded, root_mean_square, shown
 
 
 def section(numbers: pd.DataFrame, evidence: Evidence) -> Iterator[Block]:
@@ -17,10 +18,6 @@ def section(numbers: pd.DataFrame, evidence: Evidence) -> Iterator[Block]:
         yield from _plain_loop(numbers, evidence.plain_loop)
     yield from _bounds(numbers, evidence)
     yield from _rerun(numbers)
-
-
-def _rms(z: "pd.Series[float]") -> str:
-    return f"{np.sqrt((z**2).mean()):.2f}"
 
 
 def _as_published(numbers: pd.DataFrame) -> Iterator[Block]:
@@ -32,13 +29,13 @@ def _as_published(numbers: pd.DataFrame) -> Iterator[Block]:
     yield Heading("Kernel density estimation: scikit-learn's densities, as published", 3)
     yield Paragraph(
         f"`densities: scikit-learn` takes the test loss as the published runs did (defect 8) and changes nothing else. {met} of {len(rows)} published "
-        f"numbers agree with ours so, with a root mean square of z of {_rms(rows['switched_z'])}; with exact densities {int((rows['verdict'] == 'agrees').sum())} "
-        f"do, with {_rms(rows['z'])}. Exact densities were run on more seeds, which makes their z larger where they are off."
+        f"numbers agree with ours so, with a root mean square of z of {root_mean_square(rows['switched_z'])}; with exact densities {int((rows['verdict'] == 'agrees').sum())} "
+        f"do, with {root_mean_square(rows['z'])}. Exact densities were run on more seeds, which makes their z larger where they are off."
     )
     body = [
         [row.instance, row.entry, str(row.t), padded(row.text), number(row.ours), f"{row.z:.1f}",
          shown(Estimate(row.switched, row.switched_error, int(row.switched_seeds))), str(int(row.switched_seeds)), f"{row.switched_z:.1f}"]
-        for row in rows.itertuples()
+        for row in rows_of(rows)
     ]  # fmt: skip
     head = [
         "instance",
@@ -63,13 +60,13 @@ def _plain_loop(numbers: pd.DataFrame, plain: pd.DataFrame) -> Iterator[Block]:
     yield Heading("Kernel density estimation: a second loop", 3)
     yield Paragraph(
         f"`python -m paper.experiments.plain_loop` shares no code with the benchmark and measures each run by exact densities and by scikit-learn's. Its root mean "
-        f"square of z against the {len(rows)} published numbers is {_rms(rows['exact_z'])} with exact densities and {_rms(rows['loop_z'])} with scikit-learn's, "
+        f"square of z against the {len(rows)} published numbers is {root_mean_square(rows['exact_z'])} with exact densities and {root_mean_square(rows['loop_z'])} with scikit-learn's, "
         f"of {rows['runs'].iloc[0]} seeds; {int((rows['exact_z'].abs() < 2).sum())} and {int((rows['loop_z'].abs() < 2).sum())} lie within 2 standard errors. Difference: scikit-learn's loss minus the exact one, in the same runs."
     )
     body = [
         [row.instance, row.entry, str(row.t), padded(row.text), number(row.ours), number(row.exact), f"{row.exact_z:.1f}",
          number(row.scikit_learn), f"{row.loop_z:.1f}", shown(Estimate(row.difference, row.difference_sd / np.sqrt(row.runs), int(row.runs)))]
-        for row in rows.itertuples()
+        for row in rows_of(rows)
     ]  # fmt: skip
     head = [
         "instance",
@@ -90,7 +87,7 @@ def over_bound(curve: pd.DataFrame) -> float:
     """The most by which a curve of accumulate (columns t and mean) is over `paper.theory.accumulate_bound`; at most 0 of exact densities."""
     points = curve.sort_values("t")[["t", "mean"]].to_numpy(float)
     return max(
-        late - theory.accumulate_bound(early, t1, t2)
+        float(late - theory.accumulate_bound(early, t1, t2))
         for k, (t1, early) in enumerate(points) for t2, late in points[k + 1 :]
     )  # fmt: skip
 
@@ -102,7 +99,7 @@ def bounds(curves: pd.DataFrame | None) -> list[dict[str, Any]]:
     rows = curves[(curves["task"] == "kde") & (curves["entry"] == "accumulate") & (curves["quantity"] == "test_loss")]
     rows = rows[rows["instance"].str.contains(r"h=[\d.]+ ") & ~rows["instance"].str.contains("τ")]
     return [
-        {"instance": name, "data": name.split()[0], "points": len(curve), "worst": over_bound(curve)}
+        {"instance": name, "data": str(name).split()[0], "points": len(curve), "worst": over_bound(curve)}
         for name, curve in rows.groupby("instance", sort=True)
         if len(curve) > 1
     ]
@@ -120,7 +117,7 @@ def _bounds(numbers: pd.DataFrame, evidence: Evidence) -> Iterator[Block]:
             .fillna("scikit-learn" if name == "published" else "exact")
         )
         for (data, kind), part in found.groupby(["data", densities], sort=True):
-            worst = part.loc[part["worst"].idxmax()]
+            worst = part.iloc[int(part["worst"].argmax())]
             over = int((part["worst"] > 0).sum())
             rows.append([name, data, kind, str(len(part)), str(over), number(worst["worst"]), worst["instance"]])
     if rows:
@@ -145,7 +142,7 @@ def _rerun(numbers: pd.DataFrame) -> Iterator[Block]:
     )
     body = [
         [row.instance, row.entry, str(row.t), padded(row.text), number(row.ours), interval(row.low, row.high), "–" if np.isnan(row.z) else f"{row.z:.1f}"]
-        for row in rows.itertuples()
+        for row in rows_of(rows)
     ]  # fmt: skip
     yield Table(
         "kde-rerun",

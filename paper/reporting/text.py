@@ -6,11 +6,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from benchmark.results.document import Block, Heading, Paragraph, Table
 from benchmark.results.gather import Results
 from paper import published
 from paper.reporting import patterns
-from paper.reporting.document import Block, Heading, Paragraph, Table
-from paper.reporting.evidence import Estimate, Evidence, at, both, number, padded, read_reasons, shown, why
+from paper.reporting.evidence import Estimate, Evidence, at, both, read_reasons, rows_of, why
+from paper.reporting.words import number, padded, shown
 
 GEMMA = {f"gemma-2-{size} HelpSteer2": size.upper() for size in ("2b", "9b", "27b")}
 SHORT = {"accumulate-subsample": "subsample", "untrained base": "replace"}
@@ -46,8 +47,8 @@ def pretraining(numbers: pd.DataFrame) -> Iterator[Block]:
 
 def _wide(name: str, rows: pd.DataFrame, column: Callable[[Any], str]) -> Table:
     """Published numbers alone: iterations down, curves across."""
-    columns = list(dict.fromkeys(column(row) for row in rows.itertuples() if not pd.isna(row.t)))
-    cells = {(0 if pd.isna(row.t) else row.t, column(row)): padded(row.text) for row in rows.itertuples()}
+    columns = list(dict.fromkeys(column(row) for row in rows_of(rows) if not pd.isna(row.t)))
+    cells = {(0 if pd.isna(row.t) else row.t, column(row)): padded(row.text) for row in rows_of(rows)}
     times = sorted({t for t, _ in cells})
     body = [[str(t or "–"), *(cells.get((t, c), "") for c in columns)] for t in times]
     return Table(name, ["t", *columns], "r" * (1 + len(columns)), body, tuple(rows.index))
@@ -85,17 +86,17 @@ PATTERNS = (
 
 
 def _patterns(rows: pd.DataFrame, paper: Results) -> Iterator[Block]:
-    about = paper.about["tasks"].get("language_model")
+    about = paper.about.tasks.get("language_model")
     if about is None:
         yield Paragraph(f"Ours were not run: `{published.command('language_model', '', '')}`")
         return
-    name, last = about["instances"][0]["name"], about["horizon"]
+    name, last = about.instances[0].name, about.horizon
     theirs = {
         title: _losses_of(rows[(rows["instance"] == instance) & (rows["t"] <= last)])
         for instance, title in GEMMA.items()
     }
     yield Paragraph(
-        f"Ours: `{name}`, {len(about['seeds'])} seeds, intervals as if workflows were independent. {patterns.RULE}"
+        f"Ours: `{name}`, {len(about.seeds)} seeds, intervals as if workflows were independent. {patterns.RULE}"
     )
     body = []
     for pattern in PATTERNS:

@@ -31,7 +31,7 @@ def many() -> Results:
     losses["replace"] = REPLACE
     one = some_results(losses)
     records = pd.concat([frame(losses).assign(task=task) for task in TASKS])
-    about = one.about | {"tasks": dict.fromkeys(TASKS, one.about["tasks"]["gaussian"])}
+    about = one.about.model_copy(update={"tasks": dict.fromkeys(TASKS, one.about.tasks["gaussian"])})
     return Results(scoring.per_seed(records), scoring.curves(records), about)
 
 
@@ -44,7 +44,7 @@ def test_page_with_500_entries(benchmark, tmp_path, root):
         found, took[name] = _timed(action)
         return found
 
-    board = timed("build_s", lambda: build.build(results, cards))
+    board = timed("build_s", lambda: build.build_board(results, cards))
     path.write_text(timed("write_s", lambda: write.html(board, results)), encoding="utf-8")
     with playwright.sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])

@@ -3,11 +3,14 @@
 Text is plain but for `code` between backticks. Everything else stays what it is in each of the three: no character of it is markup.
 """
 
+import html
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,7 @@ class Table:
         name: of its file among the LaTeX tables.
         align: a letter a column, l or r; "p" is a column of running text.
         rows: cells as text; None is a rule between groups of rows.
-        holds: which published numbers stand in it, as index values of `paper.published.read`.
+        holds: which numbers of a longer table it shows, as values of that table's index (see `paper.published.read`).
     """
 
     name: str
@@ -79,10 +82,18 @@ def _markdown_block(block: Block, folder: Path) -> str:
         case Picture():
             return f"![{_markdown(block.caption)}]({block.path.relative_to(folder).as_posix()})\n"
         case Table():
-            lines = [block.head, [{"r": "--:"}.get(letter, "---") for letter in block.align]]
-            body = [[_markdown(cell) for cell in row] for row in block.cells]
-            written = [[_markdown(cell) for cell in lines[0]], lines[1], *body]
-            return "".join(f"| {' | '.join(row)} |\n" for row in written)
+            head, *rows = [[_markdown(cell) for cell in row] for row in (block.head, *block.cells)]
+            return markdown_table(head, rows, block.align)
+
+
+def markdown_table(head: Sequence[str], rows: Iterable[Sequence[str]], align: str = "") -> str:
+    """Lines of a table whose cells are Markdown already.
+
+    Args:
+        align: a letter a column, "r" is a column of numbers; without it, all are of text.
+    """
+    rule = ["--:" if letter == "r" else "---" for letter in align or "l" * len(head)]
+    return "".join(f"| {' | '.join(row)} |\n" for row in (head, rule, *rows))
 
 
 def _markdown(text: str) -> str:
@@ -93,10 +104,19 @@ def _markdown(text: str) -> str:
     )
 
 
-def markdown_text(text: str) -> str:
-    """Text that stays text in Markdown, on one line."""
-    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return re.sub(r"([\\`*_\[\]|~#])", r"\\\1", text.replace("\n", " "))
+MARKUP = r"\`*_[]|~#"
+FORMULAS_TOO = MARKUP + "{}()!$"
+"""For a stranger's text, which may hold a formula."""
+
+
+def markdown_text(text: str, markup: str = MARKUP) -> str:
+    """Text that stays text in Markdown, on one line.
+
+    Args:
+        markup: characters that a backslash is put before.
+    """
+    text = html.escape(text.replace("\n", " "), quote=False)
+    return re.sub(f"([{re.escape(markup)}])", r"\\\1", text)
 
 
 # Typst
@@ -156,7 +176,8 @@ def pdf(source: str, folder: Path) -> bytes:
     """The compiled document, with the fonts that the compiler carries."""
     import typst as compiler
 
-    return bytes(compiler.compile(source.encode(), root=str(folder), ignore_system_fonts=True))
+    content: Any = source.encode()  # the compiler's types ask for one type of source and folder
+    return bytes(compiler.compile(content, root=str(folder), ignore_system_fonts=True))
 
 
 # LaTeX
@@ -173,27 +194,37 @@ def latex(table: Table, written_by: str) -> str:
     kind = "longtable" if len(table.cells) > LONG else "tabular"
     columns = table.align.replace("p", f"p{{{TEXT_WIDTH / max(table.align.count('p'), 2):.1f}cm}}")
     needs = "booktabs" + (" and longtable" if kind == "longtable" else "")
-    head = [r"\toprule", _latex_row(table.head), r"\midrule", *([r"\endhead"] if kind == "longtable" else [])]
-    body = [r"\midrule" if row is None else _latex_row(row) for row in table.rows]
+    head = [r"\toprule", latex_row(table.head), r"\midrule", *([r"\endhead"] if kind == "longtable" else [])]
+    body = [r"\midrule" if row is None else latex_row(row) for row in table.rows]
     lines = [f"% Written by `{written_by}`. Do not edit. Needs {needs}.", rf"\begin{{{kind}}}{{{columns}}}",
              *head, *body, r"\bottomrule", rf"\end{{{kind}}}"]  # fmt: skip
     return "\n".join(lines) + "\n"
 
 
-def _latex_row(row: Sequence[str]) -> str:
-    return " & ".join(inline(cell, latex_text, lambda part: rf"\texttt{{{latex_text(part)}}}") for cell in row) + r" \\"
+def latex_row(row: Sequence[str]) -> str:
+    """A row of cells as text. A bracket after the end of the row before would be an argument of that."""
+    cells = " & ".join(inline(cell, latex_text, lambda part: rf"\texttt{{{latex_text(part)}}}") for cell in row)
+    return ("{}" if cells.startswith("[") else "") + cells + r" \\"
 
 
 _LATEX = {
-    "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
-    **{c: "\\" + c for c in "&%$#_"},
-    "<": r"\ensuremath{<}", ">": r"\ensuremath{>}", "|": r"\ensuremath{|}", "−": r"\ensuremath{-}", "–": "--", "…": r"\ldots{}",
-    "²": r"\ensuremath{^2}", "σ": r"\ensuremath{\sigma}", "μ": r"\ensuremath{\mu}", "τ": r"\ensuremath{\tau}", "Σ": r"\ensuremath{\Sigma}",
-    "‖": r"\ensuremath{\Vert}", "∞": r"\ensuremath{\infty}", "√": r"\ensuremath{\surd}", "×": r"\ensuremath{\times}",
-    "±": r"\ensuremath{\pm}", "→": r"\ensuremath{\to}", "≥": r"\ensuremath{\geq}", "≤": r"\ensuremath{\leq}", "₀": r"\ensuremath{_0}", "₁": r"\ensuremath{_1}", "₂": r"\ensuremath{_2}",
-    "ₜ": r"\ensuremath{_t}", "·": r"\ensuremath{\cdot}", "’": "'", "≈": r"\ensuremath{\approx}", "∈": r"\ensuremath{\in}",
-    "é": r"\'e", "[": "{[}", "]": "{]}",
+    "–": "--", "−": r"\ensuremath{-}", "…": r"\ldots{}", "’": "'", "·": r"\ensuremath{\cdot}", "×": r"\ensuremath{\times}",
+    "→": r"\ensuremath{\to}", "√": r"\ensuremath{\surd}", "²": r"\ensuremath{^2}", "|": r"\ensuremath{|}",
 }  # fmt: skip
+"""Characters whose LaTeX by pylatexenc needs another font or package (textcomp), or no ASCII."""
+
+
+@cache
+def _encoder() -> Any:
+    from pylatexenc.latexencode import RULE_DICT, UnicodeToLatexConversionRule, UnicodeToLatexEncoder
+
+    own = UnicodeToLatexConversionRule(RULE_DICT, {ord(character): words for character, words in _LATEX.items()})
+    return UnicodeToLatexEncoder(
+        conversion_rules=[own, "defaults"],
+        replacement_latex_protection="braces-after-macro",
+        unknown_char_policy="fail",
+        unknown_char_warning=False,
+    )
 
 
 def latex_text(text: str) -> str:
@@ -202,10 +233,9 @@ def latex_text(text: str) -> str:
     Raises:
         ValueError: a character is not known here.
     """
-    escaped = "".join(_LATEX.get(character, character) for character in text.replace("\n", " "))
-    if not escaped.isascii():
-        strange = next(character for character in escaped if not character.isascii())
+    try:
+        return str(_encoder().unicode_to_latex(text.replace("\n", " ")))
+    except ValueError as error:
         raise ValueError(
-            f"{strange!r} of {text!r}: no LaTeX is known for it. Add it to _LATEX in paper/reporting/document.py."
-        )
-    return escaped
+            f"{text!r}: no LaTeX is known for it: {error}. Add the character to _LATEX in {__name__}."
+        ) from error

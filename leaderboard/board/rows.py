@@ -1,0 +1,138 @@
+"""The row of an entry, before it is ranked: scores, what is missing, where it comes from."""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from benchmark.entries.card import Card
+from benchmark.results import duplicates
+from benchmark.results.about import About, AsRun
+from benchmark.results.labels import worst
+from benchmark.results.scoring import pooled
+from leaderboard.board.known import Known
+from leaderboard.board.protocol import ranked_names
+from leaderboard.board.ranking import Standing
+from leaderboard.board.schema import Row, TaskAbout, Usage, estimate, rounded
+from leaderboard.board.task_scores import part_of
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """An entry of the board: what is shown, and the unrounded numbers by seed that ranks rest on."""
+
+    row: Row
+    by_score: Standing
+    by_slope: Standing
+    stale: bool
+
+    @property
+    def complete(self) -> bool:
+        return self.row.unranked is None if self.row.outside else self.row.score is not None
+
+
+def beyond_scores(entry: Ranked, known: Known, alike: Mapping[str, Mapping[str, str]]) -> Ranked:
+    """The entry with where it comes from, and what it is a near-duplicate of."""
+    id = entry.row.entry
+    result = known.verified.get(id)
+    under_salt = result.alike if result else []
+    lines = duplicates.merged(known.alike.get(id, {}), alike.get(id, {}))
+    outside = id in known.outside
+    row = entry.row.model_copy(
+        update={
+            "outside": outside,
+            "alike": list(dict.fromkeys([*lines, *under_salt])),
+            "missing": [] if outside and not entry.row.tasks else entry.row.missing,
+        }
+    )
+    return replace(entry, row=row)
+
+
+def entry_of(card: Card, tasks: list[TaskAbout], runs: pd.DataFrame, about: About) -> Ranked:
+    """An entry without its ranks, which depend on the others."""
+    refused = {name: part.refused[card.id] for name, part in about.tasks.items() if card.id in part.refused}
+    as_run = [part.as_run[card.id] for part in about.tasks.values() if card.id in part.as_run]
+    own = runs[runs["entry"] == card.id]
+    outdated = stale(card, as_run, about.profile)
+    missing = list(outdated)
+    parts = []
+    for task in tasks:
+        if task.task not in refused:
+            mine, everyone = (frame[frame["task"] == task.task] for frame in (own, runs))
+            missing += _lacking(task, mine)
+            parts += [part_of(task, mine, everyone)] if (mine["instance"].isin(ranked_names(task))).any() else []
+    complete = not missing and len(parts) == len(tasks)
+    row = Row(
+        entry=card.id,
+        **card.model_dump(
+            include={"name", "version", "description", "authors", "licence", "url", "citation", "hyperparameters", "tuned_on",
+                     "configurations_tried", "track", "budget", "role"}
+        ),
+        digest=as_run[0].digest if as_run else None,
+        observed=None,
+        same_as={},
+        rank=None,
+        rank_interval=None,
+        slope_rank=None,
+        slope_rank_interval=None,
+        score=estimate(pooled([p.score for p in parts])) if complete else None,
+        slope_score=estimate(pooled([p.slope_score for p in parts])) if complete else None,
+        verdict=worst(p.shown.verdict for p in parts if p.shown.verdict),
+        above_base=None,
+        beside_base=None,
+        survival=rounded(float(np.mean([p.shown.survival for p in parts]))) if parts else None,
+        usage=_mean_usage([p.shown.usage for p in parts]) if parts else None,
+        outside=False,
+        verified=None,
+        unranked=None,
+        alike=[],
+        missing=missing,
+        refused=refused,
+        tasks=[p.shown for p in parts],
+    )  # fmt: skip
+    life = {p.shown.task: p.life for p in parts}
+    return Ranked(
+        row,
+        Standing({p.shown.task: p.by_seed["pseudo_score"] for p in parts}, life),
+        Standing({p.shown.task: p.by_seed["pseudo_slope_score"] for p in parts}, life),
+        bool(outdated),
+    )
+
+
+def commands_for_board(profile: str, what: str = "") -> str:
+    """What makes a profile's board anew."""
+    return f"thrive run --profile {profile}{what}, thrive score --profile {profile}, then thrive board"
+
+
+def stale(card: Card, as_run: list[AsRun], profile: str) -> list[str]:
+    """Where the card says otherwise than it did when the scores were computed."""
+    now = {"version": card.version, "track": card.track.value, "budget": card.budget.value}
+    return list(
+        dict.fromkeys(
+            f"stale: it ran with {key} {then[key]}, its card now says {value}; {commands_for_board(profile, f' -s {card.id}')}"
+            for then in (run.model_dump() for run in as_run)
+            for key, value in now.items()
+            if then[key] != value
+        )
+    )
+
+
+def _lacking(task: TaskAbout, runs: pd.DataFrame) -> list[str]:
+    """Which instances lack seeds."""
+    counts = {about.instance: int((runs["instance"] == about.instance).sum()) for about in task.instances}
+    lacking = [f"{task.task} {name}: {n} of {task.seeds} seeds" for name, n in counts.items() if n < task.seeds]
+    return lacking if ranked_names(task) else [*lacking, f"{task.task}: no ranked instance"]
+
+
+def _mean_usage(parts: list[Usage]) -> Usage:
+    def mean(of: Callable[[Usage], float | None]) -> float:
+        return float(np.mean([math.nan if (value := of(part)) is None else value for part in parts]))
+
+    return Usage(
+        training_rows=rounded(mean(lambda u: u.training_rows)) or 0.0,
+        candidates=rounded(mean(lambda u: u.candidates)) or 0.0,
+        real_rows=rounded(mean(lambda u: u.real_rows)) or 0.0,
+        cost=rounded(mean(lambda u: u.cost)),
+    )
