@@ -501,7 +501,7 @@ def test_the_board_leaves_out_an_entry_that_the_list_leaves_out(root, tmp_path, 
         assert built[0] <= set(cards)
         raise ThriveError("enough")
 
-    monkeypatch.setattr("leaderboard.board.build.build", build)
+    monkeypatch.setattr("leaderboard.board.project.build_board", build)
     monkeypatch.chdir(tmp_path)
     outcome = CliRunner().invoke(main, ["board"])
     assert "left out: " in outcome.stderr

@@ -125,7 +125,7 @@ def test_named_entries_are_the_facets(root, tmp_path):
 ])  # fmt: skip
 def test_only_plain_figures_overwrite_the_committed_ones(root, monkeypatch, words, target):
     asked = []
-    monkeypatch.setattr(figures, "draw", lambda home, folder, to, *more: asked.append(to) or [])
+    monkeypatch.setattr(figures, "draw_figures", lambda home, folder, to, *more: asked.append(to) or [])
     monkeypatch.chdir(root)
     assert CliRunner().invoke(main, ["figures", *words]).exit_code == 0
     assert asked == [target and Path(target)]

@@ -43,14 +43,14 @@ def board(folder: Path | None, show: bool) -> None:
     """Build the leaderboard from the scores in a folder, there: JSON, one page of HTML, Markdown, CSV, LaTeX."""
     from benchmark.results.profile import BOARD
     from benchmark.runs.project import Project
-    from leaderboard.render.build import build_board
     from leaderboard.render.markdown import table
+    from leaderboard.render.publish import publish_board
     from thrive.console import left_out, print_faults
 
     project = Project.load(root())
     print_faults(project.faults)
     folder = folder or BOARD
-    built, paths = build_board(project, folder)
+    built, paths = publish_board(project, folder)
     for fault in built.faults:
         click.secho(fault, fg="yellow", err=True)
     for division in built.divisions:

@@ -20,8 +20,8 @@ class Built(NamedTuple):
     paths: list[Path]
 
 
-def build_board(project: Project, folder: Path) -> Built:
-    """Build the leaderboard from the scores in a folder of the clone, there: JSON, one page of HTML, Markdown, CSV, LaTeX.
+def publish_board(project: Project, folder: Path) -> Built:
+    """Compute the leaderboard and write it from the scores in a folder of the clone, there: JSON, one page of HTML, Markdown, CSV, LaTeX.
 
     For leaderboard/, the board in README.md and the changes since the last commit are written anew too.
 
