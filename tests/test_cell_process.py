@@ -18,7 +18,7 @@ from benchmark.runs.cells import Store
 from benchmark.runs.project import Project
 
 POISONS = {
-    "loss": "import benchmark.core.loop\nbenchmark.loop._loss = lambda *_: 1.0",
+    "loss": "import benchmark.core.loop\nbenchmark.core.loop._loss = lambda *_: 1.0",
     "stream": "import benchmark.core.loop\nfrom benchmark.core.streams import stream\nbenchmark.loop.stream = lambda *_: stream(0, 'x')",
     "fit": "import benchmark.tasks.gaussian as g\ng.Gaussian.fit = g.Gaussian.blend = None",
     "numpy-errors": "import numpy\nnumpy.seterr(all='raise')",
@@ -193,7 +193,7 @@ def test_an_entry_edited_and_restored_while_it_runs_has_its_own_numbers(clone): 
 def test_code_of_the_harness_edited_while_it_runs_keeps_nothing(clone, root, jobs, restored):  # noqa: F811
     """Also where it is restored, with its old time of writing."""
     shutil.copytree(root / "benchmark", clone / "benchmark", ignore=shutil.ignore_patterns("__pycache__", "assets"))
-    loop = clone / "benchmark" / "loop.py"
+    loop = clone / "benchmark" / "core" / "loop.py"
     back = "p.write_text(text); os.utime(p, ns=(s.st_atime_ns, s.st_mtime_ns))" if restored else "pass"
     edit = f"p = pathlib.Path({str(loop)!r}); s = p.stat(); text = p.read_text(); p.write_text(text.replace('simplest_loss', 'real_loss')); {back}"
     entry(clone, "edits", "import os, pathlib", f"if context.t == 1: {edit}")

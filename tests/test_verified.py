@@ -766,7 +766,7 @@ def test_no_workflow_installs_an_entrys_requirements_into_the_harness(root):
             assert "requirements.txt" not in commands, path.name
             for line in re.findall(r".*pip install.*", commands):
                 assert "requirements.lock" in line, line
-    assert "--only-binary" in (root / "benchmark" / "requirements.py").read_text()
+    assert "--only-binary" in (root / "benchmark" / "entries" / "requirements.py").read_text()
 
 
 def test_the_verifying_script_leaves_both_boards_and_every_verification(clone, tmp_path):
