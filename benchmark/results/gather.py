@@ -241,6 +241,7 @@ def _summed_provenance(computed: list[dict[str, Any]]) -> Computed:
 
 
 def _as_run(entry: Entry) -> AsRun:
+    """What an entry was when its cells were computed. Where the card says something else now, its scores are stale."""
     card = entry.card
     return AsRun(digest=entry.digest, version=card.version, track=card.track.value, budget=card.budget.value)
 
