@@ -1,10 +1,31 @@
 """How the parts may depend on one another, and what start-up may not cost."""
 
 import ast
+import re
 import subprocess
 import sys
 
 import pytest
+
+
+def test_every_test_file_that_a_document_or_docstring_names_exists(root):
+    """By its path from the root of the clone."""
+    words = ["git", "ls-files", "*.md", "*.py", "*.toml", "*.yaml", "*.yml", "Makefile"]
+    files = subprocess.run(words, cwd=root, capture_output=True, text=True, check=True).stdout.splitlines()
+    named = {
+        (file, name)
+        for file in files
+        for name in re.findall(r"(?<![\w/])(?:tests/[\w/]*)?test_\w+\.py", (root / file).read_text())
+    }
+    assert {file for file, _ in named} >= {"docs/security.md", "benchmark/tasks/language_model/llama.py"}
+    assert [pair for pair in named if not (root / pair[1]).is_file()] == []
+
+
+def test_tests_mirror_the_folders_of_the_code(root):
+    packages = {path.parent.name for path in root.glob("*/__init__.py")} | {
+        path.parent.name for path in (root / "benchmark").glob("*/__init__.py")
+    }
+    assert {path.parent.name for path in (root / "tests").glob("*/test_*.py")} - {"speed"} <= packages
 
 
 @pytest.mark.parametrize("folder", ["baselines", "submissions"])

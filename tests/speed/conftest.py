@@ -3,8 +3,9 @@
 from collections.abc import Callable
 
 import pytest
-from measuring import seconds
 from threadpoolctl import threadpool_limits
+
+from tests.speed.measuring import seconds
 
 
 @pytest.fixture(autouse=True)

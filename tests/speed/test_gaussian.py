@@ -1,10 +1,10 @@
 """Gaussian: whole runs against the loop that refits the pool with np.cov and multivariate_normal, and against drawing alone."""
 
 import numpy as np
-from measuring import growth, seconds, whole_run
 
 from benchmark.core.streams import stream
 from benchmark.tasks.gaussian import Gaussian
+from tests.speed.measuring import growth, seconds, whole_run
 
 TASK = Gaussian(d=100, n=1000)
 

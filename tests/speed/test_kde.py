@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from measuring import growth, seconds, whole_run
 from sklearn.neighbors import KernelDensity
 
 from benchmark.core.streams import stream
 from benchmark.tasks.kde import HELD_OUT, KDE, ROWS_AT_ONCE
+from tests.speed.measuring import growth, seconds, whole_run
 
 MOONS = KDE("moons", 0.1, 1000)
 

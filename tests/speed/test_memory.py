@@ -16,9 +16,8 @@ from benchmark.tasks.kde import HELD_OUT, KDE, ROWS_AT_ONCE
 
 CHILD = """
 import sys
-sys.path[:0] = sys.argv[1:]
 from pathlib import Path
-from measuring import whole_run
+from tests.speed.measuring import whole_run
 from benchmark.tasks.gaussian import Gaussian
 from benchmark.tasks.kde import KDE
 def memory(of):
@@ -35,7 +34,7 @@ print(memory("VmHWM") - before)
 def measured(task, small, horizon: int) -> int:
     """Bytes that a run adds to a process that has done its imports: its peak, as Linux counts it."""
     code = CHILD.format(task=task, small=small, horizon=horizon)
-    words = [sys.executable, "-c", code, "tests/speed"]
+    words = [sys.executable, "-c", code]
     return int(subprocess.run(words, capture_output=True, text=True, check=True).stdout)
 
 

@@ -1,22 +1,18 @@
 """The board's page with 500 entries of three task-settings' worth of columns: how long a reader waits. Seconds, in headless Chromium."""
 
 import shutil
-import sys
 import time
-from pathlib import Path
 
 import pandas as pd
 import pytest
-
-sys.path.append(str(Path(__file__).parents[1]))
-from test_board import REPLACE, some_results
-from test_scoring import frame
 
 from benchmark.entries.catalogue import find
 from benchmark.results import scoring
 from benchmark.results.gather import Results
 from leaderboard.board import build
 from leaderboard.render import write
+from tests.leaderboard.test_board import REPLACE, some_results
+from tests.results.test_scoring import frame
 
 playwright = pytest.importorskip("playwright.sync_api")
 ENTRIES = 500

@@ -2,7 +2,7 @@
 
 transformers pads the rows of a batch to one length, and a fifth of the positions of the embedded instance are padding.
 Here the positions of all rows are one axis, m long, and only attention sees rows. Weights, embedding, rotation angles
-and MLP are transformers' own; `tests/test_language_model.py` holds logits and gradients against its forward pass.
+and MLP are transformers' own; `tests/tasks/test_language_model.py` holds logits and gradients against its forward pass.
 """
 
 from collections.abc import Callable

@@ -1,0 +1,176 @@
+"""Figures: the table behind each is held, not its pixels; what is measured lies on the closed forms; what is absent is told."""
+
+import inspect
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+
+from paper import theory
+from paper.plots import closed_forms, figures, style
+from paper.plots.figures import FIGURES
+from paper.plots.source import Source
+from tests.conftest import ROOT
+from thrive.cli import main
+
+COMMITTED = [(path.parts[-3], path.stem) for path in sorted(ROOT.glob("*/figures/*.csv"))]
+SMALL = ["workflows", "fig3"]
+
+
+@pytest.fixture(autouse=True)
+def _closed():
+    import matplotlib.pyplot as plt
+
+    style.apply()
+    yield
+    plt.close("all")
+
+
+def test_all_figures_are_committed():
+    assert {name for _, name in COMMITTED} >= {name for name, drawing in FIGURES.items() if drawing.unasked}
+
+
+@pytest.mark.parametrize(("home", "name"), COMMITTED)
+def test_the_committed_table_is_what_is_drawn(root, home, name):
+    """Byte for byte, from the committed results: the pipelines' stages `figures` write it anew."""
+    at = Path("leaderboard") if home == "leaderboard" else None
+    _, table = figures.made(name, figures.source(root, name, at))
+    assert figures.as_csv(table) == (root / home / "figures" / f"{name}.csv").read_text()
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_a_figure_is_a_short_file(name):
+    drawn = FIGURES[name].draw
+    path = Path(inspect.getsourcefile(getattr(drawn, "func", drawn)))
+    assert len(path.read_text().splitlines()) < 80
+
+
+def test_drawn_again_the_bytes_are_the_same(root, tmp_path):
+    first, second = (figures.draw_figures(root, None, tmp_path / str(k), SMALL) for k in range(2))
+    assert [path.name for path in first] == [f"{name}.{kind}" for name in SMALL for kind in ("pdf", "png", "csv")]
+    assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
+
+
+def test_fonts_are_embedded_as_text(root, tmp_path):
+    """As outlines of TrueType: journals refuse Type 3, and text stays text. Log axes bring in the fonts of formulas."""
+    for path in figures.draw_figures(root, None, tmp_path, ["fig2"]):
+        if path.suffix == ".pdf":
+            assert b"/FontFile2" in path.read_bytes()
+            assert b"/Type3" not in path.read_bytes()
+
+
+def test_slides_have_larger_words_on_larger_panels():
+    import matplotlib as mpl
+
+    sizes = {}
+    for look in style.LOOKS:
+        style.apply(look)
+        sizes[look] = np.array(
+            [mpl.rcParams["font.size"], mpl.rcParams["lines.linewidth"], *mpl.rcParams["figure.figsize"]]
+        )
+    assert (sizes["slides"] > sizes["paper"]).all()
+
+
+def measured(root):
+    """Whatever the committed results hold of the quantities with a closed form."""
+    source = figures.source(root, "closed-forms")
+    return pd.concat([table for _, _, table in closed_forms.tables(source)])
+
+
+def test_what_is_measured_lies_on_the_closed_forms(root):
+    """|z| < 4, where a mean over seeds says anything: to t = n.
+
+    Under replace, d = 1, a run's variance has the squared coefficient of variation ((1 + 1/n) / (1 - 1/n))^t - 1, which is about
+    e^(2t/n) - 1: beyond t = n few runs hold all of the mean, and up to there its exact spread is taken, not that of the seeds.
+    A KDE's closed form starts from the measured t = 1, whose error counts too.
+    """
+    table = measured(root)
+    table = table[table["theory"].notna() & (table["t"] <= table["n"])]
+    exact = (table["entry"] == "replace") & (table["quantity"] == "trace_ratio")
+    known = [
+        np.sqrt(theory.replace_variances(int(row.d), int(row.n), int(row.t))[0]) for row in table[exact].itertuples()
+    ]
+    sd = table["sd"].to_numpy(float, copy=True)
+    sd[exact.to_numpy()] = known
+    error = pd.Series(sd, table.index) / np.sqrt(table["seeds"])
+    first = error[table["t"] == 1].set_axis(
+        table.loc[table["t"] == 1, "instance"] + table.loc[table["t"] == 1, "entry"]
+    )
+    kde = table["task"] == "kde"
+    start = (table["instance"] + table["entry"]).map(first[~first.index.duplicated()]).where(kde, 0)
+    z = (table["mean"] - table["theory"]) / np.hypot(error, start)
+    z = z[~(kde & (table["t"] == 1))]
+    assert len(z) > 300
+    assert z.abs().max() < 4, table.loc[z.abs().idxmax()]
+
+
+def test_named_entries_are_the_facets(root, tmp_path):
+    ids = ["accumulate", "anchor-0.5"]
+    written = figures.draw_figures(root, None, tmp_path, ["fig2"], ids)
+    table = pd.read_csv(written[-1])
+    assert set(table["entry"]) == set(ids)
+    found, _ = figures.made("fig2", figures.source(root, "fig2", entries=ids))
+    assert [ax.get_title().split("\n")[0] for ax in found.axes[:2]] == ["Accumulate", "anchor-0.5"]
+
+
+@pytest.mark.parametrize(("words", "target"), [
+    ([], None),
+    (["--only", "fig2"], None),
+    (["--only", "fig2", "--entries", "accumulate,anchor-0.5"], "results/figures"),
+    (["--style", "slides"], "results/figures"),
+    (["--at", "leaderboard"], "results/figures"),
+    (["--at", "leaderboard", "--to", "elsewhere"], "elsewhere"),
+])  # fmt: skip
+def test_only_plain_figures_overwrite_the_committed_ones(root, monkeypatch, words, target):
+    asked = []
+    monkeypatch.setattr(figures, "draw_figures", lambda home, folder, to, *more: asked.append(to) or [])
+    monkeypatch.chdir(root)
+    assert CliRunner().invoke(main, ["figures", *words]).exit_code == 0
+    assert asked == [target and Path(target)]
+
+
+def test_figures_stand_beside_what_they_are_drawn_from():
+    assert {str(drawing.home) for drawing in FIGURES.values()} == {"paper/figures", "leaderboard/figures"}
+    assert str(FIGURES["ranks"].home) == "leaderboard/figures"
+
+
+def test_an_entry_without_results_is_refused_with_the_way_to_them(root, monkeypatch):
+    monkeypatch.chdir(root)
+    outcome = CliRunner().invoke(main, ["figures", "--only", "fig2", "--entries", "accumulate,acumulate"])
+    assert outcome.exit_code != 0
+    assert "no results of 'acumulate'. Did you mean 'accumulate'?" in outcome.output
+    assert "thrive run --profile standard -s acumulate && thrive score" in outcome.output
+
+
+def test_what_is_absent_is_told_with_its_command(tmp_path):
+    told = []
+    assert not figures.draw_figures(tmp_path, tmp_path / "empty", tmp_path, ["fig1", "fig5", "ranks"], tell=told.append)
+    for name, line, command in zip(
+        ["fig1", "fig5", "ranks"],
+        told,
+        ["thrive run", "python -m paper.experiments.cardinality", "thrive board"],
+        strict=True,
+    ):
+        assert line.startswith(f"{name}: left out: ")
+        assert command in line
+
+
+def test_the_published_variant_of_the_densities_passes_the_variance(root):
+    """A density's height is 1 / (√2π width): its square, times √2π, where the width is σ² and not σ."""
+    drawn = [figures.made(name, figures.source(root, name))[0] for name in ("fig1", "fig1-as-published")]
+    right, published = (figure.axes[0].lines[3].get_ydata().max() for figure in drawn)  # truth, t = 1, 2, 5
+    assert published == pytest.approx(np.sqrt(2 * np.pi) * right**2, rel=0.01)
+    assert published != pytest.approx(right, rel=0.05)
+
+
+def test_pooled_bandwidths_need_all_three(root, tmp_path):
+    told = []
+    figures.draw_figures(root, Path("leaderboard"), tmp_path, ["fig2-pooled"], tell=told.append)
+    assert "not all of the bandwidths" in told[0]
+
+
+def test_a_source_shows_unbiased_samplers_alone(root):
+    found = Source(root / "leaderboard").of("gaussian", "test_loss", "replace")
+    assert not found["instance"].str.contains("τ").any()

@@ -1,0 +1,147 @@
+"""Files that an instance reads: what is in them is in the key, and a missing one is told before anything runs."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmark.core.loop import run, start_of
+from benchmark.digest.hashes import digest_of_file
+from benchmark.entries.catalogue import find
+from benchmark.errors import PinMismatch, ThriveError
+from benchmark.runs import params, starts, sweep
+from benchmark.runs.project import Project
+from tests.runs.test_records import clone  # noqa: F401
+from tests.tasks.test_language_model import folder as tiny  # noqa: F401
+
+SUITE = """
+profile: text
+profiles:
+  text:
+    about: a network of one's own, on data of one's own
+    suites:
+      language_model:
+        horizon: 2
+        seeds: 1
+        instances: [{{n: 8, epochs: 40, batch: 4, learning_rate: 0.01, max_tokens: 32, checkpoint: {network}, data: {data}, precision: float32, seconds: 1}}]
+pins: {pins}
+"""
+
+
+@pytest.fixture
+def own(clone: Path, tiny: Path) -> Path:  # noqa: F811
+    """A clone whose profile reads two folders of its own: network/ and data/."""
+    for name in ("network", "data"):
+        shutil.copytree(tiny, clone / name)
+    (clone / "params.yaml").write_text(SUITE.format(network=clone / "network", data=clone / "data", pins="{}"))
+    return clone
+
+
+def key(clone: Path) -> str:  # noqa: F811
+    [cell] = sweep.cells(Project.load(clone, "text"), "language_model", [find(clone)["replace"]])
+    return cell.key
+
+
+def flip(path: Path) -> None:
+    """Change one bit, and leave size and time of writing as they were."""
+    before, content = path.stat(), bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+@pytest.mark.parametrize("name", [
+    "data/train.parquet", "data/validation.parquet", "data/test.parquet", "network/config.json", "network/model.safetensors",
+    "network/tokenizer.json", "network/tokenizer_config.json", "network/generation_config.json",
+])  # fmt: skip
+def test_every_file_that_is_read_is_in_the_key(own, name):
+    before = key(own)
+    assert key(own) == before
+    flip(own / name)
+    assert key(own) != before
+
+
+def test_other_files_and_places_are_not(own):
+    before = key(own)
+    (own / "data" / "README.md").write_text("where it comes from")
+    (own / "notes.txt").write_text("")
+    assert key(own) == before
+
+
+def test_a_file_that_comes_to_the_network_is(own):
+    before = key(own)
+    (own / "network" / "more").mkdir()
+    (own / "network" / "more" / "adapter.safetensors").write_bytes(b"")
+    assert key(own) != before
+
+
+@pytest.mark.parametrize("name", ["data/test.parquet", "data", "network"])
+def test_what_is_missing_is_told_before_anything_runs(own, name):
+    path = own / name
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
+    with pytest.raises(
+        ThriveError,
+        match=f"params.yaml: profiles.text.suites.language_model.instances.0: .*: no such file: {path}.*Put it there",
+    ) as told:
+        key(own)
+    assert "\n" not in str(told.value)
+
+
+def test_a_folder_that_is_pinned_is_held_against_its_pin(own):
+    """Also where an instance names it by its whole path."""
+    (own / "params.yaml").write_text(SUITE.format(
+        network=own / "network", data=own / "data",
+        pins=f"{{mine: {{folder: data, source: me, files: {{train.parquet: {digest_of_file(own / 'data' / 'train.parquet')}}}}}}}",
+    ))  # fmt: skip
+    key(own)
+    flip(own / "data" / "train.parquet")
+    with pytest.raises(PinMismatch, match=r"train.parquet: sha256 is .* and params.yaml pins .* \(pins.mine\)"):
+        key(own)
+
+
+@pytest.mark.parametrize(("name", "told"), [
+    ("data/train.parquet", "no Parquet file with prompt and response"),
+    ("network/config.json", "no network and tokenizer that transformers can read"),
+    ("network/model.safetensors", "no network and tokenizer that transformers can read"),
+    ("network/tokenizer.json", "no network and tokenizer that transformers can read"),
+])  # fmt: skip
+def test_a_file_that_cannot_be_read_is_told_in_one_line(own, name, told):
+    (own / name).write_bytes((own / name).read_bytes()[:20])
+    [instance] = params.instances(params.load(own), "text", "language_model")
+    with pytest.raises(ThriveError, match=told) as error:
+        instance.task.warm_up()
+    assert str(own / name.partition("/")[0]) in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def command(clone: Path, id: str) -> subprocess.CompletedProcess:  # noqa: F811
+    words = [sys.executable, "-m", "thrive.cli", "run", "-j", "1", "--only", "-s", id]
+    return subprocess.run(words, cwd=clone, capture_output=True, text=True)
+
+
+def test_data_edited_and_restored_while_it_runs_keep_nothing(own):
+    """And without an edit it runs: from a start with a fitted network, in a process that has not fitted any."""
+    done = command(own, "replace")
+    assert done.returncode == 0, done.stderr
+    assert len(list((own / "cells").glob("*.parquet"))) == 1
+    strategy = own / "baselines" / "accumulate" / "strategy.py"
+    file = own / "data" / "test.parquet"
+    edit = f"p = pathlib.Path({str(file)!r}); b = p.read_bytes(); p.write_bytes(b[::-1]); p.write_bytes(b)"
+    strategy.write_text(f"import pathlib\n{edit}\n{strategy.read_text()}")
+    done = command(own, "accumulate")
+    assert done.returncode != 0
+    assert f"{file} changed while the sweep ran: nothing that depends on it is kept. Run it again." in done.stderr
+    assert "Traceback" not in done.stderr
+    assert len(list((own / "cells").glob("*.parquet"))) == 1
+
+
+def test_a_run_from_a_kept_start_is_the_run(own, root):
+    """Bit for bit: weights are kept as they are."""
+    [instance] = params.instances(params.load(own), "text", "language_model")
+    [start] = starts.unpacked(instance.task, starts.packed(instance.task, [start_of(instance.task, 0)]))
+    entry = find(root)["accumulate"]
+    kept = [repr(record) for record in run(instance.task, entry.make, entry.rules, 0, 2, start)]
+    assert kept == [repr(record) for record in run(instance.task, entry.make, entry.rules, 0, 2)]
