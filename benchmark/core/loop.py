@@ -219,6 +219,7 @@ def _generation(strategy: Strategy, context: Context, services: Services) -> tup
         within("candidates", services.meter.candidates, rules.max_candidates(task.n, t))
         refuse_unsupported(task, request.asks_for())
         drawn = task.sample(services.models["current"], services.meter.candidates, request, stream(seed, "sample", t))
+    services.candidates = drawn.examples
     candidates = Candidates(Names(History(drawn.examples), len(drawn.examples), seed, "candidates", t), services, 0, 1)
     with _named("keep", t):
         kept = _each_once(canonical(candidates, strategy.keep(context, candidates)))

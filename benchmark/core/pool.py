@@ -119,7 +119,7 @@ class Pool:
 
         Vectors are the examples themselves under a hidden affine map, so that knowing the truth does not help. Texts are salted hashes
         of n-grams, or vectors of a frozen encoder under a random rotation. Track `blind` describes candidates only, draws a new map at every iteration and
-        rounds values to 1/200 of the pool's standard deviation along each axis, so that a row seen once cannot be recognized later. The other tracks keep one map for the run.
+        rounds values to 1/200 of the candidates' standard deviation along each axis, so that a row seen once cannot be recognized later. The other tracks keep one map for the run.
 
         Args:
             rows: ids or rows, answered in the order in which they are listed; by default all rows in the order of `ids`.

@@ -114,7 +114,8 @@ class FitOptions:
     """How the next model is fitted; the defaults are neutral.
 
     Attributes:
-        ddof: Gaussian: the covariance divides by n - ddof.
+        ddof: Gaussian: the covariance divides by n - ddof; at least -(2d + 2). It and ridge multiply the covariance's trace by 4/3 at
+            most, but ddof = 1 is always allowed.
         bandwidth_rule: KDE: how the bandwidth follows from the number of rows; None for the instance's.
         bandwidth_factor: KDE: multiplies the bandwidth.
         ridge: Gaussian: adds ridge·(tr Σ / d)·I to Σ. Text: weight decay of the optimizer.
@@ -124,7 +125,8 @@ class FitOptions:
             Weight at most 0.5; "first" in track `labelled` as much as the cap on real mass allows, in `assisted` at most 2/t
             too. Track `blind` has no "first".
         negative: (training set, weight γ): model + γ·(model - one also trained on those rows, which count as training
-            rows). Gaussian: in mean and log-covariance. Text: in network weights.
+            rows). Gaussian: in mean and log-covariance, which grows by log 4/3 at most in any direction. Text: in network weights.
+            Without ridge and ddof.
     """
 
     ddof: float = 0.0

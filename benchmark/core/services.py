@@ -26,7 +26,7 @@ Vector = NDArray[np.float64]
 MOST_SHOWN = 10**300
 """Larger numbers are shown as this one: a float cannot hold them, and Python's whole numbers have no limit."""
 FEATURE_STEP = 1 / 200
-"""Of the pool's standard deviation along an axis."""
+"""Of the candidates' standard deviation along an axis, in track `blind`."""
 LIKELIHOOD_STEP = 0.01
 """In nats, or nats per token. Rounding leaves no digits by which a row could be recognized later."""
 
@@ -39,6 +39,7 @@ class Services:
         history: of the pool; bought rows are added to it.
         models: "current" (the previous iteration's; in `keep` this iteration's) and "first"; empty at iteration 1.
         real_mass: the share of real rows that each of these models rests on.
+        candidates: the samples of this iteration's model; none before there are any.
     """
 
     task: Task
@@ -50,6 +51,7 @@ class Services:
     t: int
     models: dict[Under, Any] = field(default_factory=dict)
     real_mass: dict[Under, float] = field(default_factory=dict)
+    candidates: Examples = field(default_factory=lambda: np.empty(0))
     over: bool = False
 
     def must_not_be_over(self) -> None:
@@ -79,9 +81,8 @@ class Services:
 
     @cached_property
     def _feature_steps(self) -> Vector:
-        """The rounding step along each axis, a share of the pool's standard deviation; `keep` uses the same steps."""
-        pool = self.history.examples[: self.history.starts[-1]]
-        return np.asarray(FEATURE_STEP * self._mapped(pool).std(axis=0))
+        """The rounding step along each axis: of the candidates, for a step of the pool's would tell its spread."""
+        return np.asarray(FEATURE_STEP * self._mapped(self.candidates).std(axis=0))
 
     def log_likelihood(self, examples: Examples, under: Under, per_token: bool) -> Vector:
         """Log-likelihood of each example under a model, in nats; in track `blind` relative to their mean, and rounded."""

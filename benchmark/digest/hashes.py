@@ -17,7 +17,7 @@ from benchmark.errors import BadEntry, ThriveError
 
 PACKAGE = Path(__file__).parents[1]
 READS_ITSELF = re.compile(
-    rb"__doc__|__annotations__|__file__|\binspect\b|f_lineno|co_firstlineno|linecache|get_type_hints"
+    rb"__doc__|__annotations__|__file__|__spec__|__loader__|\binspect\b|f_lineno|\bco_\w|linecache|get_type_hints"
 )
 """What can make a comment, a docstring, an annotation or a line's number count."""
 
@@ -40,14 +40,19 @@ def digest_of_folder(folder: Path, ignore: set[str], extra: Iterable[Any] = ()) 
         ignore: names of files that do not count, in the folder itself.
     """
     files = {name: path for name, path in files_under(folder).items() if name not in ignore}
-    code = [(name, _of_script(p) if p.suffix == ".py" else digest_of_file(p)) for name, p in files.items()]
+    looks = looks_at_its_text(files.values())
+    code = [(name, _of_script(p, looks) if p.suffix == ".py" else digest_of_file(p)) for name, p in files.items()]
     return digest(code, list(extra))
 
 
-def _of_script(path: Path) -> str:
-    """Digest of what a file means, with all that it imports, used or not; of its bytes too where it looks at its own text."""
+def looks_at_its_text(files: Iterable[Path]) -> bool:
+    """Whether code among these files may look at comments, docstrings, annotations or line numbers, its own or its neighbour's."""
+    return any(READS_ITSELF.search(path.read_bytes()) for path in files if path.suffix == ".py")
+
+
+def _of_script(path: Path, looks: bool) -> str:
+    """Digest of what a file means, with all that it imports, used or not; of its bytes too where an entry looks at its text."""
     script = _script(path)
-    looks = READS_ITSELF.search(path.read_bytes()) is not None
     return digest(script.hash, script.imports, digest_of_file(path) if looks else None)
 
 

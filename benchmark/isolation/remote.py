@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 
 from benchmark.core.strategy import Strategy
+from benchmark.entries import snapshot
 from benchmark.entries.entry import Entry
 from benchmark.isolation.confined import Confined, Limits
 from benchmark.isolation.harness_side import Clock, RemoteStrategy
@@ -27,6 +28,8 @@ class Remote:
 
     def __init__(self, entry: Entry, limits: Limits, seconds_per_answer: float = 60, seconds: float = math.inf) -> None:
         self._entry = entry
+        self._home = tempfile.TemporaryDirectory(prefix="thrive-entry-", ignore_cleanup_errors=True)
+        self._copy = snapshot.copy(entry, Path(self._home.name))
         self._limits = limits
         self._seconds = seconds_per_answer
         self._clock = Clock(seconds)
@@ -38,15 +41,15 @@ class Remote:
         self.close()
         self._scratch = tempfile.TemporaryDirectory(prefix="thrive-scratch-", ignore_cleanup_errors=True)
         command = [sys.executable, "-m", "benchmark.isolation.strategy_side"]
-        readable = [*self._entry.sources, *self._entry.distributions]
+        wheels = [self._entry.wheels] if self._entry.wheels.is_dir() else []
+        readable = [self._copy.folder, *wheels, *self._entry.distributions]
         self.process = confined(command, readable, Path(self._scratch.name), self._limits)
         strategy = RemoteStrategy(self.process, self._seconds, self._clock)
-        wheels = self._entry.wheels
         strategy.tell(
             {
-                "folder": str(self._entry.folder.absolute()),
-                "hyperparameters": self._entry.card.hyperparameters,
-                "wheels": str(wheels) if wheels.is_dir() else None,
+                "folder": str(self._copy.folder),
+                "hyperparameters": self._copy.card.hyperparameters,
+                "wheels": str(wheels[0]) if wheels else None,
             }
         )
         return strategy
@@ -64,3 +67,4 @@ class Remote:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+        self._home.cleanup()

@@ -30,7 +30,7 @@ A = TypeVar("A", Vector, "pd.Series[float]")
 def per_seed(records: pd.DataFrame) -> pd.DataFrame:
     """One row a run (task, instance, entry, seed), from one row an iteration.
 
-    Columns: final (test loss at T), slope and late_slope (ordinary least squares over iterations 1 … T and over the last half;
+    Columns: final (test loss at T), slope (see `slope_from_real`) and late_slope (ordinary least squares over the last half; both in
     nats per iteration), real_loss, first and second (test loss at t = 1 and 2), diverged_at (NaN where never), horizon, the
     sums of the meters over iterations, and the collapse profile (see `benchmark.results.collapse`).
     """
@@ -46,7 +46,7 @@ def _of_run(run: pd.DataFrame) -> dict[str, Any]:
     diverged = t[~np.isfinite(loss)]
     return {
         "final": loss[-1],
-        "slope": ols_slope(t, loss),
+        "slope": slope_from_real(t, loss, float(run["real_loss"].iloc[0])),
         "late_slope": ols_slope(t[late], loss[late]),
         "real_loss": run["real_loss"].iloc[0],
         "first": loss[0],
@@ -65,6 +65,23 @@ def ols_slope(t: Vector, loss: Vector) -> float:
     if not np.isfinite(loss).all():
         return float("inf")
     return collapse.slope(t, loss)
+
+
+def slope_from_real(t: Vector, loss: Vector, real_loss: float) -> float:
+    """Slope of the least-squares line through the loss of a fit on the real data at t = 1, where every workflow of the paper starts.
+
+    Σ (t - 1)·(loss - real_loss) / Σ (t - 1)², in nats per iteration. It grows with every loss of the run, so that no model can be
+    spoiled to make the others look like a recovery: a line with a free start falls where the first models are bad.
+
+    Returns:
+        +inf where a loss is not finite; NaN for one iteration.
+    """
+    steps = t - 1
+    if not steps.any():
+        return float("nan")
+    if not np.isfinite(loss).all():
+        return float("inf")
+    return float((steps * (loss - real_loss)).sum() / (steps * steps).sum())
 
 
 def damage(runs: pd.DataFrame) -> "pd.Series[float]":
@@ -141,8 +158,8 @@ def pooled(intervals: list[Interval]) -> Interval:
 def scored(runs: pd.DataFrame, by_seed: "pd.Series[float]") -> pd.DataFrame:
     """The runs of one instance with their scores.
 
-    score = asinh(excess / s), slope_score = asinh(risen / s), excess = final - real_loss, risen = slope·T (see `risen`). 0 is as good as
-    training on the real data alone. A run with a loss that is not finite, at any iteration, scores +inf.
+    score = asinh(excess / s), slope_score = asinh(slope·T / s), excess = final - real_loss. 0 is as good as training on the real
+    data alone. A run with a loss that is not finite, at any iteration, scores +inf.
 
     Means, intervals and tests rest on pseudo_score and pseudo_slope_score: the same means, but a spread that holds the error of s too
     (see `pseudo_values`).
@@ -152,21 +169,12 @@ def scored(runs: pd.DataFrame, by_seed: "pd.Series[float]") -> pd.DataFrame:
     """
     excess = runs["final"] - runs["real_loss"]
     found = runs.assign(excess=excess)
-    rise = risen(runs["slope"] * runs["horizon"], excess)
-    for name, change in (("score", excess), ("slope_score", rise)):
+    for name, change in (("score", excess), ("slope_score", runs["slope"] * runs["horizon"])):
         change = change.where(runs["diverged_at"].isna(), np.inf)
         found[name] = np.arcsinh(change / by_seed.mean())
         pseudo = change.groupby(runs["entry"]).transform(lambda own: _pseudo_values(own, runs["seed"], by_seed))
         found[f"pseudo_{name}"] = pseudo
     return found
-
-
-def risen(drift: A, excess: A) -> A:
-    """What the slope score counts of slope·T, in nats: max(slope·T, min(excess, 0)).
-
-    A falling loss counts only as far as it ends below that of the real data. Else whoever spoils the first models had the best slope.
-    """
-    return np.maximum(drift, np.minimum(excess, 0))  # type: ignore[return-value]
 
 
 def _pseudo_values(change: "pd.Series[float]", seeds: "pd.Series[int]", by_seed: "pd.Series[float]") -> Vector:

@@ -22,7 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, w
 from benchmark import strict_yaml as settings
 from benchmark.entries.card import ID
 from benchmark.errors import ThriveError
-from benchmark.results.scoring import Interval, Vector, half_width, risen, sum_of_means, t_interval
+from benchmark.results.scoring import Interval, Vector, half_width, sum_of_means, t_interval
 from benchmark.runs.cells import write_atomically
 
 FOLDER = Path("leaderboard", "verified")
@@ -125,9 +125,9 @@ def _difference(one: Verified, of: str) -> Difference:
 
 
 def _change(one: Verified, of: str) -> Vector:
-    """Excess, or what slope·T counts, in nats."""
-    excess = np.asarray(getattr(one, of.replace("slope", "final")), float) - np.asarray(one.real_loss)
-    return risen(np.asarray(getattr(one, of), float) * one.horizon, excess) if of.endswith("slope") else excess
+    """Excess, or slope·T, in nats."""
+    values = np.asarray(getattr(one, of), float)
+    return values * one.horizon if of.endswith("slope") else values - np.asarray(one.real_loss)
 
 
 def _score(change: Vector, diverged_at: list[int | None], scale: float) -> Vector:

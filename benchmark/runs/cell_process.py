@@ -109,7 +109,6 @@ def _answer(cell: Cell, folder: Path, common: dict[str, Any], seconds: float, sc
     """
     entry = snapshot.copy(cell.entry, scratch)
     _check_key(cell, entry)
-    (entry.folder / "card.yaml").unlink()  # most of it is not in the key, and so not to be read by the entry's code
     task = cell.instance.task
     try:
         entry.must_fit(cell.instance.task_setting)

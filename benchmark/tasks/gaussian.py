@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from benchmark.core.requests import FitOptions, SampleRequest
 
 LOG_2PI = float(np.log(2 * np.pi))
+MOST_GROWTH = 4 / 3
+"""Of a covariance by knobs of the fit: that of a ddof of a quarter of the rows."""
 
 
 class Statistic(NamedTuple):
@@ -77,19 +79,14 @@ class Gaussian:
         return world
 
     def fit(self, training_set: Weighted, options: "FitOptions", draw_rng: Callable[[], "Generator"]) -> Normal:
-        """Σ = scatter / (Σw·(1 - ddof/N)), N = (Σw)²/Σw², which for unit weights is scatter / (n - ddof); plus ridge·(tr Σ/d)·I."""
+        """Σ = scatter / (Σw·(1 - ddof/N)), N = (Σw)²/Σw², which for unit weights is scatter / (n - ddof); plus ridge·(tr Σ/d)·I.
+
+        Raises:
+            ContractBroken: ddof is below -(2d + 2), or it and ridge make the trace larger than `MOST_GROWTH` allows.
+        """
         total = statistic(training_set)
         effective_size = total.mass**2 / total.squared_mass
-        if options.ddof >= effective_size:
-            raise ContractBroken(
-                f"FitOptions.ddof is {options.ddof}: expected less than {effective_size:g}, the training set's effective size."
-            )
-        most = min(2 * self.d + 2, max(1.0, effective_size / 4))
-        if abs(options.ddof) > most:
-            raise ContractBroken(
-                f"FitOptions.ddof is {options.ddof}: expected -{most:g} to {most:g}, the smaller of 2d + 2 and a quarter of the training "
-                "set's effective size (but 1 at least): any estimator of a covariance is within."
-            )
+        _check_growth(options, effective_size, self.d)
         covariance = total.scatter / (total.mass * (1 - options.ddof / effective_size))
         if options.ridge:
             covariance += options.ridge * covariance.trace() / self.d * np.eye(self.d)
@@ -163,13 +160,15 @@ class Gaussian:
         )
 
     def away(self, model: Normal, other: Normal, weight: float) -> Normal:
-        """In mean and log-covariance; a lost direction stays as the model has it."""
+        """In mean and log-covariance; a singular model moves nothing.
+
+        The log-covariance moves by weight·(log Σ - log Σ_other), of which each eigenvalue counts up to log `MOST_GROWTH`.
+        """
         if model.whitening is None or other.whitening is None:
             return model
-        log_covariance = (1 + weight) * log_without_warning(model.covariance) - weight * log_without_warning(
-            other.covariance
-        )
-        values, vectors = np.linalg.eigh(log_covariance)
+        log_own = log_without_warning(model.covariance)
+        moves, along = np.linalg.eigh(weight * (log_own - log_without_warning(other.covariance)))
+        values, vectors = np.linalg.eigh(log_own + (along * np.minimum(moves, np.log(MOST_GROWTH))) @ along.T)
         return Normal((1 + weight) * model.mean - weight * other.mean, (vectors * np.exp(values)) @ vectors.T)
 
     def diagnostics(self, model: Normal, generation: Examples, start: Start, *, full: bool) -> dict[str, float]:
@@ -200,6 +199,21 @@ class Gaussian:
 
     def show(self, generation: Examples) -> list[str]:
         return []
+
+
+def _check_growth(options: "FitOptions", effective_size: float, d: int) -> None:
+    """No knob undoes what rows without scatter do to a covariance: else the pool's real rows alone would make the model."""
+    if not -(2 * d + 2) <= options.ddof < effective_size:
+        raise ContractBroken(
+            f"FitOptions.ddof is {options.ddof}: expected at least -{2 * d + 2} (2d + 2), and less than {effective_size:g}, the training "
+            "set's effective size."
+        )
+    growth = (1 + options.ridge) / (1 - options.ddof / effective_size)
+    if (options.ridge > 0 or options.ddof > 1) and growth > MOST_GROWTH * (1 + 1e-9):
+        raise ContractBroken(
+            f"FitOptions.ddof is {options.ddof} and ridge {options.ridge}: together they multiply the covariance's trace by {growth:.4g}, "
+            f"expected at most 4/3 (of {effective_size:g} effective rows a ddof of {effective_size / 4:g}; ddof = 1 alone is always allowed)."
+        )
 
 
 def _chi_square_quantile(share: Matrix | float, d: int) -> Any:

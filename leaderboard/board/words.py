@@ -18,7 +18,7 @@ MEANINGS = {
         "its place is the base workflow's public score plus its verified difference to the base workflow, which is paired under one salt so that "
         "luck of the seeds cancels; it is tested against others by that difference and theirs, as two independent samples."
     ),
-    "slope score": "asinh(slope · T / s), the same unit: what the slope of the test loss over all T iterations adds up to. A falling loss counts only as far as it ends below that of the real data alone. Lower is better; it has a rank of its own.",
+    "slope score": "asinh(slope · T / s), the same unit. The slope is that of the least-squares line of the test loss over iterations through the real-data loss at t = 1, so that every bad model counts, also an early one that later ones make up for. Lower is better; it has a rank of its own.",
     "verdict": (
         "the worst over ranked instances: collapses (a loss that is not finite, or at least half of replace's excess), degrades (the interval of the slope "
         "over the last half lies above 0, and more than .1 s was lost on the way), thrives (the interval of the excess lies below 0), else stable."

@@ -11,7 +11,7 @@ from leaderboard.board import ranking
 from leaderboard.board.ranking import Standing
 from leaderboard.coverage.runs import Array, Intervals, Method, Runs, TaskRuns
 
-SCORES = {"score": "excess", "slope score": "rise"}
+SCORES = {"score": "excess", "slope score": "drift"}
 OVER_ALL = "over all"
 LEFT_OUT = ("real-only",)  # whose score is 0 by definition
 RESAMPLES = 200

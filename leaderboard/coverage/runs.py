@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmark.results.scoring import REFERENCE, Interval, risen
+from benchmark.results.scoring import REFERENCE, Interval
 
 Array = NDArray[np.float64]
 
@@ -31,11 +31,6 @@ class TaskRuns:
     late: Array
     damage: Array
     real: Array
-
-    @property
-    def rise(self) -> Array:
-        """What the slope score counts of the drift."""
-        return risen(self.drift, self.excess)
 
     @property
     def seeds(self) -> int:

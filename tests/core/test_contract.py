@@ -181,7 +181,10 @@ def test_a_loss_that_is_no_number_is_divergence():
 
 def test_a_divisor_below_zero_is_refused():
     hopeless = type("Hopeless", (Fixed,), {"fit_options": lambda self, context: FitOptions(ddof=12.0)})
-    with pytest.raises(ContractBroken, match="ddof is 12.0: expected less than 12, the training set's effective size"):
+    with pytest.raises(
+        ContractBroken,
+        match="ddof is 12.0: expected at least -6 .2d . 2., and less than 12, the training set's effective size",
+    ):
         records(hopeless)
 
 

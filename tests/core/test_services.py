@@ -153,6 +153,25 @@ def test_blind_withholds_the_looks_of_the_pool(task, asked, rows):
         records(strategy(training_set=training_set), Rules(Track.BLIND, Budget.GROWING), task)
 
 
+def test_what_blind_sees_of_candidates_does_not_tell_the_pools_spread():
+    """Their digits, too: the step of rounding is a share of the candidates' own standard deviation."""
+    seen = {}
+
+    def keep(self, context, candidates):
+        seen[context.t] = candidates.features()
+        return candidates.first(context.n)
+
+    records(
+        strategy(training_set=lambda self, context, pool: pool.sample(context.n, context.rng), keep=keep),
+        BLIND,
+        Gaussian(d=2, n=400),
+    )
+    for features in seen.values():
+        for axis in features.T:
+            step = np.diff(np.unique(axis)).min()
+            assert step == pytest.approx(axis.std() / 200, rel=0.02)
+
+
 def test_bought_rows_are_real_new_and_stay_in_the_pool():
     seen = []
 

@@ -111,6 +111,27 @@ def test_every_entry_gives_the_same_numbers_inside_and_outside(id):
         assert len(inside) == horizon or TASK_SETTINGS[name] in ("linear_regression", "discrete")
 
 
+def test_a_confined_process_finds_what_the_digest_holds_and_nothing_else(entry):
+    """No README, no card, no comment: who writes a result into them would be verified with it, and could change it afterwards."""
+    found = entry("""
+from pathlib import Path  # 1.0
+from benchmark import Strategy
+
+
+class Looks(Strategy):
+    \"\"\"1.0\"\"\"
+
+    def training_set(self, context, pool):
+        import sys
+        here = Path(sys.modules[type(self).__module__].__dict__["__" + "file__"])
+        assert [path.name for path in here.parent.iterdir() if path.name != "__pycache__"] == ["strategy.py"]
+        assert here.read_text().count("1.0") == 1
+        return pool.all()
+""")
+    (found.folder / "README.md").write_text("1.0")
+    assert len(inside(found)) == 3
+
+
 def test_an_empty_draw_gives_the_same_numbers_inside_and_outside(entry):
     """A generation's share may be nothing: so early-half asks for `sample(0)`."""
     code = (

@@ -68,7 +68,10 @@ def test_the_result_can_be_run_again_from_its_salt(clone, monkeypatch):
         ]
         assert one["final"] == [run[-1] for run in losses]
         steps = np.arange(1.0, instance.horizon + 1)
-        assert one["slope"] == [scoring.ols_slope(steps, np.array(run)) for run in losses]
+        assert one["slope"] == [
+            scoring.slope_from_real(steps, np.array(run), real)
+            for run, real in zip(losses, one["real_loss"], strict=True)
+        ]
         assert one["above_base"] == [0, 0, 0]  # it is its division's base workflow
     assert result["digest"] == entry.digest
     known = sandbox.why_no_bubblewrap()

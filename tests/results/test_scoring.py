@@ -3,6 +3,8 @@
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from benchmark.results import scoring
 
@@ -21,7 +23,8 @@ def test_final_slope_and_late_slope():
     runs = scoring.per_seed(frame({"a": [[1, 2, 3, 4, 4, 4, 4, 4]]}))
     run = runs.iloc[0]
     assert run["final"] == 4
-    assert run["slope"] == pytest.approx(np.polyfit(np.arange(1, 9), [1, 2, 3, 4, 4, 4, 4, 4], 1)[0])
+    [slope], *_ = np.linalg.lstsq(np.arange(8.0)[:, None], np.array([0, 1, 2, 3, 3, 3, 3, 3.0]))
+    assert run["slope"] == pytest.approx(slope)
     assert run["late_slope"] == pytest.approx(0)
     assert run["training_rows"] == 80
 
@@ -32,18 +35,27 @@ def test_score_is_asinh_of_excess_in_generations_of_damage():
     scored = scoring.scored(runs, scoring.damage(runs))
     scored = scored[scored["entry"] == "a"]
     np.testing.assert_allclose(scored["score"], np.arcsinh([1, -1]))
-    np.testing.assert_allclose(
-        scored["slope_score"], np.arcsinh([1.5 * 3 / 3, -3 / 3])
-    )  # slope·T is -4.5, the excess -3
+    np.testing.assert_allclose(scored["slope_score"], np.arcsinh([6 / 5 * 3 / 3, -6 / 5 * 3 / 3]))
 
 
-def test_a_bad_start_makes_no_good_slope():
-    """A falling loss counts only as far as it ends below that of the real data."""
-    runs = scoring.per_seed(frame({"replace": [[1, 3, 9], [1, 5, 9]], "spoils": [[99, 50, 2], [99, 50, 0]]}))
-    scored = scoring.scored(runs, scoring.damage(runs))
-    spoils = scored[scored["entry"] == "spoils"]
-    assert (spoils["slope"] < 0).all()
-    np.testing.assert_allclose(spoils["slope_score"], np.arcsinh([0, -1 / 3]))
+def test_a_straight_loss_has_its_slope_and_a_flat_one_none():
+    slopes = scoring.per_seed(frame({"rises": [[1, 1.5, 2, 2.5]], "flat": [[1, 1, 1, 1]]})).set_index("entry")["slope"]
+    assert slopes["rises"] == 0.5
+    assert slopes["flat"] == 0
+
+
+@given(st.lists(st.floats(-10, 10), min_size=3, max_size=12), st.data())
+def test_no_model_can_be_spoiled_to_make_a_better_slope(losses, data):
+    """A slope grows with every loss of the run, so that it is the better, the better each of the models is."""
+    spoiled = list(losses)
+    which = data.draw(st.integers(1, len(losses) - 1))
+    spoiled[which] += data.draw(st.floats(0.01, 1000))
+    first = list(losses)
+    first[0] += 1000  # the first counts in no slope
+    slopes = scoring.per_seed(frame({"a": [losses], "first": [first], "spoiled": [spoiled]})).set_index("entry")[
+        "slope"
+    ]
+    assert slopes["spoiled"] > slopes["a"] == slopes["first"]
 
 
 def test_a_diverged_run_scores_infinity_and_is_never_averaged_into_something_finite():

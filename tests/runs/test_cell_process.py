@@ -300,9 +300,17 @@ def test_what_is_no_answer_is_a_failure_by_name(clone):  # noqa: F811
 
 
 def test_what_the_key_does_not_hold_cannot_be_read(clone):  # noqa: F811
-    """README and card of an entry are in no key: its code finds neither."""
+    """README, card and comments of an entry are in no key: its code finds none of them."""
     for id, name in (("reads-more", "README.md"), ("reads-card", "card.yaml")):
         entry(clone, id, "from pathlib import Path", f"(Path(__file__).parent / '{name}').read_text()")
         (clone / "submissions" / id / "README.md").write_text("1.0")
         [failure], _ = swept(clone, [id])
         assert "FileNotFoundError" in failure.error
+    entry(
+        clone,
+        "reads-comment",
+        "import sys  # 1.0",
+        "open(sys._getframe().f_globals['__' + 'file__']).read().split(chr(35))[1]",
+    )
+    [failure], _ = swept(clone, ["reads-comment"])
+    assert "IndexError" in failure.error

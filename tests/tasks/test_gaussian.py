@@ -6,11 +6,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import multivariate_normal
 
-from benchmark.core.history import History, Span, Weighted
+from benchmark.core.history import History, Span, Weighted, real_data_only
 from benchmark.core.loop import run
 from benchmark.core.requests import NEUTRAL, FitOptions, SampleRequest
 from benchmark.core.streams import stream
 from benchmark.core.task import Start
+from benchmark.errors import ContractBroken
 from benchmark.tasks.gaussian import Gaussian, statistic
 from benchmark.tasks.normal import Normal, Truth
 from tests.conftest import ENTRIES
@@ -87,6 +88,33 @@ def test_a_generation_is_summed_once(id):
         history.append(RNG.standard_normal((7, 2)))
         assert len(known) == 1
     assert sum(summed) == (7 if id == "real-only" else 7 * 29)
+
+
+@pytest.mark.parametrize(("ddof", "ridge"), [(0, 1 / 3), (1.75, 0), (-2, 0.7), (1, 0.1)])
+def test_ddof_and_ridge_enlarge_a_fit_by_a_third_at_most(ddof, ridge):
+    rows = real_data_only(History(np.random.default_rng(0).standard_normal((7, 3))))
+    plain, model = (
+        Gaussian(3, 7).fit(rows, options, None) for options in (FitOptions(), FitOptions(ddof=ddof, ridge=ridge))
+    )
+    assert model.covariance.trace() <= plain.covariance.trace() * 4 / 3 * (1 + 1e-9)
+    for more in ({"ddof": ddof + 1.1}, {"ridge": ridge + 0.4}):
+        with pytest.raises(
+            ContractBroken, match="together they multiply the covariance's trace by .* expected at most 4/3"
+        ):
+            Gaussian(3, 7).fit(rows, FitOptions(**{"ddof": ddof, "ridge": ridge} | more), None)
+
+
+def test_negative_guidance_enlarges_a_fit_by_a_third_at_most():
+    """Along every axis, whatever the repelling model; and makes it as small as it likes."""
+    rng = np.random.default_rng(0)
+    task = Gaussian(3, 7)
+    model = Normal(np.zeros(3), np.diag([1.0, 2.0, 3.0]))
+    for _ in range(20):
+        root = rng.standard_normal((3, 3)) * 10 ** rng.uniform(-3, 1)
+        moved = task.away(model, Normal(np.zeros(3), root @ root.T), rng.uniform(0, 100))
+        assert moved.log_determinant <= model.log_determinant + 3 * np.log(4 / 3) + 1e-6
+    small = task.away(model, Normal(np.zeros(3), np.diag([1e-9, 2.0, 30.0])), 1.0)
+    np.testing.assert_allclose(small.covariance, np.diag([4 / 3, 2.0, 0.3]), atol=1e-9)
 
 
 def test_ddof_divides_by_n_minus_ddof():
