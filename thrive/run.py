@@ -1,6 +1,5 @@
 """thrive run."""
 
-import os
 import re
 import sys
 from typing import TYPE_CHECKING
@@ -95,10 +94,12 @@ def _range(seeds: str | None) -> range | None:
 
 
 def _processes(jobs: int | None) -> int:
-    cores = os.cpu_count() or 1
+    from benchmark.runs.machine import cores as usable
+
+    cores = usable()
     if jobs is None:
         return cores
     if not 1 <= jobs <= PROCESSES_PER_CORE * cores:
-        words = f"found {jobs}, expected 1 to {PROCESSES_PER_CORE * cores}: this machine has {cores} cores."
+        words = f"found {jobs}, expected 1 to {PROCESSES_PER_CORE * cores}: there are {cores} cores for it."
         raise click.BadParameter(words, param_hint="-j")
     return jobs

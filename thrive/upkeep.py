@@ -2,7 +2,6 @@
 
 import importlib.util
 import json
-import os
 
 import click
 
@@ -27,19 +26,18 @@ def fetch() -> None:
 
 @click.command()
 @click.option("--from", "revision", help="Commit whose finished cells are to be kept, such as main.")
-@click.option(
-    "-j", "--jobs", type=click.IntRange(1), default=os.cpu_count() or 1, show_default="all cores", help="Processes."
-)
+@click.option("-j", "--jobs", type=click.IntRange(1), help="Processes; without it, one for each core.")
 @click.option(
     "--keys", is_flag=True, help="Print the key of every cell of this code as JSON, which another revision asks for."
 )
-def carry(revision: str | None, jobs: int, keys: bool) -> None:
+def carry(revision: str | None, jobs: int | None, keys: bool) -> None:
     """Keep finished cells after a change of code that must not move a number.
 
     Computes at least 20 cells of each task-setting again, and 2 % where that is more. If all have the bits that they had, the others
     get their new keys; if one differs, nothing is changed.
     """
     from benchmark.runs import carry
+    from benchmark.runs.machine import cores
     from thrive.console import Console
 
     if keys:
@@ -47,5 +45,5 @@ def carry(revision: str | None, jobs: int, keys: bool) -> None:
     elif revision is None:
         raise click.UsageError("name the commit that the finished cells are of: --from main.")
     else:
-        count = carry.carry(root(), revision, jobs, Console())
+        count = carry.carry(root(), revision, jobs or cores(), Console())
         click.echo(f"{count} cells carried.")

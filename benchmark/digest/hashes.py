@@ -57,15 +57,20 @@ def _of_script(path: Path, looks: bool) -> str:
 
 
 def files_under(folder: Path) -> dict[str, Path]:
-    """All files of a folder but bytecode, by their names in it, sorted; those, too, of folders that links lead to, each folder once."""
+    """All files of a folder, by their names in it, sorted; those, too, of folders that links lead to, each folder once.
+
+    Not bytecode, hidden files, and what editors leave beside a file that is open (`#name#`, `name~`).
+    """
     found: dict[str, Path] = {}
     seen: set[str] = set()
     for home, folders, names in os.walk(folder, followlinks=True):
         folders[:] = [
-            name for name in folders if name != "__pycache__" and os.path.realpath(f"{home}/{name}") not in seen
+            name
+            for name in folders
+            if name != "__pycache__" and not name.startswith(".") and os.path.realpath(f"{home}/{name}") not in seen
         ]
         seen.update(os.path.realpath(f"{home}/{name}") for name in folders)
-        paths = (Path(home, name) for name in names)
+        paths = (Path(home, name) for name in names if not (name.startswith((".", "#")) or name.endswith("~")))
         found |= {path.relative_to(folder).as_posix(): path for path in paths if path.is_file()}
     return dict(sorted(found.items()))
 

@@ -71,7 +71,7 @@ def verify_entry(
     Returns:
         The result, as it is written: verified instances, salt, isolation, and what it takes to run it again.
     """
-    os.environ.setdefault("OMP_NUM_THREADS", "1")  # for torch, when it is imported: threads that wait for a core spin
+    os.environ["OMP_NUM_THREADS"] = "1"  # for torch, when it is imported: threads that wait for a core spin
     with threadpool_limits(1):
         return _result(project, entry, tell, tasks, seeds or project.params.verification.seeds, fresh, salt)
 

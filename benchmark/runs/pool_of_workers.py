@@ -45,7 +45,7 @@ def _in_one_thread(function: Callable[..., R], *arguments: Any) -> R:
     """joblib keeps its workers to one thread, but with one process there is no worker."""
     from threadpoolctl import threadpool_limits
 
-    os.environ.setdefault("OMP_NUM_THREADS", "1")  # for torch, when it is imported
+    os.environ["OMP_NUM_THREADS"] = "1"  # for torch, when it is imported, whatever the shell has exported
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # a fork would lose the tokenizers' threads
     with threadpool_limits(1):
         return function(*arguments)

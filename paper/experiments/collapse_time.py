@@ -7,7 +7,6 @@ limit for large n). Published for K = 10 (Kazdan et al. 2025, appendix): 17.1, 2
 """
 
 import functools
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple, cast
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 from benchmark.core.loop import run
 from benchmark.core.task import Task
 from benchmark.entries.entry import Entry
+from benchmark.runs.machine import cores
 from benchmark.runs.pool_of_workers import in_parallel
 from benchmark.tasks.discrete import Discrete
 from paper import shell
@@ -104,7 +104,7 @@ def diffusion(outcomes: int, n: int) -> float:
 def table(jobs: int | None = None) -> pd.DataFrame:
     """One row for each K and n. Does not depend on the number of processes: without one, as many as there are cores."""
     work = list(blocks())
-    times = list(in_parallel(_times, [(block,) for block in work], jobs or os.cpu_count() or 1, in_order=True))
+    times = list(in_parallel(_times, [(block,) for block in work], jobs or cores(), in_order=True))
     runs = pd.DataFrame(
         [
             (block.task.outcomes, block.task.n, t)

@@ -27,10 +27,10 @@ MARKERS = "osD^vP*X"
 
 
 def apply(style: str = "paper") -> None:
-    """Set the style of all figures."""
+    """Set the style of all figures, whatever the user's own settings of matplotlib are."""
     context, fonts, size = LOOKS[style]
+    mpl.rcdefaults()
     sns.set_theme(context=context, style="whitegrid", font_scale=fonts)
-    mpl.use("agg")
     mpl.rcParams.update(
         {
             "pdf.fonttype": 42,  # fonts embedded as text
