@@ -1,5 +1,6 @@
 """What commands print while they work."""
 
+import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -35,6 +36,27 @@ class Console(Progress):
                 bar.update(seconds[cell.key])
 
             yield report
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """End with a line and the status of the signal at Ctrl-C or SIGTERM; further ones do not disturb the ending."""
+    signals = (signal.SIGINT, signal.SIGTERM)
+
+    def stop(number: int, _: object) -> None:
+        for each in signals:
+            signal.signal(each, signal.SIG_IGN)
+        raise KeyboardInterrupt(number)
+
+    before = {each: signal.signal(each, stop) for each in signals}
+    try:
+        yield
+    except KeyboardInterrupt as interrupt:
+        click.echo("\nInterrupted. What is finished is kept: the same command goes on from there.", err=True)
+        sys.exit(128 + (interrupt.args or (signal.SIGINT,))[0])
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
 
 
 def print_faults(faults: list[BadEntry]) -> None:

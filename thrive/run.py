@@ -35,7 +35,7 @@ def run(
     """
     from benchmark.results.profile import Scope, run_profile
     from benchmark.runs.project import Project
-    from thrive.console import Console, print_faults
+    from thrive.console import Console, interruptible, print_faults
 
     project = Project.load(root(), profile)
     processes = _processes(jobs)
@@ -47,7 +47,9 @@ def run(
     if dry_run:
         _print_plan(scope, processes)
     else:
-        _print_outcome(scope, run_profile(scope, processes, Console()))
+        with interruptible():
+            outcome = run_profile(scope, processes, Console())
+        _print_outcome(scope, outcome)
 
 
 def _print_plan(scope: "Scope", processes: int) -> None:

@@ -40,7 +40,7 @@ from benchmark.errors import ThriveError
 from benchmark.runs import params, pins
 from benchmark.runs.cells import write_atomically
 from benchmark.runs.keys import digest_of_task_setting
-from benchmark.runs.pool_of_workers import in_parallel
+from benchmark.runs.pool_of_workers import Killed, in_parallel
 from benchmark.tasks.gaussian import Gaussian
 from benchmark.tasks.kde import KDE
 from benchmark.tasks.language_model import LanguageModel
@@ -235,13 +235,13 @@ def run(experiments: tuple[Experiment, ...], jobs: int) -> pd.DataFrame:
         pinned = pins.digest_of_files(experiment.task.files)
         for seed in range(experiment.seeds):
             units.append((experiment, seed, _file(experiment, seed, pinned) if experiment.kept else None))
-    outcomes = in_parallel(_compute, units, jobs, in_order=True)
-    outcomes_of_units: list[Any] = list(tqdm(outcomes, total=len(units), unit="seed", file=sys.stderr, mininterval=1))
-    failures = [outcome.error for outcome in outcomes_of_units if isinstance(outcome, Failure)]
+    outcomes = in_parallel(_compute, units, jobs)
+    of_units: dict[int, Any] = dict(tqdm(outcomes, total=len(units), unit="seed", file=sys.stderr, mininterval=1))
+    failures = [of_units[n].error for n in range(len(units)) if isinstance(of_units[n], (Failure, Killed))]
     if failures:
         raise ThriveError("\n".join([*failures, f"{len(failures)} of {len(units)} failed, and no table was made."]))
     of = {
-        e: [losses for unit, losses in zip(units, outcomes_of_units, strict=True) if unit[0] is e] for e in experiments
+        experiment: [of_units[n] for n, unit in enumerate(units) if unit[0] is experiment] for experiment in experiments
     }
     return pd.concat([table(e, of[e]) for e in experiments], ignore_index=True)
 

@@ -19,7 +19,7 @@ from benchmark.core.loop import run
 from benchmark.core.task import Task
 from benchmark.entries.entry import Entry
 from benchmark.runs.machine import cores
-from benchmark.runs.pool_of_workers import in_parallel
+from benchmark.runs.pool_of_workers import all_of
 from benchmark.tasks.discrete import Discrete
 from paper import shell
 
@@ -104,7 +104,7 @@ def diffusion(outcomes: int, n: int) -> float:
 def table(jobs: int | None = None) -> pd.DataFrame:
     """One row for each K and n. Does not depend on the number of processes: without one, as many as there are cores."""
     work = list(blocks())
-    times = list(in_parallel(_times, [(block,) for block in work], jobs or cores(), in_order=True))
+    times = all_of(_times, [(block,) for block in work], jobs or cores())
     runs = pd.DataFrame(
         [
             (block.task.outcomes, block.task.n, t)

@@ -11,9 +11,9 @@ import pytest
 
 from benchmark import stamps
 from benchmark.entries.catalogue import find
-from benchmark.errors import Stopped
 from benchmark.runs import process, sweep
 from benchmark.runs.cells import Store
+from benchmark.runs.pool_of_workers import KILLED
 from benchmark.runs.project import Project
 from tests.runs.test_records import PARAMS, clone  # noqa: F401
 
@@ -245,16 +245,16 @@ def test_an_entry_that_goes_while_a_sweep_runs_stops_no_other(clone, monkeypatch
     assert [cell.entry.id for cell in cells if cell in store] == ["replace"]
 
 
-def test_a_worker_that_is_killed_is_told_in_one_line(clone):  # noqa: F811
+def test_a_cell_whose_worker_is_killed_fails_by_name_and_the_others_go_on(clone):  # noqa: F811
     entry(clone, "kills", inside="__import__('os').kill(__import__('os').getppid(), 9)")
-    cells = sweep.cells(Project.load(clone, "tiny"), "gaussian", [find(clone)["kills"]])
-    with pytest.raises(Stopped, match="a worker was killed"):
-        sweep.compute(
-            clone,
-            Store(clone / "cells"),
-            [*cells, *sweep.cells(Project.load(clone, "tiny"), "kde", [find(clone)["replace"]])],
-            jobs=2,
-        )
+    project, all_entries = Project.load(clone, "tiny"), find(clone)
+    entries = [all_entries[id] for id in ("kills", "replace", "accumulate")]
+    cells = [cell for task in ("gaussian", "kde") for cell in sweep.cells(project, task, entries)]
+    store = Store(clone / "cells")
+    failures = sweep.compute(clone, store, cells, jobs=2)
+    assert {failure.cell.entry.id for failure in failures} == {"kills"}
+    assert {failure.error for failure in failures} == {f"{KILLED}. The others went on."}
+    assert [cell for cell in cells if cell not in store] == [c for c in cells if c.entry.id == "kills"]
 
 
 def test_an_entry_finds_no_file_that_the_sweep_has_open(tmp_path):

@@ -13,7 +13,7 @@ import pytest
 from benchmark.errors import BadEntry, BadParams, Stopped, ThriveError
 from benchmark.results.profile import Scope, gather_results, home_of_scores, run_profile
 from benchmark.runs.cells import Cell
-from benchmark.runs.pool_of_workers import in_parallel
+from benchmark.runs.pool_of_workers import Killed, all_of, in_parallel
 from benchmark.runs.progress import Progress
 from benchmark.runs.project import Project
 from benchmark.runs.time_limit import TimedOut, time_limit
@@ -137,23 +137,39 @@ def die(_: int) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+def die_at_two(number: int, killed: Path) -> int:
+    """Dies whenever it is 2, and the first time that it is 3."""
+    if number == 2 or (number == 3 and not killed.exists()):
+        killed.touch()
+        time.sleep(0.2)
+        os.kill(os.getpid(), signal.SIGKILL)
+    return number**2
+
+
 @pytest.mark.parametrize("jobs", [1, 2])
-def test_workers_give_results_in_order_where_that_is_asked_for(jobs):
+def test_workers_give_each_result_with_the_number_of_its_call(jobs):
     calls = [(0.2, 1), (0.0, 2), (0.0, 3)]
-    assert list(in_parallel(sleep_and_square, calls, jobs, in_order=True)) == [1, 4, 9]
-    assert sorted(in_parallel(sleep_and_square, calls, jobs)) == [1, 4, 9]
+    assert all_of(sleep_and_square, calls, jobs) == [1, 4, 9]
+    assert sorted(in_parallel(sleep_and_square, calls, jobs)) == [(0, 1), (1, 4), (2, 9)]
     assert list(in_parallel(sleep_and_square, [], jobs)) == []
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_a_worker_has_one_thread(jobs):
-    for threads in in_parallel(threads_of_blas, [(1,), (2,)], jobs):
+    for _, threads in in_parallel(threads_of_blas, [(1,), (2,)], jobs):
         assert set(threads) == {1}
 
 
-def test_a_worker_that_is_killed_stops_the_pool_in_one_line():
-    with pytest.raises(Stopped, match="a worker was killed"):
-        list(in_parallel(die, [(1,), (2,)], 2))
+def test_a_worker_that_is_killed_stops_no_other_call(tmp_path):
+    """The call at fault is known, and one that was killed with its neighbour, or once by chance, is made again."""
+    calls = [(number, tmp_path / f"killed-{number}") for number in range(8)]
+    found = dict(in_parallel(die_at_two, calls, 2))
+    assert found == {n: Killed() if n == 2 else n**2 for n in range(8)}
+
+
+def test_results_that_must_all_be_there_end_in_one_line():
+    with pytest.raises(Stopped, match="die, call 1 of 2: its worker was killed, for want of memory or by an entry"):
+        all_of(die, [(1,), (2,)], 2)
 
 
 def endless() -> None:

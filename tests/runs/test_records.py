@@ -294,3 +294,39 @@ def test_cells_are_plain_parquet(clone):
     table = pa.parquet.read_table(next((clone / "cells").glob("*.parquet")))
     assert {"seed", "t", "test_loss", "real_loss", "status", "track", "budget", "role", "training_rows", "real_share",
             "candidates", "log_likelihood_rows", "fresh_real_rows", "verifier_rows"} <= set(table.column_names)  # fmt: skip
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_sweep_that_is_interrupted_says_how_to_go_on_and_leaves_nothing_behind(clone, jobs, number):
+    """Also where the signal comes twice."""
+    (clone / "params.yaml").write_text(PARAMS.replace("seeds: 3", "seeds: 400").replace("horizon: 5", "horizon: 60"))
+    command = [sys.executable, "-m", "thrive.cli", "run", "-j", jobs]
+    process = subprocess.Popen(command, cwd=clone, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    deadline = time.monotonic() + 120
+    while not list((clone / "cells").glob("*.parquet")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(number)
+    time.sleep(0.01)
+    process.send_signal(number)
+    _, said = process.communicate(timeout=60)
+    assert said.splitlines()[-1] == "Interrupted. What is finished is kept: the same command goes on from there."
+    assert "Traceback" not in said
+    assert process.returncode == 128 + number
+    _, found = plan(clone)
+    assert found.done
+    assert found.to_do
+    assert not list((clone / "cells").glob(".writing-*"))
+    deadline = time.monotonic() + 10  # its workers, too, end by and by
+    while is_alive(process.pid) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not is_alive(process.pid)
+
+
+def is_alive(group: int) -> bool:
+    """Whether some process of a group is."""
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
