@@ -1,7 +1,9 @@
 """What commands print while they work."""
 
+import os
 import signal
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -11,6 +13,9 @@ from benchmark.errors import BadEntry
 from benchmark.runs.cell_process import Failure
 from benchmark.runs.cells import Cell
 from benchmark.runs.progress import Progress, Report
+
+MOMENT = 0.05
+"""Seconds."""
 
 
 class Console(Progress):
@@ -40,23 +45,32 @@ class Console(Progress):
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """End with a line and the status of the signal at Ctrl-C or SIGTERM; further ones do not disturb the ending."""
+    """End with a line and the status of the signal at Ctrl-C or SIGTERM, be there one or several."""
     signals = (signal.SIGINT, signal.SIGTERM)
 
     def stop(number: int, _: object) -> None:
-        for each in signals:
-            signal.signal(each, signal.SIG_IGN)
         raise KeyboardInterrupt(number)
 
+    def again(lost: "sys.UnraisableHookArgs") -> None:
+        """Where Python can only drop the exception, as in a callback at a fork, the signal is sent once more."""
+        if isinstance(lost.exc_value, KeyboardInterrupt):
+            number = (lost.exc_value.args or (signal.SIGINT,))[0]
+            threading.Timer(MOMENT, os.kill, (os.getpid(), number)).start()
+        else:
+            sys.__unraisablehook__(lost)
+
     before = {each: signal.signal(each, stop) for each in signals}
+    sys.unraisablehook = again
     try:
         yield
     except KeyboardInterrupt as interrupt:
+        for each in signals:
+            signal.signal(each, signal.SIG_IGN)
         click.echo("\nInterrupted. What is finished is kept: the same command goes on from there.", err=True)
         sys.exit(128 + (interrupt.args or (signal.SIGINT,))[0])
-    finally:
-        for each, handler in before.items():
-            signal.signal(each, handler)
+    sys.unraisablehook = sys.__unraisablehook__
+    for each, handler in before.items():
+        signal.signal(each, handler)
 
 
 def print_faults(faults: list[BadEntry]) -> None:

@@ -81,7 +81,12 @@ def _fork() -> int:
     with warnings.catch_warnings():
         # Python 3.12 warns where the process has threads. Those of pyarrow and tqdm are idle, and the child uses none.
         warnings.simplefilter("ignore", DeprecationWarning)
-        return os.fork()
+        # An interrupt amid what libraries do at a fork would leave their locks taken.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
+        try:
+            return os.fork()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _line(pipe: int, child: int, ends: float) -> bytes | None:
@@ -110,7 +115,8 @@ def _work(work: Callable[[], Any], writer: int, home: Path, printed: IO[bytes] |
     try:
         os.setpgid(0, 0)
         _die_first()
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_DFL)
         if printed is not None:
             os.dup2(os.open(os.devnull, os.O_RDONLY), 0)  # whoever waits for input would wait for ever
             os.dup2(printed.fileno(), 1)
