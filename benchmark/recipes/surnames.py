@@ -104,7 +104,7 @@ def tokenizer() -> Any:
     )
 
 
-def config(shape: dict[str, int]) -> Any:
+def config(shape: dict[str, Any]) -> Any:
     from transformers import LlamaConfig
 
     return LlamaConfig(

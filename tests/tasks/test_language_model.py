@@ -260,7 +260,7 @@ def test_our_decoder_draws_as_transformers_does(
 def test_auto_takes_what_the_device_has_and_tells_it(
     task: LanguageModel, units: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("benchmark.tasks.language_model.task.has_bfloat16_units", lambda device: units)
+    monkeypatch.setattr("benchmark.tasks.language_model.instance.has_bfloat16_units", lambda device: units)
     chosen = {name: replace(task, precision=name) for name in ("auto", "bfloat16", "float32")}
     assert chosen["auto"].arithmetic == chosen["bfloat16" if units else "float32"].arithmetic
     assert ["bfloat16" in chosen[name].arithmetic for name in ("bfloat16", "float32")] == [True, False]
