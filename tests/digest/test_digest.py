@@ -428,13 +428,12 @@ def test_all_code_that_runs_counts(root, monkeypatch, task):
             ran.add((Path(code.co_filename), code.co_firstlineno))
 
     if task == "language_model":  # a few texts are enough
-        import datasets  # noqa: F401, slow where it is recorded
         import transformers.generation.utils  # noqa: F401
 
         from benchmark.tasks.language_model import task as text
 
-        load = text.load_pairs
-        monkeypatch.setattr(text, "load_pairs", lambda path: load(path)[:60])
+        load = text.load_texts
+        monkeypatch.setattr(text, "load_texts", lambda path, layout: load(path, layout)[:60])
     instance = task_class(task)(**SMALL[task])
     for id in (
         "accumulate-subsample",

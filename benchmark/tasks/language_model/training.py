@@ -53,17 +53,20 @@ class Batch(NamedTuple):
     @property
     def positions(self) -> "Tensor":
         """Of each token in its example, from 0, shape (m,)."""
-        import torch
-
-        return torch.cat([torch.arange(length) for length in self.lengths])
+        return self._within_examples(0)
 
     @property
     def places(self) -> "Tensor":
         """Of each position in a matrix with a row for each example, as wide as the longest, shape (m,)."""
+        return self._within_examples(max(self.lengths))
+
+    def _within_examples(self, apart: int) -> "Tensor":
+        """A count from 0 within each example, whose counts begin `apart` from those of the one before."""
         import torch
 
-        starts = torch.arange(len(self.lengths)) * max(self.lengths)
-        return starts.repeat_interleave(torch.tensor(self.lengths)) + self.positions
+        lengths = np.array(self.lengths)
+        begin = apart * np.arange(len(lengths)) - (lengths.cumsum() - lengths)
+        return torch.from_numpy(np.arange(lengths.sum()) + np.repeat(begin, lengths))
 
 
 def packed(rows: Sequence[Ids], weights: NDArray[np.float64] | None = None) -> Batch:
@@ -169,3 +172,15 @@ def negative_log_likelihoods(
             each = token_losses(network, batch).double().cpu().split(batch.lengths)  # type: ignore[no-untyped-call]
             nats[some] = [part.sum().item() for part in each]
     return nats, np.array([len(row) - 1 for row in rows])
+
+
+def mean_loss(network: Network, rows: list[Ids], at_once: int) -> float:
+    """Cross-entropy of examples, end of text included, in nats per token."""
+    nats, tokens = negative_log_likelihoods(network, rows, at_once)
+    return float(nats.sum() / tokens.sum())
+
+
+def rates(steps: int, peak: float, warmup: float, decay: float) -> list[float]:
+    """The learning rate of each step: it rises over the share `warmup` of the steps, and falls to zero over the last `decay`."""
+    warm, fall = max(1, round(warmup * steps)), decay * steps
+    return [peak * min(1.0, (step + 1) / warm, (steps - step) / fall if fall else 1.0) for step in range(steps)]
