@@ -39,11 +39,6 @@ def task_class(name: str) -> type[Task]:
     return found
 
 
-def title(name: str) -> str:
-    """A task-setting's name for people to read."""
-    return TASKS[name]["title"]
-
-
 def small(name: str) -> dict[str, dict[str, Any]]:
     """The numbers of a task-setting's small instances, by their names."""
     return TASKS[name]["small"]
