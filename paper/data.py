@@ -1,10 +1,10 @@
-"""What figures and report of the paper are made from: the curves of its profiles, slim enough to commit.
+"""The data behind the paper's figures and report: curves of its profiles, reduced until they are small enough to commit.
 
     thrive run --profile paper && python -m paper.data
 
-writes `paper/data/` from `results/paper/`, and `paper/data/as-published/` and `paper/data/bandwidths/` from the profiles of those
-names, where they have been run. Quantities that nothing of the paper shows stay out, and so do scores per seed, but for the first, second
-and last test losses of the runs as published, which are compared with corrected ones seed by seed.
+writes `paper/data/` from `results/paper/`. It also writes `paper/data/as-published/` and `paper/data/bandwidths/` if the profiles of
+those names have been run. Quantities that neither figures nor report show are left out. So are scores per seed, except the first, second
+and last test losses of the runs as published, which are compared with the corrected runs seed by seed.
 """
 
 import sys
@@ -34,15 +34,15 @@ QUANTITIES = {
         "test_loss", "duplicate_rate", "distinct_2", "type_token_ratio", "token_entropy", "mean_length", "rejection_rate", "self_perplexity",
     },
 }  # fmt: skip
-"""Those that figures and report show, by task-setting; and `real_share` of every one."""
+"""The quantities that figures and report show, by task-setting. `real_share` is kept for all of them."""
 PAIRED = ["task", "instance", "entry", "seed", "first", "second", "final"]
-"""Columns of the scores that are kept of the profile `as-published`."""
+"""The columns of the scores that are kept for the profile `as-published`."""
 EVERY_ITERATION_UNTIL = 20
 MOST_BYTES = 5_000_000
 
 
 def slim(found: Results, keep: Iterable[int]) -> Results:
-    """The curves that the paper shows, at some iterations and the last, in order; of real-only, which is flat, the test loss alone."""
+    """The curves that the paper shows, sorted, at the iterations `keep` and the last. Of real-only, which is flat, only the test loss."""
     curves = found.curves
     shown = [(task, name) for task, names in QUANTITIES.items() for name in {*names, "real_share"}]
     wanted = pd.MultiIndex.from_frame(curves[["task", "quantity"]]).isin(shown)
@@ -54,7 +54,7 @@ def slim(found: Results, keep: Iterable[int]) -> Results:
 
 
 def grid(horizon: int) -> list[int]:
-    """Iterations to keep: the first twenty, then about twelve a decade, evenly on a logarithmic scale and with 50 and 100 among them."""
+    """Iterations to keep: the first twenty, then about twelve per decade, evenly spaced on a logarithmic scale, and the milestones 50, 100, …"""
     sparse = {round(10 ** (k / 12)) for k in range(12 * len(str(horizon)))}
     return [t for t in range(1, horizon + 1) if t <= EVERY_ITERATION_UNTIL or t in sparse or is_milestone(t)]
 
@@ -65,7 +65,7 @@ def milestones(horizon: int) -> list[int]:
 
 
 def gather(folder: Path, tasks: Iterable[str]) -> tuple[Results | None, list[str]]:
-    """Slim results of a profile's folder, and the task-settings whose results are not there."""
+    """The reduced results of a profile's folder, and the task-settings that have no results there."""
     tasks = list(tasks)
     missing = [task for task in tasks if not (folder / task / "about.json").is_file()]
     parts = [results.read(folder / task) for task in tasks if task not in missing]
@@ -78,22 +78,22 @@ def gather(folder: Path, tasks: Iterable[str]) -> tuple[Results | None, list[str
 
 
 def read(folder: Path = DATA) -> Results:
-    """What was written there; the table of scores is empty where none were kept.
+    """The results in a folder. The table of scores is empty if none were kept.
 
     Raises:
-        ThriveError: there is nothing; the message names the commands that make it.
+        ThriveError: the folder has no results; the message names the commands that make them.
     """
     if not (folder / "about.json").is_file():
         profile = next((name for name, own in FOLDERS.items() if own == folder), "paper")
         raise ThriveError(
-            f"{folder}: no data there. Make them: thrive run --profile {profile}, then python -m paper.data"
+            f"{folder}: no data there. Make it: thrive run --profile {profile}, then python -m paper.data"
         )
     found, scores = results.read_curves(folder), folder / "scores.parquet"
     return replace(found, scores=pd.read_parquet(scores)) if scores.is_file() else found
 
 
 def with_kept(found: Results, folder: Path, missing: Iterable[str]) -> Results:
-    """With what a folder holds already of task-settings that were not run here: running one again loses none of the others."""
+    """Add the results that a folder already has for task-settings that are missing here, so that running one again loses no other."""
     missing = list(missing)
     if not missing or not (folder / "about.json").is_file():
         return found
@@ -106,7 +106,7 @@ def with_kept(found: Results, folder: Path, missing: Iterable[str]) -> Results:
 
 
 def main(root: Path = HERE.parent) -> None:
-    """Write the folder of every profile that has results; say what is not there."""
+    """Write the folder of every profile that has results, and print what is missing."""
     params = load(root)
     for profile, folder in FOLDERS.items():
         if profile not in params.profiles:

@@ -1,8 +1,8 @@
-"""Published numbers beside ours.
+"""Published numbers compared with ours.
 
-`published.csv` holds numbers that are compared with ours, each with its `source`: a figure of the paper (arXiv 2410.16713), read to 0.3 %
-or the digits given, or a rerun of the authors' code, which is not published and is never counted as such. `t` is empty where a number has
-no iteration, `seeds` where it is not known how many runs it is a mean of.
+`published.csv` has the numbers that are compared, each with its `source`. That is a figure of the paper (arXiv 2410.16713), read to 0.3 %
+or to the digits given, or a rerun of the authors' code, which is not published and never counted as published. `t` is empty if a number
+has no iteration, and `seeds` if the number of runs behind a mean is not known.
 """
 
 import re
@@ -16,23 +16,23 @@ import pandas as pd
 from benchmark.results.scoring import half_width
 from paper import theory
 
-READING_ERROR = 0.003  # of a number read off a figure, relative, one standard error
+READING_ERROR = 0.003  # relative standard error of a number read off a figure
 PUBLISHED = Path(__file__).parent / "published.csv"
 FIGURE, RERUN = "figure", "rerun"
 SOURCES = {FIGURE: "read off a figure of the paper", RERUN: "a rerun of the authors' code, not published"}
 AGREES = 4.0
-"""Numbers agree where |z| is below: of 400 that do agree, one is beyond in 1 of 40 reports."""
+"""Two numbers agree if |z| is below this. If all of 400 numbers agree in truth, 1 report in 40 has one beyond it."""
 LEVELS = (2.0, 3.0, AGREES)
-"""|z| at which agreement is counted, beside what sampling error alone would give."""
+"""The |z| at which agreement is counted and compared with what sampling error alone would give."""
 NO_COUNTERPART = {
     "language_model": "another model and other data: patterns are compared, not numbers",
     "pretraining": "published only: Thrive does not pretrain",
 }
-"""Task-settings whose published numbers no run of ours could meet."""
+"""Task-settings whose published numbers no run of ours could reproduce, and why."""
 
 
 def read() -> pd.DataFrame:
-    """The whole table; `text` is a number as it was given, `rounding` half a unit of its last digit, `reading` the error of its reading."""
+    """The whole table. `text` is a number as it was given, `rounding` half a unit of its last digit, `reading` the error of reading it."""
     table = pd.read_csv(PUBLISHED, dtype={"value": "str", "t": "Int64", "seeds": "Int64"})
     table["text"], table["value"] = table["value"], table["value"].astype(float)
     relative = table["source"].map({FIGURE: READING_ERROR, RERUN: 0.0})
@@ -40,21 +40,21 @@ def read() -> pd.DataFrame:
 
 
 def numbers_of(instance: str) -> dict[str, float]:
-    """ "d=1 n=10" as {"d": 1, "n": 10}."""
+    """The numbers in a name: "d=1 n=10" gives {"d": 1, "n": 10}."""
     return {name: float(value) for name, value in re.findall(r"(\S+)=([\d.]+)(?= |$)", instance)}
 
 
 def compare(curves: pd.DataFrame, switch: str = "") -> pd.DataFrame:
-    """The table with our mean, its standard error, its interval of 95 %, z, its degrees of freedom, and a verdict.
+    """The table with our mean, its standard error, its 95 % interval, z, the degrees of freedom, and a verdict.
 
-    z = (ours - theirs) / √(variance/our seeds + variance/their seeds + errors of reading and rounding²). The variance is that of runs: the
-    exact one where a closed form gives it, for few seeds miss the rare runs that carry the spread of a skewed quantity; else that of our
-    seeds. A mean of unknown seeds counts as exact, so that it is easily missed and hardly agreed with.
+    z = (ours - theirs) / √(variance/our seeds + variance/their seeds + errors of reading and rounding²). The variance is that of single
+    runs: the exact one if a closed form gives it, because few seeds miss the rare runs that carry the spread of a skewed quantity; else that
+    of our seeds. A published mean of an unknown number of seeds counts as exact, which makes agreement harder to reach.
 
     The verdict is "agrees", "differs", "not run", or "no counterpart".
 
     Args:
-        switch: what the name of an instance of ours adds to the name in the table: that of the instance with a defect.
+        switch: a suffix of our instances' names, which selects instances that reproduce a defect.
     """
     table = read()
     table[["ours", "variance", "our_seeds"]] = np.array(_ours(curves, table, switch), float)
@@ -70,7 +70,7 @@ def compare(curves: pd.DataFrame, switch: str = "") -> pd.DataFrame:
 
 
 def z(table: pd.DataFrame, ours: Any, variance: Any, seeds: Any) -> "pd.Series[float]":
-    """Means of ours minus the numbers of the table, over the standard error of both and of the reading."""
+    """Our means minus the numbers of the table, divided by the standard error of both and of the reading."""
     theirs = (1 / table["seeds"].astype(float)).fillna(0.0)
     squares = variance / seeds + variance * theirs + table["reading"] ** 2 + table["rounding"] ** 2
     found: pd.Series[float] = (ours - table["value"]) / np.sqrt(squares)
@@ -78,14 +78,14 @@ def z(table: pd.DataFrame, ours: Any, variance: Any, seeds: Any) -> "pd.Series[f
 
 
 def expected_within(rows: pd.DataFrame, level: float) -> float:
-    """How many of these numbers sampling error alone would leave at |z| below a level: by the t distribution of each."""
+    """The expected count of these numbers with |z| below a level if only sampling error set them apart, by the t distribution of each."""
     from scipy.stats import t
 
     return float(np.sum(1 - 2 * t.sf(level, rows["freedom"])))
 
 
 def exact_variance(row: Any) -> float:
-    """Variance over runs of a quantity whose closed form is known; NaN otherwise."""
+    """The variance over runs if its closed form is known; NaN otherwise."""
     numbers = numbers_of(row.instance)
     if row.task == "gaussian" and row.entry == "replace":
         trace, mean_error = theory.replace_variances(int(numbers["d"]), int(numbers["n"]), row.t)
@@ -104,14 +104,14 @@ def _verdict(row: Any) -> str:
 
 
 def half_a_digit(text: str) -> float:
-    """Half a unit of the last digit that a number was given with; .003 was as good as gone, and so was 0."""
+    """Half a unit of the last digit that a number was given with; 0.0005 for a number given as 0."""
     exponent = Decimal(text).as_tuple().exponent
     assert isinstance(exponent, int)
     return 0.0005 if float(text) == 0 else 0.5 * 10.0**exponent
 
 
 def _ours(curves: pd.DataFrame, table: pd.DataFrame, switch: str) -> list[tuple[float, float, float]]:
-    """Mean, variance over seeds and seeds of each number, NaN where it was not run; of a mean over bandwidths, as if they were independent."""
+    """Our mean, variance over seeds and number of seeds for each number; NaN if not run. For a mean over bandwidths, as if these were independent."""
     numbers: list[Any] = list(table.itertuples())
     parts = [_instances_of(row.instance, switch) for row in numbers]
     wanted = curves[curves["instance"].isin({name for names in parts for name in names})]
@@ -133,12 +133,12 @@ def _ours(curves: pd.DataFrame, table: pd.DataFrame, switch: str) -> list[tuple[
 
 
 def _instances_of(instance: str, switch: str) -> set[str]:
-    """Ours that a number is a mean over, with what a switch adds to their names."""
+    """Our instances that a published number averages over, with the suffix of a switch."""
     return {instance.replace("0.1,0.5,1.0", h) + switch for h in ("0.1", "0.5", "1.0")}
 
 
 def command(task: str, instance: str, quantity: str) -> str:
-    """What makes our number."""
+    """The command that computes our number."""
     if quantity == "collapse_time":
         return "python -m paper.experiments.collapse_time"
     profile = "as-published" if instance.endswith(" as published") else "paper"
@@ -146,5 +146,5 @@ def command(task: str, instance: str, quantity: str) -> str:
 
 
 def agreement(rows: pd.DataFrame, level: float) -> str:
-    """ "58 (57.3)": how many lie within a level, and how many sampling error alone would leave there."""
+    """ "58 (57.3)": the count within a level, and the count expected from sampling error alone."""
     return f"{int((rows['z'].abs() < level).sum())} ({expected_within(rows, level):.1f})" if len(rows) else "–"

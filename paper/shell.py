@@ -1,4 +1,4 @@
-"""Running a module of this package as a command."""
+"""How a module of this package runs as a command."""
 
 import sys
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from benchmark.errors import ThriveError
 
 
 def run(main: Callable[[], object]) -> None:
-    """Call a module's main; what a user can mend is a line, not a traceback."""
+    """Call a module's main. An error that a user can fix is printed as a message, without a traceback."""
     try:
         main()
     except ThriveError as error:

@@ -1,7 +1,7 @@
-"""Closed forms of the paper's workflows: averages over runs, by iteration t = 1 … T; each is tested on whole runs.
+"""Closed forms of the paper's workflows: averages over runs, by iteration t = 1 … T. Each is tested on whole runs.
 
-Value-blind workflows with maximum likelihood conserve the second moment: E[Σ_t] + E[(μ_t - μ0)(μ_t - μ0)ᵀ] = Σ0, so what a fitted
-variance loses, the error of the mean gains.
+A workflow that ignores the rows' values, with fits by maximum likelihood, conserves the second moment:
+E[Σ_t] + E[(μ_t - μ0)(μ_t - μ0)ᵀ] = Σ0. The error of the mean gains what the fitted variance loses.
 
 Sources: Kazdan et al., Collapse or Thrive? (ICML 2025), section 2, for replace and accumulate; the recursion of accumulate-subsample
 is ours.
@@ -21,16 +21,17 @@ def iterations(horizon: int) -> Vector:
 def moments(
     entry: str, n: int, horizon: int, first: float = 0, second: float = 1, noise: float = 0
 ) -> tuple[Vector, Vector]:
-    """E ‖mean of the training set‖² and E ‖a row of it‖², where a new point is a row, drawn with replacement, plus noise.
+    """E ‖mean of the training set‖² and E ‖a row of it‖², if a new point is a row, drawn with replacement, plus noise.
 
-    With C_ij the expected product of two distinct points of generations i and j, S_i the mean square of a point, N = nt rows in the pool:
-    a point of generation t is any row, so C_it = (S_i + (n-1) C_ii + n Σ_{j≠i} C_ij) / N; C_tt = E ‖mean of the training set‖². That
-    is S/m + (1 - 1/m) times the mean over pairs of distinct rows, m the number of rows: N of accumulate, else n.
+    Let C_ij be the expected product of two distinct points of generations i and j, S_i the mean square of a point of generation i, and
+    N = nt the number of rows in the pool. A point of generation t may be any row, so C_it = (S_i + (n-1) C_ii + n Σ_{j≠i} C_ij) / N, and
+    C_tt = E ‖mean of the training set‖². With m rows in the training set (N for accumulate, else n) that is S/m + (1 - 1/m) times the
+    mean of C over pairs of distinct rows.
 
     Args:
-        first: C_00, which is 0 for independent real points about the mean of their law.
+        first: C_00; 0 for independent real points, measured from the mean of their distribution.
         second: S_0, the mean square of a real point.
-        noise: what the mean square of a generation gains; 0 for a Gaussian fit, d·h² for a kernel density.
+        noise: the gain of the mean square in each generation; 0 for a Gaussian fit, d·h² for a kernel density.
     """
     c, s = np.zeros((horizon + 1, horizon + 1)), np.zeros(horizon + 1)
     c[0, 0], s[0] = first, second
@@ -48,7 +49,7 @@ def moments(
 
 
 def trace_ratio(entry: str, n: int, horizon: int) -> Vector:
-    """E tr Σ_t / d, Σ0 = I: (1 - 1/n)^t of replace, Π_{k≤t} (1 - 1/(nk²)) of accumulate, else 1 minus the error of the mean."""
+    """E tr Σ_t / d for Σ0 = I: (1 - 1/n)^t for replace, Π_{k≤t} (1 - 1/(nk²)) for accumulate, else 1 minus the error of the mean."""
     t = iterations(horizon)
     if entry == "replace":
         return np.asarray((1 - 1 / n) ** t)
@@ -56,9 +57,10 @@ def trace_ratio(entry: str, n: int, horizon: int) -> Vector:
 
 
 def replace_variances(d: int, n: int, t: int) -> tuple[float, float]:
-    """Variances over runs of tr Σ_t / d and of ‖μ_t - μ0‖² under replace, Σ0 = I.
+    """Variances over runs of tr Σ_t / d and of ‖μ_t - μ0‖² under replace, for Σ0 = I.
 
-    Seeds that miss the rare large runs put them far too low. nΣ_t is Wishart with m = n - 1 degrees of freedom and scale Σ = Σ_{t-1}, so
+    A variance estimated from seeds that miss the rare large runs is far too low. nΣ_t is Wishart with m = n - 1 degrees of freedom and
+    scale Σ = Σ_{t-1}, so
     E (tr Σ_t)² = (m/n)² (tr Σ)² + 2m/n² tr Σ² and E tr Σ_t² = m(m+1)/n² tr Σ² + m/n² (tr Σ)² (Gupta and Nagar, Matrix Variate
     Distributions, 2000, theorem 3.3.15). Given these, μ_t - μ0 is normal with covariance V = Σ_{s<t} Σ_s / n, so that
     E ‖μ_t - μ0‖⁴ = E (tr V)² + 2 E tr V²; and E[Σ_r | Σ_s] = (m/n)^(r-s) Σ_s for r > s.
@@ -69,23 +71,23 @@ def replace_variances(d: int, n: int, t: int) -> tuple[float, float]:
         a, b = squared_trace[-1], trace_of_square[-1]
         squared_trace.append(kept**2 * a + 2 * m / n**2 * b)
         trace_of_square.append(m * (m + 1) / n**2 * b + m / n**2 * a)
-    # Each pair s ≤ r < t, twice unless s = r: Σ_s counts 1 + 2 Σ_{k=1}^{t-1-s} kept^k times.
+    # Each pair s ≤ r < t counts twice unless s = r, so Σ_s counts 1 + 2 Σ_{k=1}^{t-1-s} kept^k times.
     times = np.array([1 + 2 * (kept - kept ** (t - s)) * n for s in range(t)])
     fourth = float(times @ (np.array(squared_trace[:t]) + 2 * np.array(trace_of_square[:t]))) / n**2
     return (squared_trace[t] - (kept**t * d) ** 2) / d**2, fourth - (d * (1 - kept**t)) ** 2
 
 
 def log_determinant(d: int, n: int, horizon: int) -> Vector:
-    """E log det Σ_t of replace, Σ0 = I, n > d: t[Σ_{i≤d} ψ((n-i)/2) + d log(2/n)]."""
+    """E log det Σ_t under replace for Σ0 = I and n > d: t[Σ_{i≤d} ψ((n-i)/2) + d log(2/n)]."""
     step = digamma((n - np.arange(1, d + 1)) / 2).sum() + d * np.log(2 / n)
     return np.asarray(iterations(horizon) * step)
 
 
 def covariance_trace(entry: str, n: int, horizon: int, first: float, added: float) -> Vector:
-    """E of the trace of a generation's covariance (ddof 0) under a kernel density, of any law of the real data.
+    """Expected trace of a generation's covariance (ddof 0) under a kernel density, for any distribution of the real data.
 
     Args:
-        first: that of generation 1, which is (1 - 1/n)(V_0 + added) of real points of variance V_0 about their own mean.
+        first: the trace of generation 1, which is (1 - 1/n)(V_0 + added), where V_0 is the variance of the real points about their own mean.
         added: d·h².
     """
     v = first / (1 - 1 / n) - added
@@ -94,7 +96,7 @@ def covariance_trace(entry: str, n: int, horizon: int, first: float, added: floa
 
 
 def regression_error(entry: str, d: int, n: int, variance: float, horizon: int) -> Vector:
-    """Excess test error of replace, b·t, and of accumulate on one design, b·Σ_{i≤t} 1/i², b = σ²d/(n-d-1).
+    """Excess test error on a fixed design: b·t for replace and b·Σ_{i≤t} 1/i² for accumulate, with b = σ²d/(n-d-1).
 
     Source: Gerstgrasser et al. (2024), arXiv 2404.01413, theorem 1.
     """
@@ -105,9 +107,9 @@ def regression_error(entry: str, d: int, n: int, variance: float, horizon: int) 
 def regression_error_variance(entry: str, d: int, n: int, variance: float, t: int) -> float:
     """Variance over runs of the squared error of the weights under replace and accumulate; NaN for n ≤ d + 3.
 
-    Given the design X the error of the weights is normal with covariance vM, M = (XᵀX)⁻¹, v = variance·t under replace and variance times
-    Σ_{i≤t} 1/i² under accumulate: E ‖error‖⁴ = v² E[(tr M)² + 2 tr M²]. E (tr M)² = ((n-d-2)d² + 2d)/c and E tr M² = (n-1)d/c, where
-    c = (n-d)(n-d-1)(n-d-3).
+    Given the design X, the error of the weights is normal with covariance vM. Here M = (XᵀX)⁻¹, and v is variance·t under replace and
+    variance·Σ_{i≤t} 1/i² under accumulate. So E ‖error‖⁴ = v² E[(tr M)² + 2 tr M²], where E (tr M)² = ((n-d-2)d² + 2d)/c and
+    E tr M² = (n-1)d/c with c = (n-d)(n-d-1)(n-d-3).
 
     Source: von Rosen, Moments for the inverted Wishart distribution (1988), corollary 3.1.
     """
@@ -120,9 +122,9 @@ def regression_error_variance(entry: str, d: int, n: int, variance: float, t: in
 
 
 def accumulate_bound(first: float, t1: int, t2: int) -> float:
-    """The most that the test loss of accumulate at fixed bandwidth can be at t2 > t1, given that at t1, on one test set.
+    """Upper bound of accumulate's test loss at t2 > t1, given the loss `first` at t1 on the same test set, at a fixed bandwidth.
 
-    The pool of t1 is a part of the pool of t2, and kernels are positive, so p_t2(x) ≥ (t1/t2) p_t1(x) at every point x.
-    Hence -log p_t2(x) ≤ -log p_t1(x) + ln(t2/t1) at each test point, for their mean, and for the mean over runs.
+    The pool at t1 is a part of the pool at t2, and kernels are positive, so p_t2(x) ≥ (t1/t2) p_t1(x) at every point x.
+    Hence -log p_t2(x) ≤ -log p_t1(x) + ln(t2/t1) at each test point, and so for their mean and for the mean over runs.
     """
     return first + float(np.log(t2 / t1))

@@ -11,15 +11,21 @@ from benchmark.errors import ThriveError
 from thrive.group import OPTIONAL_PROFILE, root
 
 
+def _ids(context: click.Context, option: click.Parameter, text: str | None) -> list[str]:
+    """Ids of entries, separated by commas."""
+    ids = [] if text is None else [id.strip() for id in text.split(",")]
+    if not all(ids):
+        raise click.BadParameter(f"found '{text}', expected entries, such as accumulate,my-idea.", context, option)
+    return ids
+
+
 @click.command()
 @OPTIONAL_PROFILE
 @click.option("--to", "folder", type=click.Path(path_type=Path),
-              help="Folder; without it, leaderboard/ for the profile that params.yaml names, else results/PROFILE/board.")  # fmt: skip
-@click.option(
-    "--json", "as_json", is_flag=True, help="Print the scores as JSON, which leaderboard.schema.json describes."
-)
+              help="Folder to write. Default: leaderboard/ for the profile that params.yaml names, else results/PROFILE/board.")  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="Print the board as JSON. leaderboard.schema.json is its schema.")
 def score(profile: str | None, folder: Path | None, as_json: bool) -> None:
-    """Gather a profile's results of all task-settings into one folder, which board and figures are made from."""
+    """Gather a profile's results of all task-settings into one folder, from which board and figures are made."""
     from benchmark.results.profile import gather_results, home_of_scores
     from benchmark.runs.project import Project
 
@@ -37,10 +43,10 @@ def score(profile: str | None, folder: Path | None, as_json: bool) -> None:
 
 
 @click.command()
-@click.option("--at", "folder", type=click.Path(path_type=Path), help="Folder with scores; without it, leaderboard/.")
+@click.option("--at", "folder", type=click.Path(path_type=Path), help="Folder with scores. Default: leaderboard/.")
 @click.option("--open", "show", is_flag=True, help="Open the page in a browser.")
 def board(folder: Path | None, show: bool) -> None:
-    """Build the leaderboard from the scores in a folder, there: JSON, one page of HTML, Markdown, CSV, LaTeX."""
+    """Build the leaderboard in a folder with scores, as JSON, one HTML page, Markdown, CSV and LaTeX."""
     from benchmark.results.profile import BOARD
     from benchmark.runs.project import Project
     from leaderboard.render.markdown import table
@@ -61,29 +67,23 @@ def board(folder: Path | None, show: bool) -> None:
         sys.exit(left_out(project.faults))
     page = project.root / folder / "leaderboard.html"
     if show and not webbrowser.open(page.resolve().as_uri()):
-        raise ThriveError(f"no browser was found. Open it yourself: {page}")
+        raise ThriveError(f"no browser found. Open it yourself: {page}")
 
 
 @click.command()
-@click.option("--only", "names", multiple=True, help="Figure, such as fig2. Repeatable.")
-@click.option("--entries", help="Show these entries in the paper's figures instead: accumulate,my-idea.")
+@click.option("--only", "names", multiple=True, help="Figure, such as fig2. Repeatable. Default: all but the variants.")
+@click.option("--entries", callback=_ids, help="Show these entries instead in the paper's figures: accumulate,my-idea.")
 @click.option("--at", "folder", type=click.Path(path_type=Path),
-              help="Folder with results; without it, paper/data, and leaderboard/ for the board's own figures and for --entries.")  # fmt: skip
-@click.option("--style", "look", type=click.Choice(["paper", "slides"]), default="paper", show_default=True)
+              help="Folder with results. Default: paper/data; leaderboard/ for the board's own figures and with --entries.")  # fmt: skip
+@click.option("--style", "look", type=click.Choice(["paper", "slides"]), default="paper", show_default=True,
+              help="Sizes for print or for slides.")  # fmt: skip
 @click.option("--to", "target", type=click.Path(path_type=Path),
-              help="Folder to write; without it, figures/ beside the results, or results/figures with --entries, --at or --style slides.")  # fmt: skip
-def figures(names: tuple[str, ...], entries: str | None, folder: Path | None, look: str, target: Path | None) -> None:
-    """Draw the paper's figures and the board's, as PDF and PNG, each with its table as CSV."""
+              help="Folder to write. Default: paper/figures and leaderboard/figures; results/figures with --entries, --at or --style slides.")  # fmt: skip
+def figures(names: tuple[str, ...], entries: list[str], folder: Path | None, look: str, target: Path | None) -> None:
+    """Draw the figures of the paper and of the board, as PDF and PNG, each with its table as CSV."""
     from paper.plots.figures import draw_figures
 
-    ids = [] if entries is None else [id.strip() for id in entries.split(",")]
-    if not all(ids):
-        raise click.BadParameter(
-            f"found '{entries}', expected entries, such as accumulate,my-idea.", param_hint="--entries"
-        )
-    own = not (ids or folder or look != "paper")
-    target = target or (None if own else Path("results", "figures"))
-    for path in draw_figures(root(), folder, target, names, ids, look, partial(click.echo, err=True)):
+    for path in draw_figures(root(), folder, target, names, entries, look, partial(click.echo, err=True)):
         click.echo(path, err=True)
 
 
@@ -93,18 +93,12 @@ def figures(names: tuple[str, ...], entries: str | None, folder: Path | None, lo
 @OPTIONAL_PROFILE
 def compare(a: str, b: str, profile: str | None) -> None:
     """Compare two entries, A minus B, seed by seed: a table, and a picture in results/PROFILE/compare."""
-    from benchmark.results import paired
-    from benchmark.results.profile import BOARD
     from benchmark.runs.project import Project
-    from paper.plots.compare import write
+    from paper.plots.compare import compare_entries
 
-    project = Project.load(root(), profile)
-    for id in (a, b):
-        project.entry(id)
-    scores = paired.load(project.root, BOARD, project.profile, project.task_settings())
-    rows = paired.compare(scores, a, b)
-    click.echo(paired.text(rows, a, b))
-    for line in paired.notes(scores, a, b):
+    comparison = compare_entries(Project.load(root(), profile), a, b)
+    click.echo(comparison.text)
+    for line in comparison.notes:
         click.echo(line)
-    for path in write(rows, a, b, project.results / "compare"):
+    for path in comparison.files:
         click.echo(path, err=True)

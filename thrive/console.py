@@ -1,4 +1,4 @@
-"""What commands print while they work."""
+"""How commands print their progress and the entries that they leave out."""
 
 import os
 import signal
@@ -28,10 +28,10 @@ class Console(Progress):
     def computing(self, cells: Sequence[Cell]) -> Iterator[Report]:
         from tqdm import tqdm
 
-        # Of now: a cell that comes back would read its entry's card as it is by then.
+        # Estimated now: a cell that a worker returns would read its entry's card again, which may have changed.
         seconds = {cell.key: cell.seconds for cell in cells}
         with tqdm(total=sum(seconds.values()) + 1e-6, file=sys.stderr, mininterval=1,
-                  bar_format="{l_bar}{bar}| {n:.1f}/{total:.1f} s of estimated work, {elapsed} gone, {remaining} left {postfix}",
+                  bar_format="{l_bar}{bar}| {n:.1f}/{total:.1f} s of estimated work, {elapsed} elapsed, {remaining} left {postfix}",
                   ) as bar:  # fmt: skip
 
             def report(cell: Cell, failure: Failure | None) -> None:
@@ -74,11 +74,11 @@ def interruptible() -> Iterator[None]:
 
 
 def print_faults(faults: list[BadEntry]) -> None:
-    """Entries that are left out, and why."""
+    """Print which entries are left out, and why."""
     for fault in faults:
         click.echo(f"left out: {fault}", err=True)
 
 
 def left_out(faults: list[BadEntry]) -> str:
-    """The last words of a command that left entries out."""
-    return f"Left out, since they or their cards cannot be read: {len(faults)}."
+    """The last line of a command that left entries out."""
+    return f"Entries left out because they or their cards cannot be read: {len(faults)}."

@@ -11,7 +11,7 @@ from thrive.group import root
 
 @click.command("list")
 def list_command() -> None:
-    """List the entries, and the profiles with what they run."""
+    """List the entries and the profiles."""
     from benchmark.runs.project import Project
     from thrive.console import print_faults
 
@@ -30,9 +30,9 @@ def list_command() -> None:
 
 @click.command()
 @click.argument("id")
-@click.option("--from", "origin", default="accumulate", show_default=True, help="Entry to begin with a copy of.")
+@click.option("--from", "origin", default="accumulate", show_default=True, help="Entry to copy.")
 def new(id: str, origin: str) -> None:
-    """Write submissions/ID: an entry that already runs, for you to change."""
+    """Write submissions/ID: a copy of an entry, which runs as it is and is yours to change."""
     from benchmark.entries import scaffold
 
     home = root()
@@ -54,9 +54,9 @@ def _git_user(home: Path) -> str | None:
 @click.command()
 @click.argument("path", type=click.Path(path_type=Path))
 def check(path: Path) -> None:
-    """Run the whole contract on the entry in a folder (or of that id), on small instances, in seconds.
+    """Check the whole contract on one entry, given by its folder or its id, on small instances. Takes seconds.
 
-    Tampering with the harness is detected only if it changes what the entry selects or what the harness records there.
+    Tampering with the harness is detected only if it changes what the entry selects or what the harness records on these instances.
     """
     from benchmark.conformance.check import CANNOT_SEE, check
     from benchmark.entries import catalogue
@@ -76,7 +76,7 @@ def check(path: Path) -> None:
 @click.command()
 @click.argument("id", metavar="ENTRY")
 def install(id: str) -> None:
-    """Put what an entry's requirements.txt asks for into environments/ENTRY, as wheels: `thrive verify` shows it to that entry alone."""
+    """Install the wheels that an entry's requirements.txt asks for into environments/ENTRY, where only this entry's sandbox sees them."""
     from benchmark.entries import catalogue
 
     [entry] = catalogue.named(catalogue.find(root()), [id])

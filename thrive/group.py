@@ -1,4 +1,4 @@
-"""What all commands share: the group that prints errors, the clone that they work in, and a common option."""
+"""What the commands share: how errors are printed, the clone to work in, and an option."""
 
 import errno
 import os
@@ -8,11 +8,11 @@ import click
 
 from benchmark.errors import ThriveError
 
-OPTIONAL_PROFILE = click.option("--profile", help="Profile of params.yaml; without it, the one that params.yaml names.")
+OPTIONAL_PROFILE = click.option("--profile", help="Profile of params.yaml. Default: the one that params.yaml names.")
 
 
 class Thrive(click.Group):
-    """Prints errors that a user can mend without a traceback."""
+    """Prints an error that a user can fix as a message, without a traceback."""
 
     def invoke(self, ctx: click.Context) -> object:
         try:
@@ -20,27 +20,27 @@ class Thrive(click.Group):
         except ThriveError as error:
             raise click.ClickException(str(error)) from error
         except OSError as error:
-            if error.errno == errno.EPIPE:  # what reads our output has ended, which click knows
+            if error.errno == errno.EPIPE:  # the reader of our output has ended; click handles that
                 raise
-            raise click.ClickException(_of_the_system(error)) from error
+            raise click.ClickException(_describe(error)) from error
 
 
-def _of_the_system(error: OSError) -> str:
-    """What the operating system refuses: a full or read-only disk, a file where a folder is expected, no permission."""
+def _describe(error: OSError) -> str:
+    """A refusal by the operating system in words: a full or read-only disk, a file in the place of a folder, no permission."""
     where = "" if error.filename is None else f"{os.fsdecode(error.filename)}: "
     hint = {
-        errno.ENOSPC: " Free some space and repeat the command: what is finished is kept.",
-        errno.EROFS: " Run it in a clone on a disk that can be written to.",
-        errno.EACCES: " Make it readable and writable for you, and repeat the command.",
+        errno.ENOSPC: " Free some space and repeat the command: finished work is kept.",
+        errno.EROFS: " Use a clone on a writable disk.",
+        errno.EACCES: " Give yourself permission to read and write it, and repeat the command.",
     }
     return f"{where}{error.strerror or error}.{hint.get(error.errno or 0, '')}"
 
 
 def root() -> Path:
-    """The clone: the nearest folder upwards that has a params.yaml.
+    """The clone: the current folder or the nearest one above it that has a params.yaml.
 
     Raises:
-        ThriveError: there is none.
+        ThriveError: no such folder exists.
     """
     for folder in (Path.cwd(), *Path.cwd().parents):
         if (folder / "params.yaml").is_file():

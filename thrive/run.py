@@ -17,21 +17,25 @@ PROCESSES_PER_CORE = 4
 
 @click.command()
 @OPTIONAL_PROFILE
-@click.option("-t", "--task", "tasks", multiple=True, help="Task-setting; without it, all of the profile.")
-@click.option("-s", "--entry", "ids", multiple=True, help="Entry: the profile's, and this one too. Repeatable.")
+@click.option("-t", "--task", "tasks", multiple=True, help="Task-setting. Repeatable. Default: all of the profile.")
+@click.option("-s", "--entry", "ids", multiple=True, help="Entry to run besides the profile's own. Repeatable.")
 @click.option(
-    "--only", is_flag=True, help="Run the entries of -s alone and print; the profile's results stay as they are."
+    "--only",
+    is_flag=True,
+    help="Run only the entries of -s and print a summary. The profile's results stay as they are.",
 )
-@click.option("--seeds", help="Run these seeds instead of the profile's and print: 0:10.")
-@click.option("-j", "--jobs", type=int, help="Processes; without it, one for each core.")
-@click.option("--dry-run", is_flag=True, help="List the cells, finished or to do, with an estimate, and stop.")
+@click.option(
+    "--seeds", help="Run these seeds, such as 0:10, and print a summary. The profile's results stay as they are."
+)
+@click.option("-j", "--jobs", type=int, help="Number of processes. Default: one for each core.")
+@click.option("--dry-run", is_flag=True, help="Only list finished and missing cells, with the estimated time.")
 def run(
     profile: str | None, tasks: tuple[str, ...], ids: tuple[str, ...], only: bool, seeds: str | None, jobs: int | None,
     dry_run: bool,
 ) -> None:  # fmt: skip
-    """Run a profile: compute the cells that are not finished, and write its results.
+    """Run a profile: compute its missing cells and write its results.
 
-    Interrupted, it goes on where it stopped.
+    After an interruption, run it again: it continues where it stopped.
     """
     from benchmark.results.profile import Scope, run_profile
     from benchmark.runs.project import Project
@@ -40,9 +44,9 @@ def run(
     project = Project.load(root(), profile)
     processes = _processes(jobs)
     if only and not ids:
-        raise click.UsageError("--only runs the entries of -s: name one with -s.")
+        raise click.UsageError("--only runs the entries named by -s: name one with -s.")
     scope = Scope(project, tasks, ids, only, _range(seeds))
-    _ = scope.entries  # what is asked for exists
+    _ = scope.entries  # raises an error if an entry does not exist
     print_faults(scope.faults)
     if dry_run:
         _print_plan(scope, processes)

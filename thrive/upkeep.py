@@ -1,6 +1,5 @@
 """thrive fetch and carry."""
 
-import importlib.util
 import json
 
 import click
@@ -15,26 +14,23 @@ def fetch() -> None:
     from benchmark.runs.params import load
 
     home = root()
-    params = load(home)
-    for name, pin in params.pins.items():
-        if pin.package and importlib.util.find_spec(pin.package) is None:
-            click.echo(f"{name}: not installed, and no profile's own instances need it. To have it: {pin.source}")
-            continue
-        pins.verify(home, params, [name])
-        click.echo(f"{name}: {len(pin.files)} files in {pins.folder(home, name, pin)} are as pinned.")
+    for line in pins.check_all(home, load(home)):
+        click.echo(line)
 
 
 @click.command()
-@click.option("--from", "revision", help="Commit whose finished cells are to be kept, such as main.")
-@click.option("-j", "--jobs", type=click.IntRange(1), help="Processes; without it, one for each core.")
+@click.option("--from", "revision", help="Commit whose finished cells to keep, such as main.")
+@click.option("-j", "--jobs", type=click.IntRange(1), help="Number of processes; without it, one for each core.")
 @click.option(
-    "--keys", is_flag=True, help="Print the key of every cell of this code as JSON, which another revision asks for."
+    "--keys",
+    is_flag=True,
+    help="Only print the key of every cell under this code as JSON. Another revision asks for it.",
 )
 def carry(revision: str | None, jobs: int | None, keys: bool) -> None:
-    """Keep finished cells after a change of code that must not move a number.
+    """Keep finished cells after a change of code that moves no number.
 
-    Computes at least 20 cells of each task-setting again, and 2 % where that is more. If all have the bits that they had, the others
-    get their new keys; if one differs, nothing is changed.
+    Computes a random sample of each task-setting's cells again: 2 %, but at least 20. If every one has the same bits as before, the
+    others get their new keys. If one differs, nothing is changed.
     """
     from benchmark.runs import carry
     from benchmark.runs.machine import cores
@@ -43,7 +39,7 @@ def carry(revision: str | None, jobs: int | None, keys: bool) -> None:
     if keys:
         click.echo(json.dumps(carry.keys(root())))
     elif revision is None:
-        raise click.UsageError("name the commit that the finished cells are of: --from main.")
+        raise click.UsageError("name the commit whose finished cells to keep: --from main.")
     else:
         count = carry.carry(root(), revision, jobs or cores(), Console())
         click.echo(f"{count} cells carried.")

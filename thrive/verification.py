@@ -13,17 +13,21 @@ from thrive.group import OPTIONAL_PROFILE, root
 @click.command()
 @click.argument("id", metavar="ENTRY")
 @OPTIONAL_PROFILE
-@click.option("-t", "--task", "tasks", multiple=True, help="Task-setting; without it, all of the profile.")
-@click.option("--seeds", type=click.IntRange(2, 1000), help="How many secret seeds; without it, as params.yaml has it.")
+@click.option("-t", "--task", "tasks", multiple=True, help="Task-setting. Repeatable. Default: all of the profile.")
+@click.option(
+    "--seeds", type=click.IntRange(2, 1000), help="Number of secret seeds. Default: the number in params.yaml."
+)
 @click.option(
     "--fresh-instances", "fresh", is_flag=True,
-    help="Run instances, too, that the salt draws from the ranges of params.yaml, and show how far they differ from the public ones.",
+    help="Also run instances that the salt draws from the ranges of params.yaml, and show how the results differ from those of the public ones.",
 )  # fmt: skip
-@click.option("--to", "folder", type=click.Path(path_type=Path), help="Folder; without it, results/PROFILE/verified.")
+@click.option(
+    "--to", "folder", type=click.Path(path_type=Path), help="Folder to write. Default: results/PROFILE/verified."
+)
 @click.option(
     "--salt",
-    help="Run a written result again, as it was run, and compare every number: its salt, the 8 digits of it in the file's name, or its path. "
-    "It is looked for in --to; without that, in results/*/verified and leaderboard/verified. Nothing is written.",
+    help="Repeat a written verification and compare every number. SALT is its salt, the 8 digits of the salt in its file's name, or its path. "
+    "It is searched in --to, by default in results/*/verified and leaderboard/verified. Nothing is written.",
 )
 def verify(
     id: str,
@@ -34,10 +38,10 @@ def verify(
     folder: Path | None,
     salt: str | None,
 ) -> None:
-    """Run an entry anew, confined and with secret seeds, and write what it came to.
+    """Run an entry in a sandbox with secret seeds, and write the result.
 
-    In track blind every iteration is a new process, so allow half a second for each. Python isolation is no security
-    boundary: docs/security.md says what bubblewrap protects, and what it does not.
+    In track blind every iteration is a new process and takes half a second longer. Python isolation is no security
+    boundary: docs/security.md says what bubblewrap protects and what it does not.
     """
     from benchmark.isolation import repeat
     from benchmark.isolation.verify import failures, verify_entry

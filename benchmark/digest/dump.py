@@ -15,6 +15,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from benchmark.digest.enclosing import Enclosing
 from benchmark.digest.scopes import (
     NO_FIELD,
     SILENT,
@@ -50,7 +51,7 @@ class Dump(ast.NodeVisitor):
         """Whether it may do more, when the module is imported, than to bind its name."""
         self.imports: list[str] = []
         """Dotted names of what is imported inside it."""
-        self._scopes = list(scopes)
+        self._enclosing = Enclosing(names, scopes)
         self._later = False  # in the body of a function
         self._message = False  # in the arguments of `raise`
 
@@ -70,7 +71,7 @@ class Dump(ast.NodeVisitor):
     def _field(self, name: str, value: Any) -> None:
         """Nothing where it is empty."""
         if isinstance(value, list) and name in BODIES:
-            value = list(statements(value, fields=bool(self._scopes) and self._scopes[-1].has_fields))
+            value = list(statements(value, fields=self._enclosing.has_fields))
         if value is not None and value != []:
             self.text(f"{name}=")
             self._value(value)
@@ -130,45 +131,18 @@ class Dump(ast.NodeVisitor):
         return self.text(f".{node.attr}")
 
     def _reference(self, node: ast.Name | ast.Attribute, name: str, attributes: list[str]) -> None:
-        known, imported = self._local(name)
-        if known and imported is None:
+        is_local, imported = self._enclosing.local(name)
+        if is_local and imported is None:
             self.text(f"local {name}" + "".join(f".{attribute}" for attribute in attributes))
-            if not self._may_be_of_the_module(node, name):
+            if not self._enclosing.may_be_of_the_module(node, name):
                 return
         parts, dotted = self.names.imported(imported, attributes) if imported else self.names.named(name, attributes)
         if HIDDEN.match(dotted):
             self._refuse(node, f"{dotted.removeprefix('builtins.')} reaches what no key can see")
         self.parts += parts
 
-    def _may_be_of_the_module(self, node: ast.Name | ast.Attribute, name: str) -> bool:
-        """Whether a name is read in the body of a class before the class has it, as in `n = n`."""
-        scope = self._scopes[-1]
-        if not (scope.is_class and name in scope.names) or isinstance(node.ctx, ast.Store):
-            return False
-        return not self.names.named(name, [])[1].startswith("builtins.")
-
-    def _local(self, name: str) -> tuple[bool, str | None]:
-        """Whether a name is of an enclosing function, class or comprehension, and what was imported under it."""
-        for depth, scope in enumerate(reversed(self._scopes)):
-            if name in scope.outside:
-                return False, None
-            if name in scope.names and (depth == 0 or not scope.is_class):
-                return True, scope.names[name]
-        return False, None
-
-    def _dotted(self, node: ast.expr) -> str | None:
-        """The full name of what is called, where it is not ours; None where that is not known."""
-        name, attributes = chain(node)
-        if name is None:
-            return "typing." if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Constant) else None
-        known, dotted = self._local(name)
-        if known and dotted is None:
-            return "builtins.property" if attributes[-1:] in (["setter"], ["getter"], ["deleter"]) else None
-        found = self.names.imported(dotted, attributes) if dotted else self.names.named(name, attributes)
-        return found[1] or None
-
     def _calls(self, node: ast.expr) -> None:
-        dotted = self._dotted(node)
+        dotted = self._enclosing.dotted(node)
         self.acts |= not self._later and not (dotted and SILENT.match(dotted))
 
     def _refuse(self, node: Any, reason: str) -> None:
@@ -201,9 +175,8 @@ class Dump(ast.NodeVisitor):
             self.visit(node)
 
     def visit_AnnAssign(self, node: ast.AnnAssign) -> None:
-        scope = self._scopes[-1] if self._scopes else None
         kinds = NO_FIELD & words(node.annotation)
-        if scope is not None and scope.has_fields and "ClassVar" not in kinds:
+        if self._enclosing.has_fields and "ClassVar" not in kinds:
             self.text(f"Field({sorted(kinds)}")
             self._field("target", node.target)
             self._field("value", node.value)
@@ -215,9 +188,8 @@ class Dump(ast.NodeVisitor):
         """Left out where the name is resolved wherever it is used."""
         for name, dotted, what in loaded(node, self.names):
             self.imports.append(what)
-            known, same = self._local(name)
             used = self.names.is_mentioned(name) or is_for_its_use(what)
-            if not (known and same == dotted and used):
+            if not (self._enclosing.local(name) == (True, dotted) and used):
                 self.text(f"import {name} ")
                 self.parts += self.names.imported(what, [])[0]
 
@@ -302,7 +274,6 @@ class Dump(ast.NodeVisitor):
     def _inside(self, scope: Scope, later: bool) -> Iterator[None]:
         before = self._later, self._message
         self._later, self._message = later, False
-        self._scopes.append(scope)
-        yield
-        self._scopes.pop()
+        with self._enclosing.entered(scope):
+            yield
         self._later, self._message = before

@@ -58,6 +58,17 @@ class Program:
             module = below
         return module.whole(), ""
 
+    def definition(self, dotted: str) -> Definition:
+        """A definition of ours by its dotted name.
+
+        Raises:
+            Refused: it is none.
+        """
+        found = self.resolve(dotted)[0][0]
+        if isinstance(found, Definition):
+            return found
+        raise Refused(f"{dotted}: no definition of {', '.join(self.packages)}")
+
     def closure(self, *roots: str) -> list[Definition]:
         """All definitions that some modules, packages or definitions reach, by dotted name.
 

@@ -4,17 +4,15 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 
-from benchmark.tasks import TASKS, title
-
-TASK_TITLES = {name: title(name) for name in TASKS}
+from benchmark.tasks import TASKS
 
 VERDICTS = ("collapses", "degrades", "stable", "thrives")
 """The verdicts on an entry, the worst first."""
 
 
 def task_title(task: str) -> str:
-    """The title of a task-setting; its name where it has none."""
-    return TASK_TITLES.get(task, task)
+    """The title of a task-setting; the name itself if it is not one of ours, such as `pretraining`."""
+    return TASKS[task]["title"] if task in TASKS else task
 
 
 def division_title(track: str, budget: str) -> str:

@@ -6,7 +6,7 @@ Every file counts in the key of the cells that read it. Where params.yaml pins a
 import functools
 import importlib.util
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from benchmark import stamps
@@ -64,6 +64,20 @@ def verify(root: Path, params: Params, names: Iterable[str]) -> None:
     """
     for name in names:
         _verify(folder(root, name, params.pins[name]), name, params.pins[name])
+
+
+def check_all(root: Path, params: Params) -> Iterator[str]:
+    """Check every pin, and say in a line for each what was found. A pin of a package that is not installed is passed over.
+
+    Raises:
+        PinMismatch: as `verify`.
+    """
+    for name, pin in params.pins.items():
+        if pin.package and importlib.util.find_spec(pin.package) is None:
+            yield f"{name}: not installed, and no profile's own instances need it. To have it: {pin.source}"
+        else:
+            verify(root, params, [name])
+            yield f"{name}: {len(pin.files)} files in {folder(root, name, pin)} are as pinned."
 
 
 def folder(root: Path, name: str, pin: Pin) -> Path:

@@ -1,4 +1,4 @@
-"""The task-settings. To add one: write its file or folder in this package, and its line in `TASKS`."""
+"""The task-settings. To add one, write its file or folder in this package and add its line to `TASKS`."""
 
 import importlib
 from typing import Any, TypedDict
@@ -9,14 +9,14 @@ from benchmark.core.task import Task
 class Setting(TypedDict):
     """What the rest of the program must know of a task-setting before it imports it.
 
-    A plain dictionary: what a module calls when it is imported is part of the key of every cell.
+    This is a plain dictionary, because a call that a module makes when it is imported becomes part of every cell's key.
     """
 
     class_name: str
     title: str
-    """For people to read."""
+    """Its name for people to read."""
     small: dict[str, dict[str, Any]]
-    """Numbers of small instances, by names of their own, on which `thrive check` runs an entry: milliseconds a run."""
+    """The numbers of small instances, by name. `thrive check` runs an entry on them; a run takes milliseconds."""
 
 
 TASKS: dict[str, Setting] = {
@@ -29,7 +29,7 @@ TASKS: dict[str, Setting] = {
     "linear_regression": {"class_name": "LinearRegression", "title": "Linear regression", "small": {"linear_regression": {"d": 2, "n": 24, "noise_variance": 1.0}}},
     "discrete": {"class_name": "Discrete", "title": "Discrete", "small": {"discrete": {"outcomes": 5, "n": 24}}},
 }  # fmt: skip
-"""By the name of a task-setting's module or package in this one."""
+"""All task-settings, by the name of their module or package in this one."""
 
 
 def task_class(name: str) -> type[Task]:
@@ -37,11 +37,6 @@ def task_class(name: str) -> type[Task]:
     module = importlib.import_module(f"benchmark.tasks.{name}")
     found: type[Task] = getattr(module, TASKS[name]["class_name"])
     return found
-
-
-def title(name: str) -> str:
-    """A task-setting's name for people to read."""
-    return TASKS[name]["title"]
 
 
 def small(name: str) -> dict[str, dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""Where the embedded data and checkpoint lie."""
+"""Where the embedded data and checkpoint are."""
 
 from pathlib import Path
 

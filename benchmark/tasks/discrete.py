@@ -1,9 +1,10 @@
-"""A discrete distribution: the truth is uniform on K outcomes, the model their weighted frequencies in the training set.
+"""A discrete distribution: the truth is uniform on K outcomes; the model is their weighted frequencies in the training set.
 
-With *replace* this is the neutral Wright-Fisher model of population genetics: outcomes are alleles, and a lost one never
+With *replace* this is the neutral Wright-Fisher model of population genetics: outcomes are alleles, and a lost outcome never
 comes back.
 
-Source: Kazdan et al., Collapse or Thrive? (ICML 2025), appendix; Ewens, Mathematical Population Genetics (2004), for the model.
+Source: Kazdan et al., Collapse or Thrive? (ICML 2025), appendix; for the Wright-Fisher model Ewens, Mathematical Population
+Genetics (2004).
 """
 
 from collections.abc import Callable
@@ -31,7 +32,7 @@ Frequencies = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Discrete:
-    """An instance: K outcomes, n examples a generation."""
+    """An instance: K outcomes, n examples in a generation."""
 
     kind: ClassVar[Literal["vectors", "text"]] = "vectors"
     unit: ClassVar[str] = "nats per example"
@@ -55,7 +56,7 @@ class Discrete:
         return self.outcomes
 
     def world(self, rng: "Generator") -> None:
-        """Nothing is fixed behind the uniform distribution."""
+        """None: the uniform distribution has no parameters to draw."""
 
     def real_data(self, world: None, count: int, rng: "Generator", skip: int = 0) -> Examples:
         """Outcomes 0 … K - 1, shape (count,)."""
@@ -65,7 +66,7 @@ class Discrete:
         return self.real_data(world, count, rng)
 
     def held_out(self, world: None, rng: "Generator") -> None:
-        """No test data: the test loss is exact."""
+        """None: there are no test data, because the test loss is exact."""
 
     def fit(self, training_set: Weighted, options: "FitOptions", draw_rng: Callable[[], "Generator"]) -> Frequencies:
         counts = self.weighted_counts(training_set)
@@ -73,7 +74,7 @@ class Discrete:
         return frequencies
 
     def weighted_counts(self, training_set: Weighted) -> Vector:
-        """Mass of each outcome, shape (K,). Whole generations enter through what was counted of them before."""
+        """Total weight of each outcome, shape (K,). The counts of a whole generation are made once and reused."""
         known = training_set.history.memo.setdefault("counts", {})
         whole = training_set.of_spans(known, self._count, np.add)
         total = np.zeros(self.outcomes)
@@ -91,52 +92,52 @@ class Discrete:
         """Exact expected negative log-likelihood under the uniform truth, in nats per example.
 
         Returns:
-            -(1/K) Σ log p_k; +inf where an outcome has probability 0. That is no artefact of ours: real data show that outcome
-            sooner or later, and the model calls it impossible. Frequencies of n examples lack each outcome with
-            probability (1 - 1/K)^n, so that with n below K·log K few runs have a finite loss even at iteration 1, and *replace*
-            loses one for good in every run. What goes on after that is in the diagnostics, which are always finite.
+            -(1/K) Σ log p_k; +inf if an outcome has probability 0. This is no artefact of ours: sooner or later real data contain
+            that outcome, which the model calls impossible. Among n examples any one outcome is missing with probability
+            (1 - 1/K)^n. So with n below K·log K few runs have a finite loss even at iteration 1, and *replace* loses an outcome
+            for good in every run. The diagnostics, which are always finite, show what happens afterwards.
         """
         with np.errstate(divide="ignore"):
             return -float(np.log(model).mean())
 
     def simplest_loss(self, real: Examples, test: None) -> float:
-        """Of all outcomes alike: log K. It is the truth here, so that no fit to real data is better."""
+        """The loss of the uniform distribution, log K. Here it is the truth, so no fit to real data is better."""
         return float(np.log(self.outcomes))
 
     def sample(self, model: Frequencies, count: int, request: "SampleRequest", rng: "Generator") -> Sampled:
-        """Shape (count,), with probabilities in proportion to p^(1/τ)."""
+        """Outcomes with probabilities proportional to p^(1/τ), shape (count,)."""
         if request.temperature != 1:
             model = (model / model.max()) ** (1 / request.temperature)
         cumulated = model.cumsum()
-        # By inverse distribution function; of equal entries the first after the target is one of positive probability.
+        # The inverse of the distribution function. side="right" skips outcomes of probability 0, at which the function does not rise.
         drawn = cumulated.searchsorted(rng.random(count) * cumulated[-1], side="right")
         return Sampled(np.minimum(drawn, model.nonzero()[0][-1]), {})
 
     def features(self, examples: Examples, rng: "Generator") -> NDArray[np.float64]:
-        """A random point for each outcome, shape (count, K): with probability 1 an invertible map of unit vectors."""
+        """Each outcome as a random point, shape (count, K). With probability 1 this is an invertible map of the unit vectors."""
         points: NDArray[np.float64] = rng.standard_normal((self.outcomes, self.outcomes))
         return points[examples]
 
     def log_likelihood(self, model: Frequencies, examples: Examples, per_token: bool) -> Vector:
-        """-inf where the model has no such outcome. An example is one token."""
+        """-inf for an outcome that the model has lost. An example is one token."""
         with np.errstate(divide="ignore"):
             density: Vector = np.log(model[examples])
         return density
 
     def log_ratio(self, held_back: Examples, model: Frequencies, examples: Examples) -> Vector:
-        """By frequencies of the held-back examples, each outcome counted half a time more (Krichevsky and Trofimov 1981)."""
+        """Against the frequencies of the held-back examples, with ½ added to each count (Krichevsky and Trofimov 1981)."""
         counts = self._count(held_back) + 0.5
         return self.log_likelihood(counts / counts.sum(), examples, False) - self.log_likelihood(model, examples, False)
 
     def blend(self, model: Frequencies, other: Frequencies, weight: float) -> Frequencies:
-        """A mixture."""
+        """Mixes the two distributions."""
         return (1 - weight) * model + weight * other
 
     def away(self, model: Frequencies, other: Frequencies, weight: float) -> Frequencies:
         raise NotImplementedError("a lost outcome has no logarithm to extrapolate: `knobs` has no 'negative'")
 
     def diagnostics(self, model: Frequencies, generation: Examples, start: Start, *, full: bool) -> dict[str, float]:
-        """The paper's entropy, in nats, which is 0 after total collapse; H = 1 - Σp² (Gini, Simpson); outcomes that are left."""
+        """The paper's entropy in nats, which is 0 after total collapse; H = 1 - Σp² (Gini, Simpson); the number of outcomes left."""
         return {
             "entropy": float(entr(model).sum()),
             "gini": 1 - float(model @ model),

@@ -1,8 +1,8 @@
-"""Multivariate Gaussian estimation: the truth is N(m, A Aᵀ), drawn by seed, the model N(μ, Σ) by weighted maximum likelihood.
+"""Multivariate Gaussian estimation: a model N(μ, Σ) is fitted by weighted maximum likelihood to data from N(m, A Aᵀ).
 
-The paper's truth is N(0, I). Its three workflows are affine-equivariant: they do to m + A z what they do to z. So losses and
-diagnostics are taken in the truth's own coordinates z = A⁻¹(x - m), where the numbers are the paper's, and no strategy gains by
-knowing a truth that is the same for every seed.
+The paper's truth is N(0, I). Here m and A are drawn by seed, so that no strategy gains by knowing the truth. The paper's three
+workflows are affine-equivariant: they treat m + A z exactly as they treat z. We therefore measure losses and diagnostics in the
+truth's own coordinates, z = A⁻¹(x - m), where their values are those of the paper.
 
 Source: Kazdan et al., Collapse or Thrive? (ICML 2025), section 2: mean and biased covariance (ddof 0).
 """
@@ -34,7 +34,7 @@ MOST_GROWTH = 4 / 3
 
 
 class Statistic(NamedTuple):
-    """All that a weighted Gaussian fit needs to know of some rows."""
+    """All that a weighted Gaussian fit needs to know about some rows."""
 
     mass: float  # Σ w
     squared_mass: float  # Σ w²
@@ -44,7 +44,7 @@ class Statistic(NamedTuple):
 
 @dataclass(frozen=True)
 class Gaussian:
-    """An instance: d dimensions, n examples a generation, and the temperature that its sampler adds to everyone's."""
+    """An instance: d dimensions, n examples in a generation, and a temperature by which the sampler multiplies every entry's own."""
 
     kind: ClassVar[Literal["vectors", "text"]] = "vectors"
     unit: ClassVar[str] = "nats per example"
@@ -75,7 +75,7 @@ class Gaussian:
         return self.real_data(world, count, rng)
 
     def held_out(self, world: Truth, rng: "Generator") -> Truth:
-        """The truth itself: no test data, the test loss is exact."""
+        """The truth itself. There are no test data, because the test loss is exact."""
         return world
 
     def fit(self, training_set: Weighted, options: "FitOptions", draw_rng: Callable[[], "Generator"]) -> Normal:
@@ -95,10 +95,10 @@ class Gaussian:
     def test_loss(self, model: Normal, test: Truth) -> float:
         """Exact expected negative log-likelihood under the truth, minus log |det A|, in nats per example.
 
-        That is the loss of the model (μ, Σ) in the truth's coordinates, under N(0, I).
+        With μ and Σ in the truth's coordinates, this is the loss of the model under N(0, I).
 
         Returns:
-            ½[d log 2π + log det Σ + tr Σ⁻¹ + μᵀΣ⁻¹μ]; +inf where Σ is singular, there or in the coordinates of the data.
+            ½[d log 2π + log det Σ + tr Σ⁻¹ + μᵀΣ⁻¹μ]; +inf if Σ is singular, in these coordinates or in those of the data.
 
         Source:
             Bishop, Pattern Recognition and Machine Learning (2006), eq. 2.43, averaged over x.
@@ -111,12 +111,12 @@ class Gaussian:
         return 0.5 * (self.d * LOG_2PI + seen.log_determinant + trace_of_inverse + float(offset @ offset))
 
     def simplest_loss(self, real: Examples, test: Truth) -> float:
-        """Of N(x, A Aᵀ) around a single real example x, the mean over the real data: ½[d log 2π + d + mean ‖z‖²]."""
+        """The loss of N(x, A Aᵀ) around a single real example x, averaged over the real data: ½[d log 2π + d + mean ‖z‖²]."""
         z = test.whiten(real)
         return 0.5 * (self.d * LOG_2PI + self.d + float(np.vdot(z, z)) / len(z))
 
     def sample(self, model: Normal, count: int, request: "SampleRequest", rng: "Generator") -> Sampled:
-        """Shape (count, d), from N(μ, τΣ); top-p cuts at the ellipsoid that holds the share p of the mass."""
+        """Rows from N(μ, τΣ), shape (count, d). Top-p keeps to the ellipsoid that holds the share p of the mass."""
         noise = rng.standard_normal((count, self.d))
         if request.top_p < 1:
             noise *= self._radii_within(request.top_p, count, rng) / np.linalg.norm(noise, axis=1, keepdims=True)
@@ -132,13 +132,13 @@ class Gaussian:
         return radii
 
     def features(self, examples: Examples, rng: "Generator") -> Matrix:
-        """The examples under x → B x + b, B = Q₁ D Q₂ with scales e^±1 and an offset."""
+        """The examples under a random affine map x → B x + b, where B = Q₁ D Q₂ with rotations Q₁, Q₂ and scales e⁻¹ to e."""
         turned = [np.linalg.qr(rng.standard_normal((self.d, self.d)))[0] for _ in range(2)]
         scales, offset = np.exp(rng.uniform(-1, 1, self.d)), 10 * rng.standard_normal(self.d)
         return np.asarray(examples @ (turned[0] * scales) @ turned[1] + offset)
 
     def log_likelihood(self, model: Normal, examples: Examples, per_token: bool) -> Vector:
-        """-inf where the model is singular. An example is one token."""
+        """-inf for every example if the model is singular. An example is one token."""
         if model.whitening is None:
             return np.full(len(examples), -np.inf)
         z = (examples - model.mean) @ model.whitening.T
@@ -146,14 +146,14 @@ class Gaussian:
         return density
 
     def log_ratio(self, held_back: Examples, model: Normal, examples: Examples) -> Vector:
-        """By a Gaussian fitted to the held-back examples; 0 where neither has a density, which tells nothing."""
+        """Against a Gaussian fitted to the held-back examples. 0, which says nothing, where neither model has a density."""
         total = _of_rows(held_back)
         real = self.log_likelihood(Normal(total.mean, total.scatter / total.mass), examples, False)
         own = self.log_likelihood(model, examples, False)
         return np.subtract(real, own, out=np.zeros_like(own), where=np.isfinite(real) | np.isfinite(own))
 
     def blend(self, model: Normal, other: Normal, weight: float) -> Normal:
-        """An average of means and covariances."""
+        """Averages means and covariances."""
         return Normal(
             (1 - weight) * model.mean + weight * other.mean,
             (1 - weight) * model.covariance + weight * other.covariance,
@@ -172,10 +172,10 @@ class Gaussian:
         return Normal((1 + weight) * model.mean - weight * other.mean, (vectors * np.exp(values)) @ vectors.T)
 
     def diagnostics(self, model: Normal, generation: Examples, start: Start, *, full: bool) -> dict[str, float]:
-        """In the truth's coordinates the paper's: error of the mean, trace and determinant, relative to the truth; and a 1-D marginal.
+        """The paper's diagnostics, in the truth's coordinates: error of the mean; trace and determinant relative to the truth; a 1-D marginal.
 
-        With `full` also the squared 2-Wasserstein distance to the truth and the shares of the generation outside the
-        balls that hold .99 (its tails) and .999 of the truth.
+        With `full` also the squared 2-Wasserstein distance to the truth, and the shares of the generation outside the
+        balls that hold 0.99 (its tails) and 0.999 of the truth.
         """
         seen = start.test.seen_from(model)
         cheap = {
@@ -222,7 +222,7 @@ def _chi_square_quantile(share: Matrix | float, d: int) -> Any:
 
 
 def statistic(training_set: Weighted) -> Statistic:
-    """The statistic of a training set. Whole generations enter through what was summed of them before."""
+    """The statistic of a training set. The statistic of a whole generation is computed once and reused."""
     known = training_set.history.memo.setdefault("statistics", {})
     whole = training_set.of_spans(known, _of_rows, _merged)
     parts = [_scaled(part, span.weight) for part, span in zip(whole, training_set.spans, strict=True)]
@@ -232,7 +232,7 @@ def statistic(training_set: Weighted) -> Statistic:
 
 
 def _of_rows(examples: Examples, weights: Vector | None = None) -> Statistic:
-    """Two passes, so that a small spread far from the origin keeps its digits."""
+    """Computed in two passes, so that a small spread far from the origin keeps its digits."""
     if weights is None:
         mean = examples.mean(axis=0)
         centred = examples - mean
@@ -250,7 +250,7 @@ def _scaled(part: Statistic, weight: float) -> Statistic:
 
 
 def _merged(a: Statistic, b: Statistic) -> Statistic:
-    """Of both together.
+    """The statistic of both sets of rows together.
 
     Source: Chan, Golub and LeVeque, Updating formulae and a pairwise algorithm for computing sample variances (1982).
     """

@@ -1,7 +1,7 @@
-"""Linear regression on a fixed design: the truth is y = xᵀw* + σ·noise, the model N(xᵀw, σ²) by weighted least squares.
+"""Linear regression on a fixed design: a model N(xᵀw, σ²) is fitted by weighted least squares to labels y = xᵀw* + σ·noise.
 
-The design X, n rows from N(0, I_d), and w* ~ N(0, I_d) are drawn once a seed. Every generation is new labels on the same X:
-an example is a row [x, y].
+The design X, n rows from N(0, I_d), and w* ~ N(0, I_d) are drawn once for each seed. A generation is a set of new labels on the same
+X. An example is a row [x, y].
 
 Source: Kazdan et al., Collapse or Thrive? (ICML 2025), figure 4; Dohmatob et al., Model collapse demystified: the case of
 regression (2024), arXiv 2402.07712.
@@ -28,21 +28,22 @@ if TYPE_CHECKING:
     from benchmark.core.requests import FitOptions, SampleRequest
 
 RESOLUTION = 1e-12
-"""Eigenvalues of a Gram matrix below this share of the largest count as 0: singular values of the rows below 10⁻⁶ of theirs.
+"""Eigenvalues of a Gram matrix below this share of the largest count as 0; that is, singular values of the rows below 10⁻⁶ of the largest.
 
-Rounding leaves up to some 10⁻¹⁴ where rows do not span a direction, and normal equations cannot tell less from it.
+In a direction that the rows do not span, rounding leaves an eigenvalue of up to about 10⁻¹⁴ of the largest. Normal equations cannot
+tell a smaller one from it.
 """
 
 
 class World(NamedTuple):
-    """What is fixed behind a run's real data."""
+    """What stays fixed for a run."""
 
     coefficients: Vector  # w*, shape (d,)
     design: Matrix  # X, shape (n, d)
 
 
 class Linear(NamedTuple):
-    """N(xᵀw, σ²) of y at any x, and the design on which it gives labels."""
+    """A model: y is N(xᵀw, σ²) at any x. With it, the design whose rows it labels."""
 
     coefficients: Vector
     design: Matrix
@@ -74,28 +75,28 @@ class LinearRegression:
 
     @property
     def dimension(self) -> int:
-        """Of a row [x, y]."""
+        """The length of a row [x, y]."""
         return self.d + 1
 
     def world(self, rng: "Generator") -> World:
         return World(rng.standard_normal(self.d), rng.standard_normal((self.n, self.d)))
 
     def real_data(self, world: World, count: int, rng: "Generator", skip: int = 0) -> Examples:
-        """Shape (count, d + 1): labels on the design's rows in turn, those after the `skip` that had one first."""
+        """Labelled rows, shape (count, d + 1): the design's rows in turn, beginning after the first `skip`."""
         return self._labelled(Linear(*world), count, rng, first=skip)
 
     def held_back(self, world: World, count: int, rng: "Generator") -> Examples:
         return self.real_data(world, count, rng)
 
     def held_out(self, world: World, rng: "Generator") -> Vector:
-        """w*: no test data, the test loss is exact."""
+        """w*. There are no test data, because the test loss is exact."""
         return world.coefficients
 
     def _labelled(
         self, model: Linear, count: int, rng: "Generator", temperature: float = 1.0, first: int = 0
     ) -> Examples:
-        """Rows first … first + count - 1 of the design, which goes round, each with a label."""
-        # Whole generations are the common case: there the labels are all that is computed.
+        """Rows `first` to `first + count - 1` of the design, each with a label. After its last row the design begins again."""
+        # A whole generation is the common case: then only the labels have to be computed.
         whole = count == self.n and first % self.n == 0
         x = model.design if whole else model.design[np.arange(first, first + count) % self.n]
         examples = np.empty((count, self.d + 1))
@@ -105,19 +106,19 @@ class LinearRegression:
         return examples
 
     def fit(self, training_set: Weighted, options: "FitOptions", draw_rng: Callable[[], "Generator"]) -> Linear:
-        """w = (G + ridge·(tr G/d)·I)⁺ Σ weight·x·y, G = Σ weight·x·xᵀ: the shortest w where the rows leave a choice."""
+        """w = (G + ridge·(tr G/d)·I)⁺ Σ weight·x·y with G = Σ weight·x·xᵀ: of several solutions, the shortest w."""
         moments = second_moments(training_set)
         gram = moments[:-1, :-1]
         if options.ridge:
             gram = gram + options.ridge * gram.trace() / self.d * np.eye(self.d)
-        # The first n rows of a history are generation 0, and so the design in its order.
+        # The first n rows of a history are generation 0, whose x are the design in its order.
         return Linear(_solved(gram, moments[:-1, -1]), training_set.history.examples[: self.n, :-1])
 
     def test_loss(self, model: Linear, test: Vector) -> float:
         """Exact expected negative log-likelihood of the label of a real (x, y), x ~ N(0, I), in nats per example.
 
         Returns:
-            ½[log 2πσ² + 1 + ‖w - w*‖²/σ²], for (y - xᵀw)² is σ² + ‖w - w*‖² in expectation.
+            ½[log 2πσ² + 1 + ‖w - w*‖²/σ²], because the expectation of (y - xᵀw)² is σ² + ‖w - w*‖².
         """
         return self._expected_loss(_squared_distance(model.coefficients, test))
 
@@ -125,38 +126,38 @@ class LinearRegression:
         return 0.5 * (LOG_2PI + float(np.log(self.noise_variance)) + 1 + mse / self.noise_variance)
 
     def simplest_loss(self, real: Examples, test: Vector) -> float:
-        """Of w = 0, which looks at no x: ½[log 2πσ² + 1 + ‖w*‖²/σ²]."""
+        """The loss of w = 0, which ignores x: ½[log 2πσ² + 1 + ‖w*‖²/σ²]."""
         return self._expected_loss(float(test @ test))
 
     def sample(self, model: Linear, count: int, request: "SampleRequest", rng: "Generator") -> Sampled:
-        """Shape (count, d + 1): new labels from N(xᵀw, τσ²) on the same design, which goes round beyond n."""
+        """New labels from N(xᵀw, τσ²) on the design, shape (count, d + 1). After n rows the design begins again."""
         return Sampled(self._labelled(model, count, rng, request.temperature), {})
 
     def features(self, examples: Examples, rng: "Generator") -> Matrix:
-        """The rows [x, y] under the affine map that a Gaussian's examples get: which coordinate is y is hidden too."""
+        """The rows [x, y] under the same random affine map as a Gaussian's examples. It also hides which coordinate is y."""
         return Gaussian(self.d + 1, self.n).features(examples, rng)
 
     def log_likelihood(self, model: Linear, examples: Examples, per_token: bool) -> Vector:
-        """Of the label, given x. An example is one token."""
+        """The log-likelihood of the label, given x. An example is one token."""
         residuals = examples[:, -1] - examples[:, :-1] @ model.coefficients
         density: Vector = -0.5 * (LOG_2PI + np.log(self.noise_variance) + residuals**2 / self.noise_variance)
         return density
 
     def log_ratio(self, held_back: Examples, model: Linear, examples: Examples) -> Vector:
-        """By least squares on the held-back examples."""
+        """Against least squares on the held-back examples."""
         real = self.fit(real_data_only(History(held_back)), NEUTRAL, np.random.default_rng)
         return self.log_likelihood(real, examples, False) - self.log_likelihood(model, examples, False)
 
     def blend(self, model: Linear, other: Linear, weight: float) -> Linear:
-        """An average of coefficients."""
+        """Averages the coefficients."""
         return model._replace(coefficients=(1 - weight) * model.coefficients + weight * other.coefficients)
 
     def away(self, model: Linear, other: Linear, weight: float) -> Linear:
-        """In the coefficients."""
+        """Extrapolates the coefficients."""
         return model._replace(coefficients=(1 + weight) * model.coefficients - weight * other.coefficients)
 
     def diagnostics(self, model: Linear, generation: Examples, start: Start, *, full: bool) -> dict[str, float]:
-        """The paper's: the mean squared error on fresh noiseless targets, which is ‖w - w*‖² in expectation over x."""
+        """The paper's mean squared error on fresh noiseless targets, in expectation over x: ‖w - w*‖²."""
         return {"mse": _squared_distance(model.coefficients, start.test)}
 
     def show(self, generation: Examples) -> list[str]:
@@ -168,7 +169,7 @@ def _squared_distance(a: Vector, b: Vector) -> float:
 
 
 def second_moments(training_set: Weighted) -> Matrix:
-    """Σ weight·[x, y]ᵀ[x, y], shape (d + 1, d + 1). Whole generations enter through what was summed of them before."""
+    """Σ weight·[x, y]ᵀ[x, y], shape (d + 1, d + 1). The sum over a whole generation is computed once and reused."""
     known = training_set.history.memo.setdefault("second moments", {})
     whole = training_set.of_spans(known, _of_rows, np.add)
     total = sum(span.weight * part for part, span in zip(whole, training_set.spans, strict=True))
@@ -183,7 +184,7 @@ def _of_rows(examples: Examples) -> Matrix:
 
 
 def _solved(gram: Matrix, moment: Vector) -> Vector:
-    """gram⁺·moment: by Cholesky's factor, or by eigenvectors where the Gram matrix is next to singular."""
+    """gram⁺·moment: by the Cholesky factor, or by eigenvectors if the Gram matrix is nearly singular."""
     factor, failed = lapack.dpotrf(gram, lower=1)
     if not failed and lapack.dpocon(factor, np.abs(gram).sum(axis=0).max(), uplo="L")[0] > RESOLUTION:
         return np.asarray(lapack.dpotrs(factor, moment, lower=1)[0])

@@ -1,6 +1,6 @@
-"""Coverage of what the board prints, by simulation: `python -m leaderboard.coverage` writes leaderboard/statistics.md.
+"""Coverage of the board's intervals, ranks and words, by simulation: `python -m leaderboard.coverage` writes leaderboard/statistics.md.
 
-A population of runs has a known truth. Boards are drawn from it at the board's own numbers of seeds, a method turns each into
-intervals, ranks and words, and `measure` counts how often these are right. A method is a value (see `runs.Method`): another one is
-measured by the same code.
+The truth of a population of runs is known. Boards are drawn from it with the board's own numbers of seeds. A method turns each board into
+intervals, ranks and words, and `measure` counts how often these are right. A method is a value (see `runs.Method`), so that other methods
+are measured by the same code.
 """

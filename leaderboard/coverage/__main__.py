@@ -1,4 +1,4 @@
-"""Writes leaderboard/statistics.md, in about five minutes of one core."""
+"""Writes leaderboard/statistics.md, in about five minutes on one core."""
 
 from pathlib import Path
 

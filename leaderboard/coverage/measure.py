@@ -1,6 +1,6 @@
-"""How often what a method publishes is right, over boards drawn from a population.
+"""How often a method's intervals, ranks and words are right, over boards drawn from a population.
 
-Boards are independent and the entries of one board are not, so that every share has its Monte-Carlo error from the spread between boards.
+Boards are independent, but the entries of one board are not. So the Monte-Carlo error of a share comes from the spread between boards.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -13,9 +13,9 @@ from leaderboard.coverage.populations import Population
 from leaderboard.coverage.runs import Array, Division, Method, Runs
 
 LOWEST, HIGHEST = 0.93, 0.98
-"""Coverage that is required of an interval of 95 %."""
+"""The coverage required of a 95 % interval."""
 
-TIED = 1e-9  # in truth: sums of the same numbers in another order differ by less
+TIED = 1e-9  # true values closer than this are tied: sums of the same numbers in another order differ by less
 
 
 @dataclass(frozen=True)
@@ -23,8 +23,8 @@ class Share:
     """A share of right answers.
 
     Attributes:
-        hits: right or not, shape (boards, answers); NaN where a board has no such answer.
-        keys: what is answered, one for each column.
+        hits: 1 if right, 0 if wrong, NaN if a board has no such answer; shape (boards, answers).
+        keys: the subject of each answer, such as an entry.
     """
 
     hits: Array
@@ -36,7 +36,7 @@ class Share:
 
     @property
     def error(self) -> float:
-        """Twice the Monte-Carlo standard error; 3 / boards where all or none are right (the rule of three)."""
+        """Twice the Monte-Carlo standard error; 3 / boards if all or none are right (the rule of three)."""
         by_board = np.nanmean(self.hits, axis=1)
         if by_board.min() == by_board.max() in (0.0, 1.0):
             return 3 / len(by_board)
@@ -44,18 +44,18 @@ class Share:
 
     @property
     def worst(self) -> tuple[str, float]:
-        """The key that is right least often; with many keys and few boards, the least of them is low by chance as well."""
+        """The key that is right least often, with its share. With many keys and few boards it is low also by chance."""
         by_key = np.nanmean(self.hits, axis=0)
         return self.keys[int(by_key.argmin())], float(by_key.min())
 
     @property
     def below(self) -> int:
-        """How many keys are right in less than 93 % of boards, by more than two Monte-Carlo standard errors."""
+        """The number of keys that are right in less than 93 % of boards, by more than two Monte-Carlo standard errors."""
         by_key, boards = np.nanmean(self.hits, axis=0), len(self.hits)
         return int((by_key + 2 * np.sqrt(LOWEST * (1 - LOWEST) / boards) < LOWEST).sum())
 
     def of(self, keys: Sequence[str]) -> "Share":
-        """Of some keys alone."""
+        """The share for some of the keys."""
         return Share(self.hits[:, [self.keys.index(key) for key in keys]], tuple(keys))
 
     @property
@@ -74,7 +74,7 @@ class Share:
 
 
 def drawn(population: Population, boards: int, seed: int = 0) -> Iterator[Runs]:
-    """Boards by one generator, so that two methods see the same ones."""
+    """Boards drawn by a generator of their own, so that two methods see the same boards."""
     rng = np.random.default_rng(seed)
     return (population.draw(rng) for _ in range(boards))
 
@@ -82,7 +82,7 @@ def drawn(population: Population, boards: int, seed: int = 0) -> Iterator[Runs]:
 def intervals(
     method: Method, population: Population, boards: int, quantities: Iterable[str] | None = None
 ) -> dict[str, Share]:
-    """Coverage by quantity: the share of intervals that hold what the method estimates from the whole population."""
+    """Coverage by quantity: the share of intervals that contain the method's estimate from the whole population."""
     truth = method.centres(population.whole())
     hits: dict[str, list[list[bool]]] = {}
     for runs in drawn(population, boards):
@@ -95,18 +95,18 @@ def intervals(
 
 
 def _holds(interval: Interval, truth: float) -> bool:
-    """But for rounding: an interval without width holds its own centre."""
+    """Whether an interval contains the truth, up to rounding: an interval of width 0 contains its own centre."""
     slack = TIED * (1 + abs(truth))
     return interval.low - slack <= truth <= interval.high + slack
 
 
 def true_order(method: Method, population: Population) -> Mapping[str, float]:
-    """By entry, ascending; equal where tied."""
+    """A value for each entry, lower for a better one, equal for tied ones."""
     return population.groups or method.centres(population.whole())[method.ranked_by]
 
 
 def ranks(method: Method, population: Population, boards: int) -> Share:
-    """Coverage of rank intervals. One is right if it holds every rank that its entry may have: tied entries share all of theirs."""
+    """Coverage of rank intervals. One is right if it contains every rank that its entry may have; tied entries may have the same ranks."""
     order = true_order(method, population)
     rows: list[list[bool]] = []
     keys: tuple[str, ...] = ()
@@ -123,7 +123,7 @@ def ranks(method: Method, population: Population, boards: int) -> Share:
 
 
 def true_ranks(division: Division, order: Mapping[str, float]) -> dict[str, tuple[int, int]]:
-    """1 + the entries that are better, to N - those that are worse."""
+    """The lowest and the highest rank of each entry: 1 + the number of better entries, and N - the number of worse ones."""
     values = {id: order[id] for id in division.entries}
     return {
         id: (
@@ -136,11 +136,11 @@ def true_ranks(division: Division, order: Mapping[str, float]) -> dict[str, tupl
 
 @dataclass(frozen=True)
 class Words:
-    """Of "better" and "worse" beside a base.
+    """How often the words "better" and "worse", compared with a base, are right.
 
     Attributes:
-        true: words that are right, or say neither; all right on a board is no family-wise error.
-        found: entries that differ from the base and are said to, in the right direction; empty where none differs.
+        true: words that are right or say neither. A board on which all are right has no family-wise error.
+        found: of the entries that differ from the base, those whose word says so, in the right direction; None if no entry differs.
     """
 
     true: Share
@@ -166,7 +166,7 @@ def _sign(difference: float) -> int:
 
 
 def kept_verdicts(method: Method, population: Population, boards: int) -> Share:
-    """The share of verdicts that are those of the whole population."""
+    """The share of verdicts that are the same as on the whole population."""
     truth = method.verdicts(population.whole())
     rows = []
     for runs in drawn(population, boards):

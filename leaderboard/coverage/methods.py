@@ -1,4 +1,4 @@
-"""Methods of statistics: the board's own, by the board's own functions, and a plain bootstrap beside it."""
+"""Statistical methods: the board's own, by the board's own functions, and a plain bootstrap for comparison."""
 
 from collections.abc import Iterator
 
@@ -18,12 +18,12 @@ RESAMPLES = 200
 
 
 def shown(task: TaskRuns) -> Iterator[tuple[int, str]]:
-    """Entries with a score that is not 0 by definition, with their places in the arrays."""
+    """Entries whose score is not 0 by definition, with their positions in the arrays."""
     return ((k, id) for k, id in enumerate(task.entries) if id not in LEFT_OUT)
 
 
 def centres(runs: Runs) -> dict[str, dict[str, float]]:
-    """Mean scores by task-setting and over all, what entries are above their base, and final losses in nats by instance."""
+    """Mean scores by task-setting and over all, scores minus that of the base, and final losses in nats by instance."""
     found: dict[str, dict[str, float]] = {}
     for name, array in SCORES.items():
         for task, own in runs.tasks.items():
@@ -43,12 +43,12 @@ def centres(runs: Runs) -> dict[str, dict[str, float]]:
 
 
 def by_instance(task: TaskRuns) -> dict[str, Array]:
-    """What the board prints in nats, shape (entries, instances, seeds)."""
+    """The quantities that the board prints in nats, shape (entries, instances, seeds)."""
     return {"final loss in nats": task.excess + task.real, "slope in nats": task.drift}
 
 
 def _cells(task: TaskRuns) -> Iterator[tuple[str, int, int]]:
-    """Keys of entries on instances, with their places in the arrays."""
+    """Keys of entries on instances, with their positions in the arrays."""
     return ((f"{id} @ {i}", k, j) for k, id in shown(task) for j, i in enumerate(task.instances))
 
 
@@ -62,21 +62,21 @@ def _with_base(runs: Runs) -> Iterator[tuple[str, str]]:
 
 
 def pseudo_scores(task: TaskRuns, array: Array) -> list[tuple[str, Array]]:
-    """The board's pseudo-values of every entry on every instance; an instance that was drawn twice stands twice."""
+    """The board's pseudo-values of every entry on every instance. An instance that was drawn twice occurs twice."""
     scale = task.damage.mean(axis=1)
     without = (task.damage.sum(axis=1)[:, None] - task.damage) / (task.seeds - 1)
     return [(key, pseudo_values(array[k, j], float(scale[j]), without[j])) for key, k, j in _cells(task)]
 
 
 def by_seed(task: TaskRuns, array: Array) -> dict[str, Array]:
-    """The mean of pseudo-values over instances."""
+    """The mean of pseudo-values over instances, by entry, shape (seeds,)."""
     values = [value for _, value in pseudo_scores(task, array)]
     count = len(task.instances)
     return {id: np.mean(values[n * count : (n + 1) * count], axis=0) for n, (_, id) in enumerate(shown(task))}
 
 
 def standings(runs: Runs, array: str) -> dict[str, Standing]:
-    """Of the entries that ran everywhere."""
+    """The standing of each entry that ran on every task-setting."""
     values = {task: by_seed(own, getattr(own, array)) for task, own in runs.tasks.items()}
     return {
         id: Standing(
@@ -153,7 +153,7 @@ BOARD = Method("the board's", centres, t_intervals, f"score, {OVER_ALL}", ranks,
 
 
 def known_scale_intervals(runs: Runs) -> Intervals:
-    """t intervals of plain scores, as if s were known: the board's before it had pseudo-values."""
+    """t intervals of plain scores, as if s were known. The board used them before it had pseudo-values."""
     found: Intervals = {}
     for task, own in runs.tasks.items():
         scores = np.arcsinh(own.excess / own.damage.mean(axis=1)[:, None]).mean(axis=1)
@@ -165,7 +165,7 @@ KNOWN_SCALE = Method("s taken for known", centres, known_scale_intervals, f"scor
 
 
 def _resampled(runs: Runs, array: str) -> dict[str, dict[str, Array]]:
-    """Mean scores of resampled seeds by task-setting and entry, shape (resamples,); s is measured anew on every resample."""
+    """Mean scores of resampled seeds by task-setting and entry, shape (resamples,). s is measured anew on every resample."""
     rng = np.random.default_rng(0)
     found = {}
     for task, own in runs.tasks.items():
@@ -197,7 +197,7 @@ def bootstrap_intervals(runs: Runs) -> Intervals:
 
 
 def bootstrap_ranks(runs: Runs) -> dict[str, dict[str, tuple[int, int]]]:
-    """The central 95 % of the ranks that resamples give, which are too few where entries are tied."""
+    """The central 95 % of the ranks over resamples; for tied entries this range is too narrow."""
     resampled, found = _resampled(runs, "excess"), {}
     for division in runs.divisions:
         table = np.array([_over_all(resampled, id) for id in division.entries])
@@ -208,7 +208,7 @@ def bootstrap_ranks(runs: Runs) -> dict[str, dict[str, tuple[int, int]]]:
 
 
 def bootstrap_words(runs: Runs) -> dict[str, dict[str, str]]:
-    """Each difference on its own, with no correction for there being many."""
+    """Words by the interval of each difference, without a correction for their number."""
     resampled, found = _resampled(runs, "excess"), {}
     for division in runs.divisions:
         base = _over_all(resampled, division.base)

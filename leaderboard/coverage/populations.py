@@ -1,6 +1,6 @@
-"""Populations of runs, whose truth is known: the board's own committed runs, and synthetic losses.
+"""Populations of runs whose truth is known: the board's own committed runs, and synthetic losses.
 
-Of the committed runs, a seed of a task-setting is one vector: the scores of all entries on all instances, and replace's damage. Vectors are
+A committed seed of a task-setting is one vector: the scores of all entries on all instances, and replace's damage. Vectors are
 drawn whole, so that entries, instances and the scale s keep their correlations.
 """
 
@@ -19,34 +19,34 @@ from numpy.typing import NDArray
 from benchmark.results import scoring
 from leaderboard.coverage.runs import Array, Division, Runs, TaskRuns
 
-FEW = 10  # seeds: fewer are no population, and stand for a normal distribution with their mean and covariance
+FEW = 10  # seeds: fewer are no population; a normal distribution with their mean and covariance takes their place
 SMOOTHING = 0.5  # of the standard deviation
-TRUTH = 8_000  # draws whose centres are the truth, where it has no closed form
-RESAMPLED = 4  # instances at least, for instances to be drawn as well
+TRUTH = 8_000  # draws whose centres are the truth if it has no closed form
+RESAMPLED = 4  # instances: a task-setting with fewer keeps them when instances are drawn
 
 
 class Population(Protocol):
-    """Where boards are drawn from."""
+    """A distribution of boards."""
 
     def draw(self, rng: Generator) -> Runs:
-        """A board of the design's numbers of seeds."""
+        """A random board with the design's numbers of seeds."""
 
     def whole(self) -> Runs:
         """Runs whose centres are the truth."""
 
     @property
     def groups(self) -> Mapping[str, int] | None:
-        """The true order where it is known by construction: entries of one number are tied. None: as the method orders the whole."""
+        """The true order if it is known by construction; entries with the same number are tied. None: the method's order on the whole."""
 
 
 @dataclass(frozen=True)
 class Seeds:
-    """The committed seeds of a task-setting on the asinh scale, where their distribution has thin enough tails to be smoothed.
+    """The committed seeds of a task-setting on the asinh scale, on which the tails of their distribution are thin enough for smoothing.
 
     Attributes:
         scores: asinh of (excess, drift, late) / s, shape (3, entries, instances, seeds).
         scale_and_real: damage and loss of the real fit, shape (2, instances, seeds), in nats.
-        smoothing: standard deviation of the noise that is added to a drawn seed, in those of the seeds; infinite: normal draws.
+        smoothing: standard deviation of the noise added to a drawn seed, in units of that of the seeds; infinite for normal draws.
     """
 
     entries: tuple[str, ...]
@@ -65,9 +65,9 @@ class Seeds:
         return np.asarray(self.scale_and_real[0].mean(axis=-1))
 
     def at(self, seeds: NDArray[np.integer[Any]], noise: Array) -> TaskRuns:
-        """Runs from drawn seeds, shape (n,), with standard normal noise, shape (committed seeds, n).
+        """Runs from drawn seeds, shape (n,), and standard normal noise, shape (committed seeds, n).
 
-        The noise has the covariance of the committed seeds, and the sum is shrunk back to it.
+        The noise is given the covariance of the committed seeds, and the sum is shrunk back to that covariance.
 
         Source:
             Silverman and Young, The bootstrap: to smooth or not to smooth? (1987), section 3.
@@ -86,14 +86,14 @@ class Seeds:
         return np.asarray(mean + (values[..., seeds] - mean + self.smoothing * spread) / np.hypot(1, self.smoothing))
 
     def draw(self, rng: Generator, n: int) -> TaskRuns:
-        """Again where s is not above 0: such an instance would not be ranked."""
+        """Draw runs, again until s is above 0 on every instance: another instance would not be ranked."""
         while True:
             found = self.at(rng.integers(self.count, size=n), rng.standard_normal((self.count, n)))
             if (found.damage.mean(axis=1) > 0).all():
                 return found
 
     def whole(self) -> TaskRuns:
-        """Every seed equally often, and every noise with its opposite: means on the asinh scale are exact."""
+        """Every seed equally often, and every noise together with its opposite, so that means on the asinh scale are exact."""
         if self.smoothing == 0:
             return self.at(np.arange(self.count), np.empty(0))
         half = np.random.default_rng(0).standard_normal((self.count, TRUTH // 2 // self.count * self.count))
@@ -105,9 +105,9 @@ class Committed:
     """The board's own runs.
 
     Attributes:
-        seeds: how many a board has, by task-setting.
-        left_out: entries of a task-setting of which a run diverged or is missing: their scores have no mean.
-        new_instances: boards have other instances as well, drawn with replacement from those of each task-setting that has enough.
+        seeds: the number of a board's seeds, by task-setting.
+        left_out: entries that have a missing or diverged run on a task-setting, so that their scores have no mean.
+        new_instances: whether boards also have other instances, drawn with replacement in each task-setting that has enough.
     """
 
     tasks: Mapping[str, Seeds]
@@ -127,7 +127,7 @@ class Committed:
         return Runs({task: seeds.whole() for task, seeds in self.tasks.items()}, self.divisions)
 
     def smoothed(self, smoothing: float) -> "Committed":
-        """With every task-setting that has enough seeds smoothed."""
+        """The same population with smoothed seeds in every task-setting that has enough of them."""
         return replace(
             self,
             tasks={
@@ -154,7 +154,7 @@ def _with_new_instances(runs: TaskRuns, rng: Generator) -> TaskRuns:
 
 
 def committed(folder: Path) -> Committed:
-    """The population that the committed runs are, with the board's divisions; entries with a run that diverged are left out."""
+    """The population of the committed runs, with the board's divisions. Entries with a run that diverged are left out."""
     board = json.loads((folder / "leaderboard.json").read_text(encoding="utf-8"))
     scores = pd.read_parquet(folder / "scores.parquet")
     tasks, left_out = {}, []
@@ -207,9 +207,10 @@ def _seeds(runs: pd.DataFrame, instances: list[str]) -> Seeds:
 
 
 def near_ties(population: Committed, division: Division, apart: float) -> Committed:
-    """The noise of a division's entries with other means: each `apart` standard errors of a paired difference above the one before.
+    """A division's entries with other means: each is `apart` standard errors of a paired difference above the entry before it.
 
-    The standard error is the median of those between neighbours, over all task-settings, at the design's numbers of seeds.
+    The noise of the entries stays. The standard error is the median over pairs of neighbours, for scores over all task-settings, with the
+    design's numbers of seeds.
     """
     ids = [id for id in division.entries if all(id in own.entries for own in population.tasks.values())]
     base = division.base if division.base in ids else ids[0]
@@ -247,12 +248,12 @@ def _lognormal(rng: Generator, shape: tuple[int, ...]) -> Array:
 
 
 def _one_bad_in_ten(rng: Generator, shape: tuple[int, ...]) -> Array:
-    """A hundredfold loss in a run of ten, in each entry at other seeds."""
+    """A hundredfold loss in one run of ten; the seeds differ between entries."""
     return np.where(rng.random(shape) < 0.1, 100.0, 1.0) * _normal(rng, shape)
 
 
 def _correlated(rng: Generator, shape: tuple[int, ...]) -> Array:
-    """Standard normal, of correlation ½ between entries: they share their real data."""
+    """Standard normal with correlation ½ between entries, since they share their real data."""
     return np.asarray((rng.standard_normal(shape) + rng.standard_normal(shape[1:])) / np.sqrt(2))
 
 
@@ -265,7 +266,7 @@ KINDS: dict[str, Callable[[Generator, tuple[int, ...]], Array]] = {
 
 @dataclass(frozen=True)
 class Synthetic:
-    """One task-setting with one instance; damage is lognormal with σ = 0.5 and s = 1. Excess, drift and late slope are one number."""
+    """One task-setting with one instance. Damage is lognormal with σ = 0.5 and s = 1. Excess, drift and late slope are equal."""
 
     kind: str
     seeds: int
@@ -275,7 +276,7 @@ class Synthetic:
         return self._runs(rng, self.seeds)
 
     def whole(self) -> Runs:
-        """Tied entries have the same runs in another order, so that their truth is the same."""
+        """Many runs without noise in s. Tied entries have the same runs, so that their truth is the same."""
         n = 100_000
         factors = KINDS[self.kind](np.random.default_rng(0), (1, 1, n))
         return self._of(np.repeat(factors, len(SYNTHETIC), axis=0), np.ones((1, n)))

@@ -1,4 +1,4 @@
-"""What leaderboard/statistics.md says."""
+"""The text and the tables of leaderboard/statistics.md."""
 
 from dataclasses import replace
 
@@ -13,7 +13,7 @@ from leaderboard.coverage.runs import Division, Method
 
 SEEDS = (3, 5, 10, 20, 40, 100)
 APART = (0.0, 0.25, 0.5, 1.0)
-CHANGES = 0.05  # of boards: a verdict that changes more often is not one
+CHANGES = 0.05  # of boards: a verdict that changes more often is counted as unreliable
 IN_NATS = "final loss in nats"
 
 
@@ -21,7 +21,7 @@ def report(population: Committed, method: Method = BOARD, boards: int = 400) -> 
     """The whole text.
 
     Args:
-        boards: drawn for intervals; ranks, words and verdicts, which take longer, get half as many.
+        boards: the number drawn for intervals. Ranks, words and verdicts, which take longer, get half as many.
     """
     synthetic_losses, bad = losses(method, boards, boards // 2)
     return TEXT.format(
@@ -42,7 +42,7 @@ def _seeds(population: Committed) -> str:
 
 
 def _few(population: Committed) -> str:
-    """Task-settings with too few seeds to be a population."""
+    """The task-settings with too few seeds for a population."""
     return ", ".join(f"{task} ({own.count} seeds)" for task, own in population.tasks.items() if np.isinf(own.smoothing))
 
 
@@ -53,7 +53,7 @@ def _left_out(population: Committed) -> str:
 
 
 def _remark(*shares: Share) -> str:
-    """The shortfall where any is below 93 %, else whether any is above 98 %."""
+    """The shortfall if a share is below 93 %, else whether one is above 98 %."""
     least = min(shares, key=lambda share: share.mean)
     if least.remark == "below 93 %":
         return f"below 93 %, {95 - 100 * least.mean:.1f} short of 95 %"
@@ -61,14 +61,14 @@ def _remark(*shares: Share) -> str:
 
 
 def intervals(population: Committed, method: Method, boards: int) -> str:
-    """A table for what is printed."""
+    """The table of coverage by printed quantity."""
     plain = measure.intervals(method, population, boards)
     smooth = measure.intervals(method, population.smoothed(SMOOTHING), boards)
     rows = []
     for quantity, share in plain.items():
         task = quantity.rpartition(", ")[2]
         seeds = str(population.seeds.get(task, f"{min(population.seeds.values())} to {max(population.seeds.values())}"))
-        # A mean in nats of smoothed seeds has no finite truth worth the name: the noise is normal on the asinh scale.
+        # A mean in nats of smoothed seeds has no useful truth, because the noise is normal on the asinh scale.
         other = [] if "in nats" in quantity else [smooth[quantity]]
         rows.append([
             quantity, seeds, str(share), str(other[0]) if other else "–", _worst([share, *other]),
@@ -111,7 +111,7 @@ def ranks(population: Committed, method: Method, boards: int) -> str:
 
 
 def _false(true: Share) -> str:
-    """The family-wise error: boards on which some word is false."""
+    """The family-wise error: the share of boards on which some word is false."""
     boards = len(true.hits)
     wrong = 1 - true.all_right
     error = 2 * np.sqrt(wrong * (1 - wrong) / boards) if 0 < wrong < 1 else 3 / boards
@@ -160,7 +160,7 @@ def largest(population: Committed) -> Division:
 
 
 def compared(division: Division) -> str:
-    """Whose runs the near ties have, by name: a count alone does not show that the board has changed since."""
+    """The entries whose runs the near ties have, by name, because a count alone would not show that the board has changed since."""
     names = ", ".join(f"`{id}`" for id in division.entries)
     return (
         f"The {len(division.entries)} entries of {division.name} that are ranked on public seeds, "
@@ -187,69 +187,69 @@ def losses(method: Method, boards: int, fewer: int) -> tuple[str, str]:
 
 
 def _bad_runs(covered: dict[tuple[str, int], Share]) -> str:
-    """What is missing where a run in ten is bad."""
+    """A sentence on the coverage if one run in ten is bad."""
     kind = list(KINDS)[-1]
     short = [
-        f"{0.9**seeds:.0%} of boards of {seeds} seeds show no bad run of an entry, and the interval of its score covers {covered[kind, seeds]}"
+        f"of boards with {seeds} seeds, {0.9**seeds:.0%} have no bad run of an entry, and the interval of its score covers {covered[kind, seeds]}"
         for seeds in SEEDS
         if covered[kind, seeds].mean < measure.LOWEST
     ]
-    return "; ".join(short) + "." if short else "here none is short of it."
+    return "; ".join(short) + "." if short else "here every interval covers enough."
 
 
 TEXT = """# Coverage of what the board prints
 
-Written by `python -m leaderboard.coverage`; do not edit. An interval of 95 % should hold the truth in 95 % of boards; 93 to 98 % is what is asked of it here.
-Coverage is measured for {method} method on boards that are drawn from populations whose truth is known. ± is twice the Monte-Carlo standard error, which
-counts boards, since the entries of a board share their seeds; where every board agrees it is 3 / boards. *Least covered* names the entry whose
-interval holds the truth least often; the least of many is low by chance as well (one entry alone has ± {single}). Column *intervals below 93 %* counts those that are lower by
-more than twice that error.
+Written by `python -m leaderboard.coverage`; do not edit. A 95 % interval should contain the truth on 95 % of boards; here 93 to 98 % is required.
+Coverage is measured for {method} method on boards that are drawn from populations whose truth is known. ± is twice the Monte-Carlo standard error. It
+counts boards, since the entries of a board share their seeds; if all boards agree it is 3 / boards. *Least covered* names the entry whose
+interval contains the truth least often; the least of many is low also by chance (a single entry has ± {single}). Column *intervals below 93 %* counts the intervals
+whose coverage is lower by more than twice that error.
 
 ## Drawn from the committed runs
 
-{boards} boards at the board's own numbers of seeds ({seeds}), pooled as the board pools. A seed is drawn with replacement and whole: all entries, instances and
-the scale s together. {left_out}The committed runs are the population, and their means are the truth. That population has no run worse than the worst
-committed one, so coverage is shown a second time with normal noise of {smoothing:g} standard deviations added to every seed on the asinh scale (shrunk to the same
+{boards} boards with the board's own numbers of seeds ({seeds}), pooled as on the board. Seeds are drawn with replacement, each with all its entries, instances and
+its scale s. {left_out}The committed runs are the population, and their means are the truth. This population has no run worse than the worst
+committed one. So coverage is shown a second time with normal noise of {smoothing:g} standard deviations added to every seed on the asinh scale (and the sum shrunk to the same
 variance).
 
-{few} is too few for a population: boards are drawn from a normal distribution with the mean and covariance of these seeds. A t interval covers 95 % there by theorem, so
-these rows show that the code is right, and not that the losses are normal. Three seeds cannot show that; what they miss if it is wrong stands under "Synthetic losses".
+{few} is too few for a population: there, boards are drawn from a normal distribution with the mean and covariance of these seeds. A t interval then covers 95 % by theorem, so
+these rows show that the code is right, not that the losses are normal. Three seeds cannot show that; "Synthetic losses" shows the coverage if losses are not normal.
 
 {printed}
 
-Means in nats are printed because the paper has them; their intervals are not to be trusted for entries that collapse. Ranks and words rest on scores.
+Means in nats are printed because the paper prints them. Do not trust their intervals for entries that collapse. Ranks and words are based on scores.
 
-The truth of these intervals is the mean over the seeds *of these instances*. If the instances were others like these (drawn with replacement where a task-setting has
-at least four, the committed ones being the population; {half} boards), they hold the mean over instances as often as this:
+These intervals are about the mean over seeds *on these instances*. The next table shows how often they contain the mean over instances if a board has other instances like
+these ({half} boards; instances are drawn with replacement from the committed ones in every task-setting that has at least four):
 
 {new_instances}
 
 ## Ranks and words
 
-{half} boards. A rank interval is right if it holds every rank that its entry may have: 1 + the entries that are better, to N − those that are worse.
-Where entries are far apart it is one rank, and right more often than in 95 % of boards: no fault.
+{half} boards. A rank interval is right if it contains every rank that its entry may have, from 1 + the number of better entries to N − the number of worse ones.
+If entries are far apart, it is a single rank and right on more than 95 % of boards, which is no fault.
 
 {ranks}
 
-With near ties: the noise of committed runs (smoothed), and means that are tied, or spaced by these standard errors of a paired difference over all task-settings. {ties}
+Near ties: runs with the noise of the committed ones (smoothed) whose means are tied or spaced by a number of standard errors of a paired difference over all task-settings. {ties}
 
 ## Verdicts
 
-How often a verdict is another one under resampled seeds than on all committed runs ({half} boards). The board as it stands does not mark those that change.
+How often a verdict under resampled seeds differs from the verdict on all committed runs ({half} boards). The board does not mark verdicts that change.
 
 {verdicts}
 
 ## Synthetic losses
 
 Six entries on one instance, three of them tied and two tied; s is measured on the same seeds, with a spread of half of itself. *One bad run in ten*: its excess is a
-hundredfold. {boards} boards for intervals, {half} for ranks. A board that shows no bad run says nothing of them, whatever the method: {bad}
+hundred times as large. {boards} boards for intervals, {half} for ranks. A board without a bad run says nothing about bad runs, whatever the method: {bad}
 
 {synthetic}
 
-**Why asinh.** Losses of collapsing runs are heavy-tailed, so that the mean over a few seeds in nats hangs on one of them. The excess may be negative, so that its
-logarithm does not exist. asinh is linear near 0, logarithmic far from it, odd, and defined everywhere.
+**Why asinh.** Losses of collapsing runs are heavy-tailed, so a mean over a few seeds in nats depends on one of them. The excess may be negative, so its
+logarithm may not exist. asinh is linear near 0, logarithmic far from it, odd, and defined everywhere.
 
-**Why pseudo-values.** The unit s, one generation of replace's damage, is measured on the same few seeds, and its error moves all scores of
-an instance at once. Intervals that take s for known miss that error, and more seeds do not help. Means of jackknife pseudo-values are the same
-means with a spread that holds both errors.
+**Why pseudo-values.** The unit s, the damage of one generation of replace, is measured on the same few seeds, and its error moves all scores of
+an instance at once. Intervals that treat s as known miss that error, and more seeds do not help. Means of jackknife pseudo-values are the same
+means, with a spread that contains both errors.
 """

@@ -1,4 +1,4 @@
-"""The runs that a board is made from, as arrays, and what a method of statistics publishes of them."""
+"""The runs behind a board, as arrays, and what a statistical method makes of them."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -14,13 +14,13 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class TaskRuns:
-    """Runs on the ranked instances of one task-setting. Losses are in nats (text: per token); a seed is one column of all arrays.
+    """Runs on the ranked instances of one task-setting. Losses are in nats (text: per token). The last axis of all arrays is the seed.
 
     Attributes:
         excess: final loss minus that of a fit on the real data, shape (entries, instances, seeds).
         drift: slope·T, the same shape.
         late: slope over the last half, times T, the same shape.
-        damage: what one generation of replace does, shape (instances, seeds).
+        damage: the loss added by one generation of replace, shape (instances, seeds).
         real: loss of a fit on the real data, shape (instances, seeds).
     """
 
@@ -37,12 +37,12 @@ class TaskRuns:
         return int(self.damage.shape[1])
 
     def of(self, entry: str, array: Array) -> Array:
-        """Shape (instances, seeds)."""
+        """The part of an array that belongs to an entry, shape (instances, seeds)."""
         return np.asarray(array[self.entries.index(entry)])
 
 
 class Division(NamedTuple):
-    """Entries that are ranked among themselves, and the one that words compare them with (which may be ranked elsewhere)."""
+    """Entries that are ranked among themselves, and the base that words compare them with (which may be ranked elsewhere)."""
 
     name: str
     base: str
@@ -58,7 +58,7 @@ class Runs:
 
     @property
     def complete(self) -> list[str]:
-        """Entries that ran on every task-setting, the reference lines left out."""
+        """Entries that ran on every task-setting, without the reference lines."""
         first, *others = self.tasks.values()
         return [
             id for id in first.entries if id not in (REFERENCE, "real-only") and all(id in o.entries for o in others)
@@ -66,20 +66,20 @@ class Runs:
 
 
 Intervals = dict[str, dict[str, Interval]]
-"""Of a quantity, such as "score, gaussian", of an entry (of an entry and an instance: "entry @ instance")."""
+"""Intervals by quantity, such as "score, gaussian", and by entry, or entry and instance as "entry @ instance"."""
 
 
 @dataclass(frozen=True)
 class Method:
-    """A way to turn runs into what is printed.
+    """A way to turn runs into what the board prints.
 
     Attributes:
-        centres: the estimates alone, by quantity and key. Taken of a whole population they are the truth that intervals should hold.
-        intervals: the same quantities and keys with their intervals of 95 %.
+        centres: the estimates alone, by quantity and key. For a whole population they are the truth that intervals should contain.
+        intervals: the same quantities and keys, with 95 % intervals.
         ranked_by: the quantity that orders entries; lower is better.
-        ranks: by division and entry, the lowest and the highest rank left open.
-        words: by division and entry, "better", "worse" or anything else beside the division's base.
-        verdicts: a word for each "entry @ instance", and for each entry that of its row.
+        ranks: by division and entry, the lowest and the highest rank that cannot be ruled out.
+        words: by division and entry, "better", "worse" or another word, compared with the division's base.
+        verdicts: a word for each "entry @ instance", and for each entry the word of its row.
     """
 
     name: str

@@ -13,7 +13,7 @@ import pandas as pd
 
 from benchmark.results.collapse import DEFINITIONS
 from benchmark.results.gather import Results
-from benchmark.results.labels import TASK_TITLES, above_zero, division_title, task_title
+from benchmark.results.labels import above_zero, division_title, task_title
 from leaderboard.board.schema import Board, Estimate, Row, TaskScore
 from leaderboard.board.words import (
     MEANINGS,
@@ -60,7 +60,7 @@ def html(board: Board, results: Results) -> str:
         divisions=[(division, division.rows + board.references) for division in board.divisions],
         bases={row.entry: division.base for division in board.divisions for row in division.rows},
         pages=list(_rows(board)),
-        titles=TASK_TITLES,
+        task_title=task_title,
         part_of=part_of,
         rank=rank,
         above_zero=lambda found: above_zero(found.centre, found.low),

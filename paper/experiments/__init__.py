@@ -1,1 +1,1 @@
-"""Experiments of the paper that are no profile: cardinality, collapse time, a plain loop that shares no code."""
+"""Experiments of the paper outside the profiles: cardinality, collapse time, and a plain loop that shares no code with the benchmark."""

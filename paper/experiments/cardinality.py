@@ -1,24 +1,24 @@
-"""Cardinality against proportion of real data: is it the number of real rows that counts, or their share?
+"""Cardinality against proportion of real data: does the number of real rows count, or their share?
 
     python -m paper.experiments.cardinality [-j N]
 
 fits the first r real rows together with the first s synthetic rows, for every r and s of a grid, and writes `data/cardinality.csv`. All
-synthetic rows are of generation 1: drawn from a model that was fitted to n real rows, of which the r are the first. A synthetic row so
-carries, blurred, what the real rows say that are left out.
+synthetic rows are of generation 1: they are drawn from a model that was fitted to n real rows, the first r of which are those in the fit.
+So the synthetic rows also carry, blurred, information from the real rows that are left out.
 
-Each set trains for one epoch, as in the paper, and in a language model few rows are then few optimizer steps: "little data" can hardly be
-distinguished from "untrained". Hence the second control, `steps`: every set trains for the steps of one middling set. Beside both stands the untrained
-checkpoint, as real = synthetic = 0. Gaussian and KDE are maximum likelihood in closed form and take no steps: for them there is no such
-control. The Gaussian's test loss is exact.
+Each set trains for one epoch, as in the paper. For a language model, few rows then mean few optimizer steps, and "little data" can hardly
+be told from "untrained". Under the second control, `steps`, every set therefore trains for as many steps as one set of middling size. The
+table also has the untrained checkpoint, as real = synthetic = 0. Gaussian and KDE are fitted by maximum likelihood in closed form, without
+steps, and have no such control. The Gaussian's test loss is exact.
 
-Finished fits of the language model are kept in `results/cardinality/`: interrupted, a run goes on where it was, and a finer grid or more
-seeds cost only what is new.
+Finished fits of the language model are kept in `results/cardinality/`. After an interruption a run continues where it stopped, and a finer
+grid or more seeds cost only the new fits.
 
 Source: Kazdan et al., Collapse or Thrive? (ICML 2025), Figure 5, for a language model.
 """
 
 import argparse
-import inspect
+import functools
 import json
 import sys
 import traceback
@@ -36,6 +36,7 @@ from benchmark.core.loop import start_of
 from benchmark.core.requests import NEUTRAL, SampleRequest
 from benchmark.core.streams import stream
 from benchmark.digest.hashes import digest
+from benchmark.digest.program import Program
 from benchmark.errors import ThriveError
 from benchmark.runs import params, pins
 from benchmark.runs.cells import write_atomically
@@ -49,13 +50,13 @@ from paper import shell
 ROOT = Path(__file__).parents[2]
 TABLE = Path(__file__).parents[1] / "data" / "cardinality.csv"
 KEPT = ROOT / "results" / "cardinality"
-"""Finished fits of a seed, by a hash of all that can change them."""
+"""Finished fits, a file for each seed, named by a hash of all that can change them."""
 
 Control = Literal["epochs", "steps"]
 
 
 class Cell(NamedTuple):
-    """One fit. A larger set takes more optimizer steps under control "epochs", and as many as any other under "steps"."""
+    """One fit. Under control "epochs" a larger set takes more optimizer steps; under "steps" all sets take the same number."""
 
     control: Control
     real: int
@@ -70,13 +71,13 @@ UNTRAINED = Cell("epochs", 0, 0)
 
 @dataclass(frozen=True)
 class Experiment:
-    """A grid for one task instance, whose n real rows are behind generation 1.
+    """A grid for one task instance. Generation 1 is sampled from the fit to its n real rows.
 
     Attributes:
         task_setting: its name in benchmark/tasks.
-        real, synthetic: numbers of rows, at most n of them real.
-        steps_of: rows of the set whose optimizer steps all sets take under control "steps"; None where a fit takes no steps.
-        kept: whether a fit takes so long that each is written down when it is finished.
+        real, synthetic: numbers of rows; at most n are real.
+        steps_of: under control "steps", all sets take the optimizer steps of a set of this size; None if a fit takes no steps.
+        kept: whether each finished fit is written to a file, because a fit takes long.
     """
 
     task_setting: str
@@ -96,7 +97,7 @@ class Experiment:
 
     @property
     def cells(self) -> list[Cell]:
-        """All fits, and the untrained model where there is one."""
+        """All fits, and the untrained model if there is one."""
         grid = [(r, s) for r in self.real for s in self.synthetic]
         if self.steps_of is None:
             return [Cell("epochs", r, s) for r, s in grid]
@@ -106,7 +107,7 @@ class Experiment:
         return self.task if control == "epochs" else replace(self.task, n=self.steps_of, matched_steps=True)
 
     def steps(self, cell: Cell) -> int | None:
-        """Optimizer steps of a fit; None where there are none."""
+        """Optimizer steps of a fit; None if it takes none."""
         if self.steps_of is None:
             return None
         rows = self.steps_of if cell.control == "steps" else cell.real + cell.synthetic
@@ -114,7 +115,7 @@ class Experiment:
 
 
 EXPERIMENTS = (
-    # As in the standard profile, but for n.
+    # As in the standard profile, except for n.
     Experiment(
         "language_model",
         LanguageModel(n=1024, epochs=1, batch=4, learning_rate=0.0012, precision="float32"),
@@ -124,14 +125,14 @@ EXPERIMENTS = (
         steps_of=512,
         kept=True,
     ),
-    # Fewer than d + 5 rows have no test loss of finite variance.
+    # With fewer than d + 5 rows the test loss has no finite variance.
     Experiment("gaussian", Gaussian(d=10, n=1000), (32, 100, 316, 1000), (0, 32, 100, 316, 1000, 3162), seeds=400),
     Experiment("kde", KDE("moons", 0.1, 1000), (10, 32, 100, 316, 1000), (0, 32, 100, 316, 1000, 3162), seeds=100),
 )
 
 
 def losses(experiment: Experiment, seed: int, known: dict[Cell, float]) -> Iterator[tuple[Cell, float]]:
-    """The test loss of each cell that is not known yet, in nats."""
+    """Compute the test loss, in nats, of each cell that is not in `known`."""
     task = experiment.task
     wanted = [cell for cell in experiment.cells if cell not in known]
     if not wanted:
@@ -142,7 +143,7 @@ def losses(experiment: Experiment, seed: int, known: dict[Cell, float]) -> Itera
     drawn = task.sample(start.model, max(experiment.synthetic), SampleRequest(), stream(seed, "sample", 1))
     history.append(drawn.examples)
     for cell in wanted:
-        same = cell._replace(control="epochs")  # is the same fit where it takes the same steps
+        same = cell._replace(control="epochs")  # the same fit if it takes as many steps
         if same in known and experiment.steps(same) == experiment.steps(cell):
             known[cell] = known[same]
         else:
@@ -159,9 +160,9 @@ def training_set(history: History, real: int, synthetic: int) -> Weighted:
 
 
 def table(experiment: Experiment, by_seed: list[dict[Cell, float]]) -> pd.DataFrame:
-    """Mean and standard deviation over seeds of each cell's test loss, in nats per token of text and per example else.
+    """Mean and standard deviation over seeds of each cell's test loss, in nats per token for text and per example otherwise.
 
-    `change` is the loss minus that of the same real rows alone under the same control, which is paired by seed: below 0,
+    `change` is the loss minus the loss of the same real rows alone under the same control, paired by seed. If it is below 0,
     synthetic rows help.
     """
     rows = []
@@ -184,7 +185,7 @@ def table(experiment: Experiment, by_seed: list[dict[Cell, float]]) -> pd.DataFr
 
 
 class Failure(NamedTuple):
-    """What went wrong, and with which seed."""
+    """An error, with the experiment and the seed that it belongs to."""
 
     error: str
 
@@ -212,19 +213,25 @@ def _read(kept: Path | None) -> dict[Cell, float]:
 
 
 def _file(experiment: Experiment, seed: int, pinned: str) -> Path:
-    """Where a seed's finished fits are kept: whatever can change them, changes the name."""
-    code = digest_of_task_setting(experiment.task_setting)
-    ours = [inspect.getsource(definition) for definition in (Experiment, losses, training_set)]
+    """Where a seed's finished fits are kept. Whatever can change a fit changes the name."""
     numbers = [asdict(experiment.task), experiment.steps_of, max(experiment.synthetic)]
-    key = digest(code, ours, numbers, seed, pinned)[:32]
+    key = digest(digest_of_task_setting(experiment.task_setting), own_code(), numbers, seed, pinned)[:32]
     return KEPT / f"{experiment.task_setting}-{seed}-{key}.json"
+
+
+@functools.cache
+def own_code(root: Path = ROOT) -> str:
+    """Digest of the code here that decides a fit, by its meaning: comments do not count, nor does the grid."""
+    program = Program(root, ("benchmark", "paper"))
+    names = [f"paper.experiments.cardinality.{name}" for name in ("losses", "Experiment")]
+    return digest([program.hash(program.definition(name)) for name in names])
 
 
 def run(experiments: tuple[Experiment, ...], jobs: int) -> pd.DataFrame:
     """The whole table.
 
     Raises:
-        ThriveError: something failed; the message says what. All other seeds were finished first.
+        ThriveError: a seed failed; the message says how. All other seeds are finished before it is raised.
     """
     from tqdm import tqdm
 

@@ -1,9 +1,10 @@
 """Iterations until a discrete distribution has collapsed to one outcome, under *replace*: simulated, exact, and published.
 
-    python -m paper.experiments.collapse_time        writes paper/data/collapse_time.csv; a minute and a half of one core
+    python -m paper.experiments.collapse_time
 
-Columns: K, n, seeds, mean and se over seeds (the first iteration whose fit has entropy < 1e-8 nats), exact (see `exact`), diffusion (its
-limit for large n). Published for K = 10 (Kazdan et al. 2025, appendix): 17.1, 204 and 1,803 at n = 10, 100 and 1,000.
+writes paper/data/collapse_time.csv, in a minute and a half on one core. Columns: K; n; seeds; mean and se over seeds of the first
+iteration whose fit has entropy < 1e-8 nats; exact (see `exact`); diffusion, its limit for large n. Published for K = 10 (Kazdan et
+al. 2025, appendix): 17.1, 204 and 1,803 at n = 10, 100 and 1,000.
 """
 
 import functools
@@ -26,11 +27,11 @@ from paper import shell
 ROOT = Path(__file__).parents[2]
 TABLE = Path(__file__).parents[1] / "data" / "collapse_time.csv"
 COLLAPSED = 1e-8  # nats of entropy, as published
-LONGEST = 30  # in n iterations: that a run has not collapsed by then is a matter of e^-30
+LONGEST = 30  # times n iterations: the probability that a run lasts longer is of the order of e^-30
 SEEDS = {10: 1000, 32: 1000, 100: 400, 316: 150, 1000: 100}
 """Number of seeds by n. A run of n examples takes about 2n iterations."""
 OUTCOMES = {3: (10, 32, 100, 316), 10: (10, 32, 100, 316, 1000), 30: (10, 32, 100, 316), 100: (10, 32, 100, 316)}
-"""The n of each K."""
+"""The values of n for each K."""
 SEEDS_AT_ONCE = 25
 
 
@@ -42,7 +43,7 @@ class Block(NamedTuple):
 
 
 def blocks() -> Iterator[Block]:
-    """All work, the longest first."""
+    """All blocks, those that take longest first."""
     for n in sorted(SEEDS, reverse=True):
         for task in (Discrete(outcomes, n) for outcomes, sizes in OUTCOMES.items() if n in sizes):
             for first in range(0, SEEDS[n], SEEDS_AT_ONCE):
@@ -50,28 +51,29 @@ def blocks() -> Iterator[Block]:
 
 
 def time_to_collapse(task: Discrete, seed: int) -> int:
-    """The first iteration of *replace* whose model has collapsed; the loop goes no further."""
-    known = cast(Task, task)  # its fields are frozen, where the protocol declares plain ones
-    records = run(known, replace().make, replace().rules, seed, LONGEST * task.n)
+    """The first iteration of *replace* whose model has collapsed; the loop stops there."""
+    as_task = cast(Task, task)  # mypy: its fields are frozen, and the protocol declares writable ones
+    records = run(as_task, replace().make, replace().rules, seed, LONGEST * task.n)
     return next(int(record["t"]) for record in records if record["entropy"] < COLLAPSED)
 
 
 @functools.cache
 def replace() -> Entry:
-    """The baseline, loaded once a process."""
+    """The baseline, loaded once in each process."""
     return Entry(ROOT / "baselines" / "replace")
 
 
 def exact(outcomes: int, n: int) -> float:
     """Expected iterations to collapse, for any n.
 
-    The fit of iteration t is n examples, each of which was drawn from one of the fit before, down to n real ones. Going back, a
-    distinct examples have b distinct parents with probability P(a, b), that of a balls hitting b of n boxes; and a distinct
-    real examples are all alike with probability K^(1-a). So with A_s the number of ancestors s generations back, A_0 = n,
+    The fit of iteration t consists of n examples, each of which is a copy of an example of the fit before, back to the n real ones. Going
+    back one generation, `a` distinct examples have `b` distinct parents with probability P(a, b), the probability that `a` balls hit `b` of
+    n boxes. And `a` distinct real examples all have the same outcome with probability K^(1-a). So, with A_s the number of ancestors s
+    generations back and A_0 = n,
 
         E T = 1 + Σ_{s≥0} E[1 - K^(1-A_s)] = 1 + h(n),   h(a) = 1 - K^(1-a) + Σ_{b≤a} P(a, b) h(b),   h(1) = 0,
 
-    a linear system that is already triangular.
+    which is a triangular linear system.
 
     Source: Wright-Fisher's ancestral process; Kingman, On the genealogy of large populations (1982), section 1.
     """
@@ -83,7 +85,7 @@ def exact(outcomes: int, n: int) -> float:
 
 
 def _boxes_hit(n: int) -> Iterator[NDArray[np.float64]]:
-    """Probabilities that a balls hit 0 … n of n boxes, for a = 1 … n."""
+    """For a = 1 … n: the probabilities that `a` balls hit 0 … n of n boxes."""
     p = np.zeros(n + 1)
     p[0] = 1.0
     hit = np.arange(n + 1)
@@ -102,7 +104,7 @@ def diffusion(outcomes: int, n: int) -> float:
 
 
 def table(jobs: int | None = None) -> pd.DataFrame:
-    """One row for each K and n. Does not depend on the number of processes: without one, as many as there are cores."""
+    """One row for each K and n. The result does not depend on `jobs`, the number of processes (by default, one for each core)."""
     work = list(blocks())
     times = all_of(_times, [(block,) for block in work], jobs or cores())
     runs = pd.DataFrame(
@@ -132,6 +134,6 @@ def main(jobs: int | None = None) -> None:
 
 
 if __name__ == "__main__":
-    from paper.experiments import collapse_time  # by its name, for workers import what they are sent
+    from paper.experiments import collapse_time  # by its full name, under which workers can import it
 
     shell.run(collapse_time.main)

@@ -1,9 +1,10 @@
-"""The paper's kernel-density experiment a second time, in a plain loop that shares no code with the benchmark.
+"""The paper's kernel-density experiment once more, in a plain loop that shares no code with the benchmark.
 
-    python -m paper.experiments.plain_loop        writes paper/data/plain_loop.csv; some minutes of one core
+    python -m paper.experiments.plain_loop
 
-A second opinion where exact densities do not give the published numbers: swiss roll, h = 0.1, n = 1,000. Each run is measured twice, by
-exact densities and by scikit-learn's as the paper used them; the data are the same, so the two differ in nothing else.
+writes paper/data/plain_loop.csv, in some minutes on one core. It is a second opinion on an instance for which exact densities do not give
+the published numbers: swiss roll, h = 0.1, n = 1,000. Each run is measured by exact densities and by scikit-learn's, as the paper used
+them. Both measure the same data, so they differ in nothing else.
 """
 
 from pathlib import Path
@@ -22,7 +23,7 @@ INSTANCE, BANDWIDTH, N, HELD_OUT = "swiss_roll h=0.1 n=1000", 0.1, 1000, 500
 SEEDS = 40
 ITERATIONS = (1, 2, 10, 50, 100)
 LEAST_EXPONENT = -700.0
-"""Lower ones count as this: exp is slow where it underflows."""
+"""Lower exponents are raised to this one, because exp is slow when it underflows."""
 
 Matrix = NDArray[np.float64]
 
@@ -53,7 +54,7 @@ def swiss_roll(count: int, rng: Generator) -> Matrix:
 
 
 def log_kernels(test: Matrix, rows: Matrix) -> Matrix:
-    """Of each test point, the log of the sum over rows of exp(-distance²/2h²)."""
+    """For each test point, the log of the sum over rows of exp(-distance²/2h²)."""
     exponents = cdist(test, rows, "sqeuclidean") / (-2 * BANDWIDTH**2)
     largest = exponents.max(axis=1)
     shifted = np.maximum(exponents - largest[:, None], LEAST_EXPONENT)
@@ -61,12 +62,12 @@ def log_kernels(test: Matrix, rows: Matrix) -> Matrix:
 
 
 def by_scikit_learn(test: Matrix, rows: Matrix) -> Matrix:
-    """Log densities as the paper took them: everything at its default, and so by a tree of leaves of 40 rows."""
+    """Log densities as the paper computed them: with scikit-learn's defaults, and so by a tree whose leaves have 40 rows."""
     return np.asarray(KernelDensity(bandwidth=BANDWIDTH).fit(rows).score_samples(test))
 
 
 def table(seeds: int = SEEDS, iterations: tuple[int, ...] = ITERATIONS) -> pd.DataFrame:
-    """Means and standard deviations over seeds, by workflow and iteration, of both losses and of scikit-learn's minus the exact one."""
+    """Means and standard deviations over seeds of both losses and of their difference, scikit-learn's minus the exact one."""
     parts = []
     for workflow in WORKFLOWS:
         runs = np.array([losses(workflow, seed, iterations) for seed in range(seeds)])

@@ -1,4 +1,4 @@
-"""Appendix: the sweep of bandwidths. Final test loss against h, by workflow; Scott's and Silverman's rule stand at the right."""
+"""Appendix: final test loss against the bandwidth h, by workflow. Scott's and Silverman's rule are at the right."""
 
 import numpy as np
 import pandas as pd

@@ -1,4 +1,4 @@
-"""The board, as figures read it: leaderboard.json, one row an entry."""
+"""How figures read the board, leaderboard.json."""
 
 import json
 from typing import Any
@@ -7,10 +7,10 @@ from paper.plots.source import Missing, Source
 
 
 def read(source: Source) -> dict[str, Any]:
-    """The board of the source's folder.
+    """The board in the source's folder.
 
     Raises:
-        Missing: there is none.
+        Missing: the folder has no board.
     """
     path = source.folder / "leaderboard.json"
     if not path.is_file():
@@ -20,5 +20,5 @@ def read(source: Source) -> dict[str, Any]:
 
 
 def rows(board: dict[str, Any]) -> list[dict[str, Any]]:
-    """The reference lines, and the entries of all divisions."""
+    """The rows of the reference lines and of the entries of all divisions."""
     return [*board["references"], *(row for division in board["divisions"] for row in division["rows"])]

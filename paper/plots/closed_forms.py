@@ -1,4 +1,4 @@
-"""Closed forms over what was measured: one instance family of each task-setting, by iteration."""
+"""Closed forms drawn over measurements, by iteration: one family of instances for each task-setting."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -12,7 +12,7 @@ from paper.plots.source import Missing, Source
 
 
 class Row(NamedTuple):
-    """A quantity, its label, the numbers that are drawn where there are several, its scale, and its closed form."""
+    """A row of panels: a quantity, its label, the instances to prefer, the scale, and the closed form."""
 
     task: str
     quantity: str
@@ -48,7 +48,7 @@ KEYS = {
 
 
 def tables(source: Source) -> list[tuple[str, str, pd.DataFrame]]:
-    """(label, scale, what was measured beside its closed form) of each row that has results."""
+    """For each row that has results: label, scale, and a table of measurements and closed forms."""
     found = []
     for row in ROWS:
         try:
@@ -59,7 +59,7 @@ def tables(source: Source) -> list[tuple[str, str, pd.DataFrame]]:
         table, chosen = style.family(table, row.wished)
         found.append((row.label.format(**chosen), row.scale, style.with_theory(table, KEYS[row.task], row.known)))
     if not found:
-        raise Missing("nothing to draw: none of its quantities has results")
+        raise Missing("no quantity of this figure has results")
     return found
 
 

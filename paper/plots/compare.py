@@ -1,8 +1,8 @@
-"""Two entries side by side: each difference with its interval, in units of the board's score, for final loss and slope."""
+"""Two entries compared: each difference with its interval, in units of the board's score, for final loss and slope."""
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -10,12 +10,42 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from benchmark.results import paired
 from benchmark.results.paired import QUANTITIES, Row, frame
+from benchmark.results.profile import BOARD
+from benchmark.runs.project import Project
 from paper.plots import style
 
 TITLES = {"final": "final test loss", "slope": "slope of test loss"}
 LOWER, HIGHER, NEITHER = sns.color_palette("colorblind")[0], sns.color_palette("colorblind")[1], "0.45"
-EDGE = 1.15  # of the widest finite interval: where what is infinite is drawn
+EDGE = 1.15  # times the widest finite interval: where an infinite difference is drawn
+
+
+class Comparison(NamedTuple):
+    """Two entries compared, A minus B."""
+
+    rows: list[Row]
+    text: str
+    """The rows for a console."""
+    notes: list[str]
+    """What the rows leave out."""
+    files: list[Path]
+    """The picture and its table."""
+
+
+def compare_entries(project: Project, a: str, b: str) -> Comparison:
+    """Compare two entries on a profile, and write the picture to results/PROFILE/compare.
+
+    Raises:
+        BadEntry: an entry does not exist or cannot be read.
+        ThriveError: an entry has no results, or the two have none in common.
+    """
+    for id in (a, b):
+        project.entry(id)
+    scores = paired.load(project.root, BOARD, project.profile, project.task_settings())
+    rows = paired.compare(scores, a, b)
+    files = write(rows, a, b, project.results / "compare")
+    return Comparison(rows, paired.text(rows, a, b), paired.notes(scores, a, b), files)
 
 
 def write(rows: Sequence[Row], a: str, b: str, folder: Path) -> list[Path]:
@@ -32,7 +62,7 @@ def write(rows: Sequence[Row], a: str, b: str, folder: Path) -> list[Path]:
 
 
 def draw(rows: Sequence[Row], a: str, b: str) -> Figure:
-    """A panel for each quantity, a line for each difference that has a score or is infinite."""
+    """A panel for each quantity, and in it a line for each difference that has a score or is infinite."""
     lines = {quantity: _lines(rows, quantity) for quantity in QUANTITIES}
     figure, axes = plt.subplots(1, len(lines), figsize=(8.4, 1.5 + 0.24 * len(lines["final"])), squeeze=False)
     for ax, quantity in zip(axes[0], lines, strict=True):
@@ -44,7 +74,7 @@ def draw(rows: Sequence[Row], a: str, b: str) -> Figure:
 
 
 def _lines(rows: Sequence[Row], quantity: str) -> list[Row]:
-    """The same lines for every quantity."""
+    """The differences of a quantity that are drawn: for every quantity those of the same instances."""
     drawn = {(r.task, r.instance) for r in rows if any(r.diverged) or not np.isnan(r.score.centre)}
     return [row for row in rows if row.quantity == quantity and (row.task, row.instance) in drawn]
 

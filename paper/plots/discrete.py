@@ -1,4 +1,4 @@
-"""Appendix: a discrete distribution, refitted to its own samples. Entropy by iteration, and how long it takes to die out."""
+"""Appendix: a discrete distribution, refitted to its own samples. Entropy by iteration, and the time until one outcome is left."""
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -11,7 +11,7 @@ COMMAND = "python -m paper.experiments.collapse_time"
 
 
 def draw(source: Source) -> tuple[Figure, pd.DataFrame]:
-    """Figure and the table behind it: entropy of each entry, then iterations until one outcome is left, per n, with their exact mean."""
+    """Figure and the table behind it: entropy by entry; then, divided by n, the iterations until one outcome is left and their exact mean."""
     entries = source.facets(*style.BOTH)
     table = source.of("discrete", "entropy", *style.BOTH)
     outcomes = style.prefer(table["outcomes"], 10)

@@ -1,6 +1,6 @@
 """Figure 1: multivariate Gaussian estimation. Fitted 1-D densities, trace ratio and error of the mean by iteration.
 
-The densities take the standard deviation, where the published figure passed the variance: `as_published` draws that.
+The published figure drew its densities with the variance in the place of the standard deviation; `as_published` does so too.
 """
 
 import numpy as np
@@ -40,17 +40,17 @@ def draw(source: Source, as_published: bool = False) -> tuple[Figure, pd.DataFra
             ax.set(xlabel=style.ITERATION, ylabel=label)
         row[1].set_ylim(0, max(1.15, 1.05 * lines.loc[lines["quantity"] == "trace_ratio", "mean"].max()))
         row[2].set_yscale("log")
-    for ax in axes[:, 2]:  # one scale, so that the rows compare
+    for ax in axes[:, 2]:  # one scale, so that the rows can be compared
         ax.set_ylim(min(a.get_ylim()[0] for a in axes[:, 2]), max(a.get_ylim()[1] for a in axes[:, 2]))
     style.legend(figure, palette, "n")
-    words = ": densities as published, with σ² in the place of σ" if as_published else ""
+    words = ": densities as published, with σ² in place of σ" if as_published else ""
     figure.suptitle(f"Gaussian estimation, d = {dimension}{words}")
     drawn = densities.assign(mean=densities["first_seed"], seeds=1, low=np.nan, high=np.nan)
     return figure, pd.concat([drawn, lines])
 
 
 def _densities(ax: Axes, table: pd.DataFrame, as_published: bool) -> None:
-    """First coordinate of the fitted model, at a few iterations."""
+    """The fitted density of the first coordinate at a few iterations."""
     marginal = table.pivot(index="t", columns="quantity", values="first_seed")
     palette = dict(zip(marginal.index, sns.color_palette("rocket_r", len(marginal) + 1)[1:], strict=True))
     x = np.linspace(-4, 4, 400)

@@ -1,6 +1,6 @@
-"""Figure 2: kernel density estimation. Test loss by iteration, a set of panels for each bandwidth.
+"""Figure 2: kernel density estimation. Test loss by iteration, with panels of their own for each bandwidth.
 
-The published figure pools three bandwidths into one mean: `pooled` draws that.
+The published figure shows one mean over three bandwidths; `pooled` does so too.
 """
 
 import numpy as np
@@ -14,7 +14,7 @@ POOLED = (0.1, 0.5, 1.0)
 
 
 def draw(source: Source, pooled: bool = False) -> tuple[Figure, pd.DataFrame]:
-    """Figure and the table behind it: rows are data sets; columns entries, within bandwidths."""
+    """Figure and the table behind it: a row for each data set, a column for each bandwidth and entry."""
     entries = source.facets(*style.BOTH)
     table = style.thinned(source.of("kde", "test_loss", *style.BOTH))
     if pooled:
@@ -40,10 +40,12 @@ def draw(source: Source, pooled: bool = False) -> tuple[Figure, pd.DataFrame]:
 
 
 def pool(table: pd.DataFrame) -> pd.DataFrame:
-    """One mean over all runs of three bandwidths. Its band is of independent means, ±1.96 standard errors."""
+    """One mean over all runs of three bandwidths, as if they were independent; the band is ±1.96 standard errors."""
     part = table[table["bandwidth"].isin(POOLED)]
     if set(part["bandwidth"]) != set(POOLED):
-        raise Missing(f"not all of the bandwidths {POOLED} are there. Make them: {OF_THE_PAPER.format('kde')}")
+        raise Missing(
+            f"results of some of the bandwidths {POOLED} are missing. Make them: {OF_THE_PAPER.format('kde')}"
+        )
     part = part.assign(instance=part["data"] + " n=" + part["n"].astype(str), error=part["sd"] ** 2 / part["seeds"])
     by = ["task", "instance", "data", "n", "entry", "quantity", "t"]
     found = part.groupby(by, as_index=False).agg(

@@ -1,7 +1,7 @@
 """Figure 4: the paper's three workflows side by side in five settings, by iteration.
 
-Replace has a scale of its own, for on one scale all else would be flat. The Gaussian's loss stands above that of the truth, ½ d log 2πe:
-the divergence from it, which is positive. Pretraining is not run here: those are the paper's numbers.
+Replace has a scale of its own, because on a common scale all other curves would be flat. The Gaussian's loss is drawn minus the truth's,
+½ d log 2πe: the result is the divergence from the truth, which is positive. Pretraining is not run here; its numbers are the paper's.
 """
 
 from typing import NamedTuple
@@ -17,7 +17,7 @@ from paper.published import PUBLISHED
 
 
 class Row(NamedTuple):
-    """A setting: what is drawn of it, its label, what colours tell, and which of its numbers are drawn where there are several."""
+    """A row of panels: a quantity, its label, what the colours distinguish, and the instances to prefer."""
 
     quantity: str
     label: str
@@ -33,11 +33,11 @@ ROWS = {
     "pretraining": Row("test_loss", "LM pretraining:\npublished, not ours\n(nats per token)", hue="instance"),
 }  # fmt: skip
 PUBLISHED_LOOK = {"marker": "o", "linestyle": ":", "markevery": 1}
-GREY = "grey under replace: the range of the panels beside it      "
+GREY = "grey under replace: the range of the other panels of the row      "
 
 
 def draw(source: Source) -> tuple[Figure, pd.DataFrame]:
-    """Figure and the table behind it; settings without results are left out, and listed in the source's `missing`."""
+    """Figure and the table behind it. Settings without results are left out and listed in the source's `missing`."""
     entries = source.facets(*style.WORKFLOWS)
     tables, labels = {}, {}
     for task, row in ROWS.items():
@@ -63,7 +63,7 @@ def draw(source: Source) -> tuple[Figure, pd.DataFrame]:
 
 
 def _chosen(source: Source, task: str, row: Row) -> tuple[pd.DataFrame, str]:
-    """What is drawn of a setting, and its label."""
+    """The curves of a setting that are drawn, and its label."""
     entries = source.facets(*style.WORKFLOWS)
     if task == "pretraining":
         known = pd.read_csv(PUBLISHED).query("task == @task and entry in @entries")

@@ -1,7 +1,7 @@
 """Figure 5: cardinality and proportion of real data. Loss of one fit to some real and some synthetic rows.
 
-As published, every training set is seen for one epoch, so that few rows also mean few optimizer steps; beside it all take the same
-number of steps.
+As published, every training set is seen for one epoch, so that few rows also mean few optimizer steps. A second row of panels shows fits
+that all take the same number of steps.
 """
 
 from typing import Any
@@ -24,7 +24,7 @@ COMMAND = "python -m paper.experiments.cardinality"
 
 
 def draw(source: Source) -> tuple[Figure, pd.DataFrame]:
-    """Figure and the table behind it: a row for each task-setting and control; against the number and the proportion of real rows."""
+    """Figure and the table behind it: a row for each task-setting and control. Loss against the number, and the proportion, of real rows."""
     table = source.table("cardinality.csv", COMMAND)
     table = table.assign(proportion=table["real"] / (table["real"] + table["synthetic"]))
     rows = [(t, c) for t in LABELS for c in CONTROLS if ((table["task"] == t) & (table["control"] == c)).any()]

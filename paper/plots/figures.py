@@ -1,4 +1,4 @@
-"""All figures: which there are, what they are drawn from, and how one is written."""
+"""The registry of all figures, what each is drawn from, and how they are written."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -36,9 +36,13 @@ PAPER, BOARD = Path("paper/data"), Path("leaderboard")
 
 
 class Drawing(NamedTuple):
-    """A figure: from a source to the figure and the table behind it; where its source is, and whether it is drawn unasked.
+    """A figure of the registry.
 
-    `part` is a folder within the source. The paper's figures are drawn from the board's results where its own are not there.
+    Attributes:
+        draw: makes the figure and the table behind it from a source.
+        folder: where the source is. A figure of the paper is drawn from the board's results if the paper's are missing.
+        part: a folder within the source.
+        unasked: whether it is drawn without being named.
     """
 
     draw: Callable[[Source], tuple[Figure, pd.DataFrame]]
@@ -48,7 +52,7 @@ class Drawing(NamedTuple):
 
     @property
     def home(self) -> Path:
-        """Where it is drawn to."""
+        """The folder to which it is drawn."""
         return (BOARD if self.folder == BOARD else PAPER.parent) / "figures"
 
 
@@ -84,15 +88,18 @@ def draw_figures(
     """Draw figures as PDF and PNG, each with the table behind it as CSV; returns what was written.
 
     Args:
-        folder: what all of them are drawn from; None: each from its own folder, named entries from the board's.
-        target: None: paper/figures for the paper's own, leaderboard/figures for the board's.
-        names: none: all but those that are drawn on request.
-        entries: what the facets of the paper's figures are to show instead.
-        tell: hears what was left out, and which command makes it.
+        folder: the source of all of them; None: the source of each, or the board's results if entries are named.
+        target: the folder to write; None: paper/figures and leaderboard/figures, or results/figures if `entries`, `folder` or another look
+            than the paper's is given.
+        names: of the figures; none: all that are drawn without being named.
+        entries: to show in the paper's figures instead of the paper's own.
+        tell: is called with what was left out, and the command that makes it.
 
     Raises:
-        ThriveError: there is no figure of that name, or no result of such an entry.
+        ThriveError: no figure has such a name, or such an entry has no results.
     """
+    if target is None and (entries or folder or look != "paper"):
+        target = Path("results", "figures")
     for name in names:
         if name not in FIGURES:
             raise ThriveError(f"no figure '{name}'.{nearest(name, FIGURES)}")
@@ -111,7 +118,7 @@ def draw_figures(
 
 
 def source(home: Path, name: str, folder: Path | None = None, entries: Sequence[str] = ()) -> Source:
-    """What a figure is drawn from."""
+    """The source of a figure."""
     drawing = FIGURES[name]
     committed = (home / drawing.folder / "about.json").is_file()
     at = folder or (drawing.folder if committed and not entries else BOARD)
@@ -119,10 +126,10 @@ def source(home: Path, name: str, folder: Path | None = None, entries: Sequence[
 
 
 def made(name: str, found: Source) -> tuple[Figure, pd.DataFrame]:
-    """A figure, and the table behind it with what is drawn.
+    """A figure, and the table behind it with the columns that are drawn.
 
     Raises:
-        Missing: the source lacks what it needs.
+        Missing: the source has not all that the figure needs.
     """
     figure, table = FIGURES[name].draw(found)
     columns = [name for name in [*DRAWN, "theory"] if name in table] if "quantity" in table else list(table)

@@ -1,4 +1,4 @@
-"""Appendix: a quantity of the Gaussian fits by iteration, in every dimension, with its closed form where there is one."""
+"""Appendix: a quantity of the Gaussian fits by iteration, in every dimension, with its closed form if there is one."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -13,7 +13,7 @@ from paper.plots.source import Source
 
 
 class Quantity(NamedTuple):
-    """Label and scale, and the closed form by (entry, d, n, T)."""
+    """Its label, its scale, and its closed form as a function of (entry, d, n, T)."""
 
     label: str
     scale: str
@@ -32,7 +32,7 @@ QUANTITIES = {
 
 
 def draw(source: Source, name: str) -> tuple[Figure, pd.DataFrame]:
-    """Figure and the table behind it: a row for each entry, a column for each d. The log-determinant is drawn per dimension."""
+    """Figure and the table behind it: a row for each entry, a column for each d. The log-determinant is divided by d."""
     entries, quantity = source.facets(*style.WORKFLOWS), QUANTITIES[name]
     table = source.of("gaussian", name, *style.WORKFLOWS)
     table = table[table["n"] > table["d"]] if name == "log_determinant_ratio" else table

@@ -1,4 +1,4 @@
-"""Appendix: kernel density estimation on one data set, every bandwidth and workflow."""
+"""Appendix: kernel density estimation on one data set, for every bandwidth and workflow."""
 
 import pandas as pd
 from matplotlib.figure import Figure

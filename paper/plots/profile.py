@@ -1,4 +1,4 @@
-"""Collapse profile: in how many instances each entry collapses, in each sense of the word."""
+"""Collapse profile: the share of instances in which each entry collapses, for each definition of the word."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from paper.plots.source import Source
 
 
 def draw(source: Source) -> tuple[Figure, pd.DataFrame]:
-    """Figure and the table behind it: of the instances where a sense is defined, those whose interval over seeds lies above 0."""
+    """Figure and the table behind it: of the instances where a definition applies, the share whose interval over seeds is above 0."""
     found = board.read(source)
     table = pd.DataFrame(
         [
@@ -41,7 +41,7 @@ def draw(source: Source) -> tuple[Figure, pd.DataFrame]:
 
 
 def _count(row: dict[str, Any], definition: str) -> dict[str, int]:
-    """Instances (scaling: families of them) where it is defined, and where its interval lies above 0; +inf does."""
+    """The instances (for scaling, families of them) where a definition applies, and those where its interval is above 0, as +inf is."""
     if definition == "scaling":
         parts = [estimate for task in row["tasks"] for estimate in task["scaling"].values()]
     else:

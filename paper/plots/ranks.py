@@ -1,4 +1,4 @@
-"""Rank intervals: which ranks the seeds leave open to each entry, by final score and by slope, a panel for each division."""
+"""Rank intervals: the ranks that the seeds cannot rule out, by final score and by slope, with a panel for each division."""
 
 from typing import Any
 
@@ -40,7 +40,7 @@ def draw(source: Source) -> tuple[Figure, pd.DataFrame]:
     for ax, (name, rows) in zip(axes[:, 0], divisions, strict=True):
         _panel(ax, table[table["division"] == name], [row["entry"] for row in rows], palette)
         ax.set_title(name, loc="left", fontsize="medium")
-    axes[-1, 0].set_xlabel("rank within the division; bars: ranks that are left open")
+    axes[-1, 0].set_xlabel("rank within the division; bars: ranks that the seeds cannot rule out")
     style.legend(figure, palette, "by")
     return figure, table
 

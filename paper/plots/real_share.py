@@ -1,4 +1,4 @@
-"""Appendix: the share of real data in the training set by iteration, as the harness metered it."""
+"""Appendix: the share of real data in the training set by iteration, as the harness measured it."""
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -9,7 +9,7 @@ from paper.plots.source import Source
 
 
 def draw(source: Source) -> tuple[Figure, pd.DataFrame]:
-    """Figure and the table behind it: a line for each entry, of one instance; the closed form of all that accumulates is 1/t."""
+    """Figure and the table behind it: one instance, a line for each entry. The closed form is 1/t for every entry that accumulates."""
     table = source.of("gaussian", "real_share", *style.WORKFLOWS)
     chosen = table[table["d"] == style.prefer(table["d"], 10)]
     chosen = style.thinned(chosen[chosen["n"] == style.prefer(chosen["n"], 100)])

@@ -1,4 +1,4 @@
-"""Appendix: linear regression by iteration, for every noise or every dimension, with its closed form where there is one."""
+"""Appendix: linear regression by iteration, for every noise or every dimension, with its closed form if there is one."""
 
 import pandas as pd
 from matplotlib.figure import Figure

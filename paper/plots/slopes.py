@@ -1,4 +1,4 @@
-"""Final score against slope score of every entry, a panel for each task-setting: how much the two say apart."""
+"""Final score against slope score of every entry, with a panel for each task-setting: how much the two differ."""
 
 import numpy as np
 import pandas as pd
@@ -10,13 +10,13 @@ from paper.plots import board, style
 from paper.plots.source import Missing, Source
 
 NAMED = {"real-only": (6, -6), "replace": (6, -8), "accumulate": (14, -12), "accumulate-subsample": (14, -3)}
-"""Entries whose names are written, and where beside their points."""
+"""Entries that are named in the figure, and the offsets of the names from their points."""
 WIDE = 10.0
-"""Scores beyond this have an axis that is logarithmic beyond 1."""
+"""If a score is larger than this, the axes are logarithmic beyond 1."""
 
 
 def draw(source: Source) -> tuple[Figure, pd.DataFrame]:
-    """Figure and the table behind it; colours and markers tell verdicts. A run that diverged has no place on these axes."""
+    """Figure and the table behind it. Colours and markers show verdicts. Entries with a run that diverged are left out."""
     found = board.read(source)
     table = pd.DataFrame(
         [

@@ -1,4 +1,4 @@
-"""What a figure is drawn from: one folder of results, or of tables made from them."""
+"""The source of a figure: a folder of results, or of tables made from them."""
 
 import io
 from dataclasses import dataclass, field
@@ -14,27 +14,27 @@ from benchmark.strict_yaml import nearest
 
 WHAT = ["task", "instance", "entry", "quantity", "t"]
 DRAWN = [*WHAT, "seeds", "mean", "low", "high"]
-"""Columns of the table beside a figure of curves."""
+"""Columns of the table that is written with a figure of curves."""
 OF_THE_PAPER = "thrive run --profile paper -t {} && python -m paper.data"
-"""What makes results of a task-setting that a profile does not run."""
+"""The command that makes results of a task-setting which a profile does not run."""
 
 
 class Missing(Exception):
-    """A folder lacks what a figure needs; the message says what, and which command makes it."""
+    """A folder has not all that a figure needs. The message says what is missing and which command makes it."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """A folder, and the entries that somebody wants to see (none named: those of the paper's figure)."""
+    """A folder, and the entries to show; if none are named, those of the paper's figure."""
 
     folder: Path
     entries: tuple[str, ...] = ()
     missing: list[str] = field(default_factory=list)
-    """Parts of figures that were left out, and what makes them."""
+    """Parts of figures that were left out, each with the command that makes it."""
 
     @property
     def where(self) -> str:
-        """The folder as messages name it."""
+        """The folder's path for messages, relative to the current folder if it is inside."""
         here = Path.cwd()
         return str(self.folder.relative_to(here) if self.folder.is_relative_to(here) else self.folder)
 
@@ -52,9 +52,9 @@ class Source:
         return pd.read_parquet(content, columns=[*DRAWN, "sd", "first_seed"])
 
     def of(self, task: str, quantities: str | list[str], *own: str) -> pd.DataFrame:
-        """Curves of a task-setting beside the numbers of its instances (d, n, …); of the entries that were named, else of `own`.
+        """Curves of a task-setting, with the numbers of its instances (d, n, …) as columns, of the named entries or else of `own`.
 
-        As in the paper, of those instances whose sampler is unbiased.
+        As in the paper, only instances whose sampler is unbiased are included.
         """
         quantities = [quantities] if isinstance(quantities, str) else quantities
         about = self.about.tasks.get(task)
@@ -75,13 +75,13 @@ class Source:
         return self.entries or own
 
     def table(self, name: str, command: str) -> pd.DataFrame:
-        """A table of its own in the folder."""
+        """A CSV table in the folder. `command` makes it."""
         if not (self.folder / name).is_file():
             raise Missing(f"{self.where}/{name}: no such file. Make it: {command}")
         return pd.read_csv(self.folder / name)
 
     def command(self, what: str = "") -> str:
-        """What makes more results in this folder: `-t` a task-setting, `-s` an entry."""
+        """The command that makes more results in this folder; `what` is an option such as `-t` with a task-setting or `-s` with an entry."""
         if (self.folder / "about.json").is_file():
             profile = self.about.profile
         elif self.folder.name == "board":  # results/PROFILE/board
@@ -94,7 +94,7 @@ class Source:
         return f"thrive run --profile {profile} {what}".strip() + f" && {gather}"
 
     def check_entries(self) -> None:
-        """Raises ThriveError where an entry was named that has no results here."""
+        """Raise ThriveError if a named entry has no results here."""
         known = set(self.curves["entry"]) if self.entries else set()
         for id in self.entries:
             if id not in known:

@@ -1,4 +1,4 @@
-"""What all figures share: looks, words, panels, and lines with bands."""
+"""Shared by all figures: looks, labels, panels, and lines with bands."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -16,13 +16,13 @@ from matplotlib.ticker import NullFormatter, StrMethodFormatter
 from paper.data import grid
 
 ITERATION = "model-fitting iteration t"
-INFINITE = "×: infinite from here on, in some run"
+INFINITE = "×: from here on a run has an infinite loss"
 WORKFLOWS = {"replace": "Replace", "accumulate-subsample": "Accumulate-subsample", "accumulate": "Accumulate"}
 BOTH = ("replace", "accumulate")
 DATA_SETS = {"blobs": "Blobs", "circles": "Circles", "moons": "Moons", "swiss_roll": "Swiss roll"}
 THEORY: dict[str, Any] = {"color": "black", "linestyle": (0, (4, 2)), "linewidth": 0.9}
 LOOKS = {"paper": ("paper", 0.9, 1.0), "slides": ("talk", 0.75, 1.4)}
-"""By style: seaborn's context, the scale of its fonts, and of panels."""
+"""For each style: seaborn's context, the scale of its fonts, and the scale of panels."""
 MARKERS = "osD^vP*X"
 
 
@@ -47,7 +47,7 @@ def apply(style: str = "paper") -> None:
 
 
 def panels(rows: int, columns: int, width: float = 1, height: float = 1, **shared: Any) -> tuple[Figure, Any]:
-    """A grid of panels, with room for a legend at the right; width and height in panels."""
+    """A grid of panels with room for a legend at the right. Width and height are those of a panel, in standard panels."""
     w, h = mpl.rcParams["figure.figsize"]
     return plt.subplots(
         rows, columns, figsize=(w * (width * columns + 0.6), h * (height * rows + 0.35)), squeeze=False, **shared
@@ -59,28 +59,28 @@ def title(entry: str) -> str:
 
 
 def colours(values: Iterable[Any], look: dict[str, Any] | None = None) -> dict[Any, Any]:
-    """An ordered, colour-blind safe palette: one colour a value, or one look with that colour."""
+    """A colour for each value, from a palette that is ordered and safe for the colour-blind; with `look`, that look in this colour."""
     values = sorted(set(values))
     palette = dict(zip(values, sns.color_palette("viridis", len(values)), strict=True))
     return palette if look is None else {value: look | {"color": colour} for value, colour in palette.items()}
 
 
 def columns_of(figure: Figure, axes: Any, entries: Iterable[str], note: str = "") -> None:
-    """Head a grid whose columns are entries and whose x-axes are iterations."""
+    """Label a grid whose columns are entries and whose x-axes are iterations."""
     for ax, entry in zip(axes[0], entries, strict=True):
         ax.set_title(title(entry))
     figure.supxlabel(f"{ITERATION}\n{note}" if note else ITERATION, fontsize="medium")
 
 
 def entry_looks(entries: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """A colour-blind safe colour and a marker for each entry."""
+    """A marker and a colour, safe for the colour-blind, for each entry."""
     entries = list(dict.fromkeys(entries))
     palette = sns.color_palette("colorblind", max(len(entries), 3))
     return {e: {"color": palette[k], "marker": MARKERS[k % len(MARKERS)]} for k, e in enumerate(entries)}
 
 
 def curves(ax: Axes, table: pd.DataFrame, hue: str, palette: dict[Any, Any]) -> None:
-    """Mean over seeds with its bootstrap band, a line for each value of `hue`; × where it is infinite from then on."""
+    """A line for each value of `hue`: the mean over seeds with its bootstrap band. × marks where the mean becomes infinite."""
     if table.empty:
         empty(ax)
     for value, part in table.groupby(hue):
@@ -99,25 +99,25 @@ def curves(ax: Axes, table: pd.DataFrame, hue: str, palette: dict[Any, Any]) -> 
 
 
 def thinned(table: pd.DataFrame) -> pd.DataFrame:
-    """The first twenty iterations, then about twelve a decade, and the last: all that a panel can show, and small tables."""
+    """The first twenty iterations, then about twelve per decade, and the last: all that a panel can show, in a small table."""
     last = int(table["t"].max()) if len(table) else 0
     found: pd.DataFrame = table[table["t"].isin({*grid(last), last})]
     return found
 
 
 def ordered(values: Iterable[Any]) -> list[Any]:
-    """Each once, numbers before words."""
+    """The distinct values, sorted, numbers before words."""
     return sorted(set(values), key=lambda value: (isinstance(value, str), value))
 
 
 def prefer(values: Iterable[Any], wished: Any) -> Any:
-    """The wished value where it is there, else the middle one."""
+    """The wished value if it is among the values, else the middle one."""
     values = ordered(values)
     return wished if wished in values else values[len(values) // 2]
 
 
 def family(table: pd.DataFrame, wished: dict[str, Any]) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """The instances with the wished numbers, or those nearest in kind; and those numbers."""
+    """The instances with the preferred number in each column, and these numbers."""
     chosen = {name: prefer(table[name], wish) for name, wish in wished.items()}
     for name, value in chosen.items():
         table = table[table[name] == value]
@@ -135,7 +135,7 @@ def legend(figure: Figure, palette: dict[Any, Any], name: str, *more: Line2D) ->
 
 
 def row_legend(ax: Axes, palette: dict[Any, Any], name: str, *more: Line2D) -> None:
-    """One for a row of panels, at the right of its last."""
+    """A legend for a row of panels, at the right of its last panel."""
     ax.legend(handles=[*handles(palette), *more], title=name, loc="center left", bbox_to_anchor=(1.02, 0.5))
 
 
@@ -151,7 +151,7 @@ def log_time(ax: Axes) -> None:
 
 
 def one_apart(axes: Sequence[Axes], apart: int | None) -> None:
-    """One scale for all panels of a row but one, in which grey shows the others'; logarithmic where there is a factor of ten."""
+    """One scale for all panels of a row but `apart`, in which grey shows the range of the others. A range of a factor of ten is logarithmic."""
     others = [ax for k, ax in enumerate(axes) if k != apart]
     for group in (others, [axes[apart]] if apart is not None else []):
         drawn = np.concatenate(
@@ -168,12 +168,12 @@ def one_apart(axes: Sequence[Axes], apart: int | None) -> None:
 
 
 def empty(ax: Axes, words: str = "does not run here") -> None:
-    """A panel without anything to draw says so."""
+    """Write into a panel that there is nothing to draw."""
     ax.text(0.5, 0.5, words, transform=ax.transAxes, ha="center", va="center", color="0.4", fontsize="small")
 
 
 def with_theory(table: pd.DataFrame, keys: list[str], known: Callable[[str, Any, float, int], Any]) -> pd.DataFrame:
-    """Beside each mean its closed form, NaN where there is none. `known` takes (entry, values of keys, mean at t = 1, T)."""
+    """Add a column with the closed form of each mean, NaN if there is none. `known` takes (entry, values of keys, mean at t = 1, T)."""
     parts = []
     for (entry, *key), part in table.groupby(["entry", *keys]):
         form = None

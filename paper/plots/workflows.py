@@ -1,4 +1,4 @@
-"""Appendix: what each workflow trains on, as a picture. Rows of the training set of iteration t, by the generation they come from."""
+"""Appendix: the rows on which each workflow trains at iteration t, by generation, as a picture."""
 
 import numpy as np
 import pandas as pd
@@ -14,14 +14,14 @@ REAL, SYNTHETIC, UNUSED = "#0072B2", "#E69F00", "0.9"
 
 
 def share(entry: str, generation: int, t: int) -> float:
-    """Expected share of a generation's rows that train iteration t ≥ 1, of generations 0 … t - 1."""
+    """The expected share of a generation's rows that are in the training set of iteration t ≥ 1, for generations 0 … t - 1."""
     if entry == "replace":
         return float(generation == t - 1)
     return 1.0 if entry == "accumulate" else 1 / t
 
 
 def draw(source: Source) -> tuple[Figure, pd.DataFrame]:
-    """Figure and the table behind it: the real data (generation 0) and what the model of each iteration sampled."""
+    """Figure and the table behind it: the real data (generation 0) and the samples of each iteration's model."""
     rows = [
         {"entry": entry, "t": t, "generation": g, "share": share(entry, g, t)}
         for entry in style.WORKFLOWS

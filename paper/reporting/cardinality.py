@@ -1,4 +1,4 @@
-"""The section of the report on cardinality against proportion of real data."""
+"""Section of the report: cardinality against proportion of real data."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -14,7 +14,7 @@ from paper.reporting.words import number, shown
 
 CARDINALITY = Path(__file__).parents[1] / "published_cardinality.csv"
 FEW_TIMES = 4
-"""Synthetic rows beside few real ones, as a multiple of these."""
+"""The synthetic rows added to few real ones, as a multiple of these."""
 
 
 def cell(table: pd.DataFrame, control: str, real: int, synthetic: int) -> Estimate | None:
@@ -29,12 +29,12 @@ def section(evidence: Evidence) -> Iterator[Block]:
     yield Heading("Cardinality against proportion of real data")
     held = pd.read_csv(CARDINALITY, dtype={"value": str})
     yield Paragraph(
-        "Published cross-entropy of Gemma 2 2B, nats per token, by rows of synthetic (down) and real data (across):"
+        "Published cross-entropy of Gemma 2 2B, nats per token, by number of synthetic rows (down) and real rows (across):"
     )
     yield _grid("cardinality-published", held["synthetic"], held["real"], held["value"])
     table = evidence.cardinality
     if table is None:
-        yield Paragraph("Ours were not run: `python -m paper.experiments.cardinality`")
+        yield Paragraph("Ours were not run. Run them: `python -m paper.experiments.cardinality`")
         return
     yield from _cardinality_patterns(held, table)
     for (task, instance, control), rows in groups_of(table, "task", "instance", "control"):
@@ -56,7 +56,7 @@ def _grid(name: str, down: "pd.Series[int]", across: "pd.Series[int]", values: I
 
 
 def _cardinality_patterns(held: pd.DataFrame, table: pd.DataFrame) -> Iterator[Block]:
-    """What synthetic rows do where real rows are few, and where they are many; paired by seed."""
+    """The effect of synthetic rows if real rows are few, and if they are many, paired by seed."""
     theirs = held.assign(value=held["value"].astype(float)).set_index(["real", "synthetic"])["value"]
     own = table[table["task"] == "language_model"]
     real, synthetic = sorted(set(own["real"]) - {0}), sorted(set(own["synthetic"]))
@@ -77,7 +77,7 @@ def _cardinality_patterns(held: pd.DataFrame, table: pd.DataFrame) -> Iterator[B
             patterns.verdict(published, changes[0]),
         ])  # fmt: skip
     yield Paragraph(
-        "The pattern, in the embedded language model: one epoch as published, and with matched optimizer steps. "
+        "The pattern in the embedded language model, with one epoch as published and with matched optimizer steps. "
         + patterns.RULE
     )
     head = ["pattern", "published", "ours, an epoch", "ours, matched steps", "agrees, an epoch"]
@@ -85,7 +85,7 @@ def _cardinality_patterns(held: pd.DataFrame, table: pd.DataFrame) -> Iterator[B
 
 
 def _change(own: pd.DataFrame, control: str, real: int, synthetic: int) -> Estimate | None:
-    """Loss with synthetic rows minus loss without, paired by seed."""
+    """Loss with synthetic rows minus loss without, paired by seed; None if not run."""
     rows = own[(own["control"] == control) & (own["real"] == real) & (own["synthetic"] == synthetic)]
     if rows.empty:
         return None

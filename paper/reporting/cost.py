@@ -1,4 +1,4 @@
-"""The section of the report on what the runs took."""
+"""Section of the report: the cost of the runs."""
 
 from collections.abc import Iterator, Sequence
 
@@ -8,7 +8,7 @@ from paper.reporting.evidence import Evidence
 
 
 def cost_section(evidence: Evidence) -> Iterator[Block]:
-    yield Heading("What it took")
+    yield Heading("Cost")
     rows = []
     for profile, found in evidence.profiles.items():
         for task, about in found.about.tasks.items():
@@ -24,7 +24,7 @@ def cost_section(evidence: Evidence) -> Iterator[Block]:
                 ]
             )
     yield Paragraph(
-        "CPU seconds of the runs alone, on one thread each. Everything is made again by `dvc repro paper/dvc.yaml`."
+        "CPU seconds of the runs alone, each on one thread. `dvc repro paper/dvc.yaml` computes everything again."
     )
     yield Table("cost", ["profile", "task-setting", "runs", "CPU seconds", "days", "commits"], "llrrll", rows)
     known = [about.computed for found in evidence.profiles.values() for about in found.about.tasks.values()]
@@ -37,11 +37,11 @@ def cost_section(evidence: Evidence) -> Iterator[Block]:
 
 
 def _short(commit: str) -> str:
-    """Ten digits of a commit, and whether code differed from it."""
+    """Ten digits of a commit, and whether the code differed from it."""
     hexadecimal, _, dirty = commit.partition(", ")
     return f"{hexadecimal[:10]}{' (dirty)' if dirty else ''}"
 
 
 def _span(dates: Sequence[str]) -> str:
-    """The first and the last of some days."""
+    """The first and the last of several days."""
     return "–" if not dates else dates[0] if len(dates) == 1 else f"{dates[0]} to {dates[-1]}"

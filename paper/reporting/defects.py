@@ -1,4 +1,4 @@
-"""The section of the report on the published protocol's defects: each with its switch, and what it does to a number."""
+"""Section of the report: the defects of the published protocol, each with its switch and its effect on a number."""
 
 import re
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ from paper.reporting.words import number, padded, shown
 
 
 class Defect(NamedTuple):
-    """A number with a defect and without; the first of several numbers of one defect has its words and its switch."""
+    """A number with a defect and without it. Of several numbers for one defect, only the first has `words` and `switch`."""
 
     words: str
     switch: str
@@ -28,16 +28,16 @@ class Defect(NamedTuple):
     difference: Estimate | None
     paired: bool = False
     makes: str = ""
-    """Whether it makes a difference, where the difference alone does not say it."""
+    """Whether the defect makes a difference, if the interval of the difference does not decide that."""
 
 
 def section(numbers: pd.DataFrame, evidence: Evidence) -> Iterator[Block]:
     yield Heading("As published and corrected")
     yield Paragraph(
         "Where the published protocol has a defect, Thrive runs the corrected protocol and keeps the published one as a named switch of "
-        "`params.yaml` (`thrive run --profile as-published`). Difference: as published minus corrected, with its 95 % interval; seed by seed where "
-        "losses by seed are held, at t = 1, 2 and the last, all three of the seeds that both have, else (i) as if the two were independent. A defect makes a difference where the "
-        "interval leaves out 0; where it does not, more seeds may tell."
+        "`params.yaml` (`thrive run --profile as-published`). Difference: as published minus corrected, with its 95 % interval. Losses by seed are kept "
+        "at t = 1, 2 and the last iteration; there all three numbers are of the seeds that both runs have, and the difference is paired. Elsewhere, marked (i), the two "
+        "are treated as independent. A defect makes a difference if the interval does not contain 0; if it does, more seeds may show one."
     )
     named: list[list[str]] = []
     rows: list[list[str]] = []
@@ -77,7 +77,7 @@ def _defects(numbers: pd.DataFrame, evidence: Evidence) -> Iterator[Defect]:
 
 
 def _text(numbers: pd.DataFrame, instance: str, entry: str, t: int) -> str:
-    """A published number of the KDE as given; – where none is held."""
+    """A published number of the KDE, as given; – if there is none."""
     found = numbers[
         (numbers["task"] == "kde")
         & (numbers["instance"] == instance)
@@ -97,7 +97,7 @@ def _loss(
     switch: str,
     published: str,
 ) -> Defect:
-    """A test loss of a run with a defect and without; t None is the last iteration."""
+    """The test loss of a run with a defect and without it, at iteration t (None: the last)."""
     about = None if found is None else found.about.tasks.get(task)
     horizon = 0 if about is None else about.horizon
     last = t in (None, horizon)
@@ -118,7 +118,7 @@ def _blobs(numbers: pd.DataFrame, evidence: Evidence) -> Defect:
 
 
 def _text_defects(old: Results | None) -> Iterator[Defect]:
-    """Of the language model: each instance with a defect beside its sibling without."""
+    """The defects of the language model: each instance with a defect, compared with its sibling without it."""
     about = None if old is None else old.about.tasks.get("language_model")
     names = [] if about is None else [instance.name for instance in about.instances]
 
@@ -128,11 +128,11 @@ def _text_defects(old: Results | None) -> Iterator[Defect]:
 
     copies = siblings(r" copies=\d+", "Language model")
     rates = [at(old, "language_model", name, "replace", "duplicate_rate", 1) for name in copies]
-    words = "Language model: one generator seed for 64 identical empty prompts: a generation is many copies of few samples (inferred from learning curves)"
+    words = "Language model: one generator seed for 64 identical empty prompts, so that a generation is many copies of few samples (inferred from learning curves)"
     what = f"duplicate rate of generation 1, {copies[1]}"
     yield Defect(words, "`copies: 64`", what, "–", shown(rates[0]), shown(rates[1]), both(Estimate.minus, *rates))
     yield _loss(old, "language_model", copies, "replace", None, "", "", "–")
-    words = "Language model: the head of a sample is stripped as a set of characters, more at every generation"
+    words = "Language model: the head of a sample is stripped as a set of characters, which removes more at every generation"
     yield _loss(
         old,
         "language_model",
@@ -146,7 +146,7 @@ def _text_defects(old: Results | None) -> Iterator[Defect]:
 
 
 def _untrained(table: pd.DataFrame | None) -> Defect:
-    """Few rows are few steps: what training gains over the untrained model, with an epoch and with matched steps."""
+    """Few rows mean few steps: the gain of training over the untrained model, with one epoch and with matched steps."""
     held = pd.read_csv(CARDINALITY, dtype={"value": str})
     least = held[held["synthetic"] == 0].sort_values("real").iloc[0]
     known = published.read()
@@ -160,12 +160,12 @@ def _untrained(table: pd.DataFrame | None) -> Defect:
         few = int(own[own["real"] > 0]["real"].min())
         untrained = cell(own, "epochs", 0, 0)
         epoch, steps = (both(Estimate.minus, untrained, cell(own, control, few, 0)) for control in ("epochs", "steps"))
-    return Defect("Cardinality: few rows are few optimizer steps, all in the warm-up, so that little data means untrained", "control `steps` of `python -m paper.experiments.cardinality`",
+    return Defect("Cardinality: few rows mean few optimizer steps, all in the warm-up, so that a model with little data is nearly untrained", "control `steps` of `python -m paper.experiments.cardinality`",
                   f"test loss of the untrained model minus that of {few} real rows alone", text, shown(epoch), shown(steps), both(Estimate.minus, epoch, steps))  # fmt: skip
 
 
 def _density_figure(paper: Results) -> Defect:
-    """One number drawn in two ways: the variance, and its root."""
+    """One number drawn in two ways: as the variance and as its root."""
     variance = at(paper, "gaussian", "d=10 n=100", "replace", "marginal_variance", 50)
     root, difference = None, None
     if variance is not None:
@@ -173,11 +173,11 @@ def _density_figure(paper: Results) -> Defect:
         root = Estimate(sd, variance.error / (2 * sd), variance.seeds)
         difference = Estimate(variance.mean - sd, variance.error * abs(1 - 1 / (2 * sd)), variance.seeds)
     return Defect("Density figure: the variance is drawn as if it were the standard deviation", "`fig1-as-published` of `thrive figures`",
-                  "width of the density drawn, d=10 n=100, replace, t = 50, of the mean variance", "–", shown(variance), shown(root), difference)  # fmt: skip
+                  "width of the density that is drawn for the mean variance, d=10 n=100, replace, t = 50", "–", shown(variance), shown(root), difference)  # fmt: skip
 
 
 def _pooled(numbers: pd.DataFrame, paper: Results) -> Defect:
-    """One mean over bandwidths; the difference is between the bandwidths whose losses are farthest apart."""
+    """One mean over bandwidths. The difference is between the two bandwidths whose losses are farthest apart."""
     single = {h: at(paper, "kde", f"moons h={h} n=10", "replace", "test_loss", 100) for h in ("0.1", "0.5", "1.0")}
     pooled = numbers[
         (numbers["instance"] == "moons h=0.1,0.5,1.0 n=10") & (numbers["entry"] == "replace") & (numbers["t"] == 100)
@@ -185,8 +185,8 @@ def _pooled(numbers: pd.DataFrame, paper: Results) -> Defect:
     known = sorted((e for e in single.values() if e is not None), key=lambda e: e.mean)
     difference = known[-1].minus(known[0]) if len(known) == len(single) else None
     ours = Estimate(pooled["ours"], pooled["error"], int(pooled["our_seeds"])) if difference else None
-    return Defect("Main KDE figures: three bandwidths in one mean", "`fig2-pooled` of `thrive figures`",
-                  f"test loss, moons n=10, replace, t = 100; corrected: h = {', '.join(single)}; difference: between the highest and the lowest of these",
+    return Defect("Main KDE figures: one mean over three bandwidths", "`fig2-pooled` of `thrive figures`",
+                  f"test loss, moons n=10, replace, t = 100; corrected: h = {', '.join(single)}; difference: the highest of these minus the lowest",
                   padded(pooled["text"]), shown(ours), ", ".join("not run" if e is None else number(e.mean) for e in single.values()), difference)  # fmt: skip
 
 
@@ -196,7 +196,7 @@ def _stable(numbers: pd.DataFrame, paper: Results) -> Defect:
     middle, last = (at(paper, "kde", name, "accumulate", "test_loss", t) for t in (50, 100))
     ours = "not run" if middle is None or last is None else f"{number(middle.mean)} → {number(last.mean)}"
     added = 2 * 0.1**2 * sum(1 / k for k in range(51, 101))  # d·h²·(H_100 - H_50)
-    return Defect("Accumulate of fixed bandwidth is called stable, while its second moment grows by h² per dimension and 1/t", switch,
+    return Defect("Accumulate at fixed bandwidth is called stable, while its second moment grows by h²/t in each dimension at iteration t", switch,
                   f"test loss, {name}, accumulate, from t = 50 to 100; difference: the growth", published_pair, ours,
                   f"the same; closed form: E‖x‖² grows by {number(added)}", both(Estimate.minus, last, middle))  # fmt: skip
 
@@ -216,7 +216,7 @@ def _scikit_learn(numbers: pd.DataFrame, evidence: Evidence) -> Iterator[Defect]
 
 
 def _second_loop(numbers: pd.DataFrame, plain: pd.DataFrame | None) -> Iterator[Defect]:
-    """The same of more seeds, by the loop that shares no code with the benchmark: where accumulate starts and ends."""
+    """The first and the last loss of accumulate in the loop that shares no code with the benchmark, over more seeds."""
     if plain is None:
         return
     rows = plain[(plain["entry"] == "accumulate") & plain["t"].isin([plain["t"].min(), plain["t"].max()])]
@@ -231,13 +231,13 @@ def _second_loop(numbers: pd.DataFrame, plain: pd.DataFrame | None) -> Iterator[
 
 
 def _bound_broken(old: Results | None) -> Defect:
-    """A loss that no density can have: how far accumulate is over its bound."""
+    """By how much accumulate exceeds its bound, which no density can do."""
     over = {row["instance"]: row["worst"] for row in bounds(None if old is None else old.curves)}
     worst = max((name for name in over if name.endswith(SCIKIT_LEARN)), key=over.__getitem__, default=None)
-    what = "accumulate: the most that NLL(t₂) − NLL(t₁) − ln(t₂/t₁) comes to, which is at most 0 of densities"
+    what = "accumulate: the largest NLL(t₂) − NLL(t₁) − ln(t₂/t₁), which for a density is at most 0"
     if worst is None:
         return Defect("", "", what, "–", "not run", "not run", None)
     name = worst.removesuffix(SCIKIT_LEARN)
     difference = Estimate(over[worst] - over[name], np.nan, 1)
-    makes = "yes: no densities can" if over[worst] > 0 >= over[name] else "no"
+    makes = "yes: no density exceeds 0" if over[worst] > 0 >= over[name] else "no"
     return Defect("", "", f"{what}, {name}", "–", number(over[worst]), number(over[name]), difference, True, makes)

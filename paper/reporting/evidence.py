@@ -1,4 +1,4 @@
-"""What the reproduction report rests on: what was run, published numbers beside it, closed forms, and why something differs."""
+"""The evidence behind the reproduction report: our runs, the published numbers, closed forms, and reasons for differences."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -16,11 +16,11 @@ from paper import data, published, theory
 HERE = Path(__file__).parents[1]
 REASONS = HERE / "reasons.csv"
 DOUBTFUL = 2.0
-"""A number that agrees, but with |z| above, is given the reason that is known for it."""
+"""A number that agrees but has a |z| above this is shown with its reason from `reasons.csv`, if it has one."""
 UNEXPLAINED = "UNEXPLAINED"
-"""What a report says of a difference for which `reasons.csv` has no reason, or one that the data do not bear out."""
+"""Shown for a difference if `reasons.csv` has no reason for it, or none that the data support."""
 SCIKIT_LEARN = " densities=scikit-learn"
-"""What the name of a KDE instance adds where its test loss is scikit-learn's."""
+"""The suffix of a KDE instance's name if its test loss is computed by scikit-learn."""
 CLOSED_FORM = "closed form"
 
 
@@ -33,19 +33,19 @@ class Estimate(NamedTuple):
 
     @property
     def half(self) -> float:
-        """Half of the 95 % t interval."""
+        """Half the width of the 95 % t interval; NaN for one run."""
         return float(half_width(self.error, self.seeds - 1)) if self.seeds > 1 else np.nan
 
     def leaves_out(self, value: float) -> bool:
-        """Whether the interval does not hold a value; no interval holds all."""
+        """Whether the interval excludes a value. An estimate without an interval excludes none."""
         return bool(abs(self.mean - value) > self.half)
 
     def minus(self, other: "Estimate") -> "Estimate":
-        """As if independent: workflows share their seeds, so the interval is on the wide side."""
+        """The difference as if both were independent. Workflows share their seeds, so its interval is too wide rather than too narrow."""
         return Estimate(self.mean - other.mean, float(np.hypot(self.error, other.error)), min(self.seeds, other.seeds))
 
     def over(self, other: "Estimate") -> "Estimate":
-        """A ratio, its error to first order."""
+        """The ratio, with its error to first order."""
         ratio = self.mean / other.mean
         return Estimate(
             ratio, float(np.hypot(self.error, ratio * other.error)) / abs(other.mean), min(self.seeds, other.seeds)
@@ -54,7 +54,7 @@ class Estimate(NamedTuple):
 
 @dataclass(frozen=True)
 class Evidence:
-    """All that the report is made from; None is what was not run."""
+    """All that the report is made from. None stands for what was not run."""
 
     paper: Results
     as_published: Results | None
@@ -69,7 +69,7 @@ class Evidence:
         return {name: found for name, found in known.items() if found}
 
     def curves(self) -> pd.DataFrame:
-        """Of the paper's profile, with what only others hold: instances as published, and times to collapse."""
+        """The curves of the paper's profile, with instances that only `as-published` has, and the times to collapse."""
         parts = [self.paper.curves]
         if self.as_published:
             known = set(self.paper.curves["instance"])
@@ -84,10 +84,10 @@ class Evidence:
 
 
 def load(folder: Path = data.DATA) -> Evidence:
-    """What is there.
+    """Read all evidence in a folder.
 
     Raises:
-        ThriveError: not even the paper's profile.
+        ThriveError: the folder has no results of the profile `paper`.
     """
     as_published, bandwidths = (
         data.read(folder / name) if (folder / name).is_dir() else None for name in ("as-published", "bandwidths")
@@ -99,12 +99,12 @@ def load(folder: Path = data.DATA) -> Evidence:
 
 
 def rows_of(table: pd.DataFrame) -> Iterator[Any]:
-    """The rows; a column is an attribute, whose type depends on the table."""
+    """The rows, with columns as attributes, whose types depend on the table."""
     return table.itertuples()
 
 
 def groups_of(table: pd.DataFrame, *columns: str) -> Iterator[tuple[tuple[str, ...], pd.DataFrame]]:
-    """The rows that agree in some columns of text, with what these hold; in the table's order."""
+    """The values of some text columns, and the rows that have them, in the table's order."""
     for values, rows in table.groupby(list(columns), sort=False):
         yield tuple(map(str, values)), rows
 
@@ -114,10 +114,11 @@ def _csv(path: Path) -> pd.DataFrame | None:
 
 
 def compared(evidence: Evidence) -> pd.DataFrame:
-    """`paper.published.compare`, with `closed`, with what comes of it as published, and with a `reason` for what differs or might.
+    """The table of `paper.published.compare` with more columns.
 
-    As published: `switched`, `switched_error`, `switched_seeds`, `switched_z` and `switched_verdict` are of our instance with the
-    published defect of scikit-learn's densities, where it was run; `loop_z` is of the second loop with these densities.
+    `closed` is the closed form. `switched`, `switched_error`, `switched_seeds`, `switched_z` and `switched_verdict` are for our instance
+    with the published defect of scikit-learn's densities, if it was run; `loop_z` is the z of the second loop with these densities.
+    `reason` explains a number that differs or is doubtful.
     """
     curves = evidence.curves()
     table = published.compare(curves)
@@ -136,7 +137,7 @@ def compared(evidence: Evidence) -> pd.DataFrame:
 
 
 def _loop_z(table: pd.DataFrame, plain: pd.DataFrame | None) -> "pd.Series[float]":
-    """z of the second loop by scikit-learn's densities; NaN of numbers that it does not compute."""
+    """z of the second loop with scikit-learn's densities; NaN for numbers that it does not compute."""
     if plain is None:
         return pd.Series(np.nan, table.index)
     plain = plain.assign(task="kde", quantity="test_loss").rename(columns={"seeds": "runs"})
@@ -153,13 +154,13 @@ def _reason(reasons: pd.DataFrame, row: Any) -> str:
 
 
 def against_closed(rows: pd.DataFrame) -> "pd.Series[float]":
-    """z of ours against the closed form; 0 where the two are equal, for the runs may then have no spread."""
+    """z of our numbers against the closed form; 0 if the two are equal, because the runs may then have no spread."""
     apart = rows["ours"] - rows["closed"]
     return (apart / rows["error"]).where(apart.abs() > 1e-6, 0.0)
 
 
 def closed_form(row: Any) -> float:
-    """The expectation of a published number; NaN where none is known."""
+    """The expectation of a published number by its closed form; NaN if none is known."""
     numbers = published.numbers_of(row.instance)
     n = int(numbers.get("n", 0))
     if row.task == "gaussian":
@@ -180,7 +181,7 @@ def read_reasons() -> pd.DataFrame:
 
 
 def why(reasons: pd.DataFrame, row: Any, unknown: str = UNEXPLAINED) -> str:
-    """The first reason all of whose filled columns are the row's, and which the data bear out; t may list several iterations."""
+    """The first reason that matches the row in all columns that are filled, and that the data support. Column t may list several iterations."""
     for reason in rows_of(reasons):
         fits = all(
             getattr(reason, key) in ("", str(getattr(row, key))) for key in ("task", "instance", "entry", "quantity")
@@ -191,10 +192,10 @@ def why(reasons: pd.DataFrame, row: Any, unknown: str = UNEXPLAINED) -> str:
 
 
 def _borne_out(shown_by: str, row: Any) -> bool:
-    """Whether what a reason says is seen in the data.
+    """Whether the data support a reason.
 
-    With scikit-learn's densities the published number is met, by the second loop, which is of many seeds, where it computes the number,
-    else by our instance; or ours meet the closed form.
+    A reason of scikit-learn's densities is supported if the number agrees with these densities: in the second loop, which has many seeds, if
+    it computes the number, else in our instance. A reason of the closed form is supported if our number agrees with the closed form.
     """
     if shown_by == SCIKIT_LEARN.strip():
         z = row.switched_z if np.isnan(row.loop_z) else row.loop_z
@@ -208,12 +209,12 @@ def _borne_out(shown_by: str, row: Any) -> bool:
 
 
 def not_needed(numbers: pd.DataFrame) -> list[str]:
-    """Reasons that explain nothing, neither what differs nor what might."""
+    """Reasons that explain no number that differs or is doubtful."""
     return [reason for reason in read_reasons()["reason"] if reason not in set(numbers["reason"])]
 
 
 def at(found: Results | None, task: str, instance: str, entry: str, quantity: str, t: int) -> Estimate | None:
-    """One point of a curve; None where it was not run."""
+    """One point of a curve; None if it was not run."""
     if found is None:
         return None
     c = found.curves
@@ -233,13 +234,13 @@ def at(found: Results | None, task: str, instance: str, entry: str, quantity: st
 def paired(
     found: Results | None, task: str, instances: tuple[str, str], entry: str, column: str
 ) -> tuple[Estimate, Estimate, Estimate] | None:
-    """Test losses of two instances over the seeds that both have, and the first's minus the second's, seed by seed.
+    """Test losses of two instances over the seeds that both have, and their difference, first minus second, paired by seed.
 
     Args:
         column: first, second or final.
 
     Returns:
-        None where no seed has losses of both.
+        None if no seed has losses of both.
     """
     if found is None or found.scores.empty:
         return None
@@ -254,12 +255,12 @@ def paired(
 
 
 def mean_of(values: "pd.Series[float]") -> Estimate | None:
-    """The mean of independent runs; None of none."""
+    """The mean of independent runs; None if there are none."""
     if values.empty:
         return None
     return Estimate(float(values.mean()), float(values.std(ddof=1) / np.sqrt(len(values))), len(values))
 
 
 def both(function: Callable[..., Estimate], *estimates: Estimate | None) -> Estimate | None:
-    """The function of estimates that are all there."""
+    """The function of the estimates; None if one of them is missing."""
     return None if None in estimates else function(*estimates)

@@ -1,4 +1,4 @@
-"""What the report says of kernel densities alone: scikit-learn's densities, a second loop, the bound of accumulate, a rerun."""
+"""Sections of the report on kernel densities: scikit-learn's densities, a second loop, the bound of accumulate, a rerun."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -21,16 +21,16 @@ def section(numbers: pd.DataFrame, evidence: Evidence) -> Iterator[Block]:
 
 
 def _as_published(numbers: pd.DataFrame) -> Iterator[Block]:
-    """The numbers whose instance was run with scikit-learn's densities too."""
+    """The numbers whose instance was also run with scikit-learn's densities."""
     rows = numbers[numbers["switched"].notna()]
     if rows.empty:
         return
     met = int((rows["switched_verdict"] == "agrees").sum())
     yield Heading("Kernel density estimation: scikit-learn's densities, as published", 3)
     yield Paragraph(
-        f"`densities: scikit-learn` takes the test loss as the published runs did (defect 8) and changes nothing else. {met} of {len(rows)} published "
-        f"numbers agree with ours so, with a root mean square of z of {root_mean_square(rows['switched_z'])}; with exact densities {int((rows['verdict'] == 'agrees').sum())} "
-        f"do, with {root_mean_square(rows['z'])}. Exact densities were run on more seeds, which makes their z larger where they are off."
+        f"`densities: scikit-learn` computes the test loss as the published runs did (defect 8) and changes nothing else. With it, {met} of {len(rows)} published "
+        f"numbers agree with ours, and the root mean square of z is {root_mean_square(rows['switched_z'])}; with exact densities {int((rows['verdict'] == 'agrees').sum())} "
+        f"agree, and it is {root_mean_square(rows['z'])}. Exact densities were run on more seeds, so that a deviation gives them a larger z."
     )
     body = [
         [row.instance, row.entry, str(row.t), padded(row.text), number(row.ours), f"{row.z:.1f}",
@@ -52,16 +52,16 @@ def _as_published(numbers: pd.DataFrame) -> Iterator[Block]:
 
 
 def _plain_loop(numbers: pd.DataFrame, plain: pd.DataFrame) -> Iterator[Block]:
-    """A second opinion on an instance whose published numbers exact densities do not give."""
+    """A second opinion on an instance whose published numbers cannot be reproduced with exact densities."""
     keys = ["instance", "entry", "t"]
     held = numbers[(numbers["task"] == "kde") & (numbers["quantity"] == "test_loss")]
     rows = held.merge(plain.rename(columns={"seeds": "runs"}), on=keys)
     rows["exact_z"] = published.z(rows, rows["exact"], rows["exact_sd"] ** 2, rows["runs"])
     yield Heading("Kernel density estimation: a second loop", 3)
     yield Paragraph(
-        f"`python -m paper.experiments.plain_loop` shares no code with the benchmark and measures each run by exact densities and by scikit-learn's. Its root mean "
-        f"square of z against the {len(rows)} published numbers is {root_mean_square(rows['exact_z'])} with exact densities and {root_mean_square(rows['loop_z'])} with scikit-learn's, "
-        f"of {rows['runs'].iloc[0]} seeds; {int((rows['exact_z'].abs() < 2).sum())} and {int((rows['loop_z'].abs() < 2).sum())} lie within 2 standard errors. Difference: scikit-learn's loss minus the exact one, in the same runs."
+        f"`python -m paper.experiments.plain_loop` shares no code with the benchmark and measures each run by exact densities and by scikit-learn's. Over {rows['runs'].iloc[0]} seeds, "
+        f"the root mean square of z against the {len(rows)} published numbers is {root_mean_square(rows['exact_z'])} with exact densities and {root_mean_square(rows['loop_z'])} with "
+        f"scikit-learn's; {int((rows['exact_z'].abs() < 2).sum())} and {int((rows['loop_z'].abs() < 2).sum())} are within 2 standard errors. Difference: scikit-learn's loss minus the exact one, in the same runs."
     )
     body = [
         [row.instance, row.entry, str(row.t), padded(row.text), number(row.ours), number(row.exact), f"{row.exact_z:.1f}",
@@ -84,7 +84,7 @@ def _plain_loop(numbers: pd.DataFrame, plain: pd.DataFrame) -> Iterator[Block]:
 
 
 def over_bound(curve: pd.DataFrame) -> float:
-    """The most by which a curve of accumulate (columns t and mean) is over `paper.theory.accumulate_bound`; at most 0 of exact densities."""
+    """The most by which a curve of accumulate (columns t and mean) exceeds `paper.theory.accumulate_bound`; at most 0 for exact densities."""
     points = curve.sort_values("t")[["t", "mean"]].to_numpy(float)
     return max(
         float(late - theory.accumulate_bound(early, t1, t2))
@@ -93,7 +93,7 @@ def over_bound(curve: pd.DataFrame) -> float:
 
 
 def bounds(curves: pd.DataFrame | None) -> list[dict[str, Any]]:
-    """How far over its bound each curve of accumulate at a fixed bandwidth is."""
+    """By how much each curve of accumulate at a fixed bandwidth exceeds its bound."""
     if curves is None:
         return []
     rows = curves[(curves["task"] == "kde") & (curves["entry"] == "accumulate") & (curves["quantity"] == "test_loss")]
@@ -123,10 +123,10 @@ def _bounds(numbers: pd.DataFrame, evidence: Evidence) -> Iterator[Block]:
     if rows:
         yield Heading("Kernel density estimation: the bound of accumulate", 3)
         yield Paragraph(
-            "The pool of accumulate grows, and each of its kernels stays: at fixed bandwidth, on one test set, NLL(t₂) ≤ NLL(t₁) + ln(t₂/t₁) for t₁ < t₂, in "
-            "every run and so on average. A curve that is over the bound is not of densities. Iterations that are held are compared, each with each."
+            "The pool of accumulate grows and keeps all its kernels. So at fixed bandwidth, on one test set, NLL(t₂) ≤ NLL(t₁) + ln(t₂/t₁) for t₁ < t₂, in "
+            "every run and therefore on average. A curve above this bound cannot come from densities. All pairs of recorded iterations are compared."
         )
-        head = ["curves of", "data", "densities", "curves", "over the bound", "the most over it, nats", "there"]
+        head = ["curves of", "data", "densities", "curves", "above the bound", "largest excess, nats", "of"]
         yield Table("accumulate-bound", head, "lllrrrl", rows)
 
 
@@ -137,7 +137,7 @@ def _rerun(numbers: pd.DataFrame) -> Iterator[Block]:
     seeds = rows.groupby("entry", sort=False)["seeds"].first()
     yield Heading("Kernel density estimation: a rerun of the authors' code", 3)
     yield Paragraph(
-        "Not published, and counted nowhere in this report: these numbers come from a rerun of the authors' code, of "
+        "These numbers are not published and are counted nowhere in this report. They come from a rerun of the authors' code with "
         f"{', '.join(f'{n} seeds ({entry})' for entry, n in seeds.items())}."
     )
     body = [

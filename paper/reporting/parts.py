@@ -1,4 +1,4 @@
-"""The sections of the report on experiments whose numbers ours can meet: a table each."""
+"""Sections of the report on the experiments that we can reproduce, each with a table."""
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -14,7 +14,7 @@ from paper.reporting.words import interval, number, padded
 
 
 class Part(NamedTuple):
-    """An experiment whose numbers ours can meet: a table of the report."""
+    """An experiment that we can reproduce: a table of the report."""
 
     name: str
     title: str
@@ -32,7 +32,7 @@ PARTS = (
 
 
 def part_section(part: Part, numbers: pd.DataFrame, evidence: Evidence) -> Iterator[Block]:
-    """A published number a row."""
+    """The section of an experiment, with a row for each published number."""
     rows = numbers[(numbers["task"] == part.task) & (numbers["quantity"] == part.quantity)]
     rows = rows[rows["source"] == published.FIGURE]
     closed = bool(rows["closed"].notna().any())
@@ -60,17 +60,17 @@ def part_section(part: Part, numbers: pd.DataFrame, evidence: Evidence) -> Itera
     if len(outside):
         places = ", ".join(f"{row.instance} {row.entry} t = {row.t}" for row in rows_of(outside))
         yield Paragraph(
-            f"{UNEXPLAINED}: ours are beyond {published.AGREES:g} standard errors of the closed form at {places}."
+            f"{UNEXPLAINED}: ours differ from the closed form by more than {published.AGREES:g} standard errors at {places}."
         )
     if part.task == "kde":
         yield from report_kde.section(numbers, evidence)
 
 
 def _seeds(rows: pd.DataFrame) -> str:
-    """How many seeds the published means are of, and which are of others."""
+    """The number of seeds behind the published means, with the exceptions."""
     known = rows.dropna(subset="seeds")
     if known.empty:
-        return "Published: of how many seeds is not known."
+        return "Published: the number of seeds is not known."
     usual = known["seeds"].mode()[0]
     others = known[known["seeds"] != usual].groupby("instance", sort=False)["seeds"].first()
     return f"Published: {usual} seeds{''.join(f', {instance}: {seeds}' for instance, seeds in others.items())}."
@@ -93,11 +93,11 @@ def _about(part: Part, evidence: Evidence) -> str:
     )
     closed = {
         "gaussian": " Closed forms: (1 − 1/n) to the power t for replace, the product over k ≤ t of 1 − 1/(nk²) for accumulate, a recursion for "
-        "accumulate-subsample; what the trace loses, the error of the mean gains, d times over.",
+        "accumulate-subsample. The error of the mean gains d times what the trace ratio loses.",
         "linear_regression": " Closed forms, for n > d + 1: σ²d/(n − d − 1), times t for replace, times the sum of 1/k² over k ≤ t for accumulate.",
         "discrete": " Closed form: the exact expectation of the Wright-Fisher model, from its ancestral process (`paper/experiments/collapse_time.py`).",
-        "kde": " An instance with three bandwidths is a mean over them, as published. Instances as published test on other cluster centres than they "
-        "train on. Densities are exact here; scikit-learn's stand below.",
+        "kde": " An instance with three bandwidths is a mean over them, as published. Instances named \"as published\" are tested on other cluster "
+        "centres than they are trained on. Densities are exact here; results with scikit-learn's follow below.",
     }  # fmt: skip
     if part.task == "discrete":
         words = "Ours: `python -m paper.experiments.collapse_time`."

@@ -1,9 +1,9 @@
-"""The reproduction report: every published number beside ours, and beside its closed form where there is one.
+"""The reproduction report: every published number compared with ours, and with its closed form if there is one.
 
     python -m paper.reporting.report
 
 writes `report.md`, `report.pdf` and the tables as `tables/*.tex`, from `data/` (see `paper.data`), `published.csv`,
-`published_cardinality.csv` and `reasons.csv`. Numbers are computed from these; only the reasons why something differs are written by hand.
+`published_cardinality.csv` and `reasons.csv`. All numbers are computed from these files; only the reasons for differences are written by hand.
 """
 
 from collections.abc import Iterator, Sequence
@@ -35,7 +35,7 @@ def blocks(evidence: Evidence, figures: Path) -> list[Block]:
     """The whole report.
 
     Raises:
-        AssertionError: a published number stands nowhere, or twice.
+        AssertionError: a published number occurs nowhere, or twice.
     """
     numbers = compared(evidence)
     made = [
@@ -49,7 +49,7 @@ def blocks(evidence: Evidence, figures: Path) -> list[Block]:
         *pictures(figures),
     ]
     held = sorted(index for block in made if isinstance(block, Table) for index in block.holds)
-    assert held == list(numbers.index), "a published number stands nowhere in the report, or twice"
+    assert held == list(numbers.index), "a published number occurs nowhere in the report, or twice"
     return made
 
 

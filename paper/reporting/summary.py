@@ -1,4 +1,4 @@
-"""The summary of the report: how many numbers agree, what differs and why, and what was not run."""
+"""Summary of the report: how many numbers agree, what differs and why, and what was not run."""
 
 from collections.abc import Iterator
 
@@ -55,8 +55,8 @@ def _counts(theirs: pd.DataFrame, cardinality: int) -> Iterator[Block]:
     agree, differ, missing, without = total
     unexplained = int((theirs["reason"] == UNEXPLAINED).sum())
     yield Paragraph(
-        f"{sum(total)} published numbers are held. {without} have no counterpart here: the embedded language model is not Gemma, whose patterns alone are "
-        f"compared, and Thrive does not pretrain. {agree + differ} have been run here ({missing} have not), and {agree} of these agree. Of the {differ} that "
+        f"The report compares {sum(total)} published numbers. {without} have no counterpart here: our embedded language model is not Gemma, so only patterns can be "
+        f"compared, and Thrive does not pretrain. {agree + differ} were run here ({missing} were not), and {agree} of these agree. Of the {differ} that "
         f"differ, {differ - unexplained} are explained and {unexplained} are {UNEXPLAINED}."
     )
     rows: list[list[str] | None] = [[title, str(sum(row)), *map(str, row)] for title, row in counts]
@@ -65,7 +65,7 @@ def _counts(theirs: pd.DataFrame, cardinality: int) -> Iterator[Block]:
 
 
 def _agreement(theirs: pd.DataFrame) -> Iterator[Block]:
-    """How many numbers lie how near, beside what sampling error alone would give."""
+    """How many numbers are how close, compared with what sampling error alone would give."""
     met = theirs[theirs["z"].notna()]
     rows: list[list[str] | None] = [
         [
@@ -89,11 +89,11 @@ def _agreement(theirs: pd.DataFrame) -> Iterator[Block]:
         ],
     ]
     yield Paragraph(
-        "How many lie within 2, 3 and 4 standard errors, and in brackets how many would if nothing but sampling error set them apart (normal, or t with "
-        "the degrees of freedom of our seeds). z is ours minus published over the standard error of both means and of the reading; numbers agree where |z| is "
-        f"below {published.AGREES:g}. The spread of runs is the exact one where a closed form gives it (Gaussian replace, linear regression but for "
-        "accumulate-subsample), else that of our seeds; of a very skewed quantity most z are then small. Numbers along a curve share their runs, so they agree or differ together, and counts scatter more "
-        "than as many independent ones would; published means of unknown seeds count as exact. Intervals are of 95 %, over seeds."
+        "The next table counts the numbers within 2, 3 and 4 standard errors. In brackets: the count to expect if only sampling error set them apart (normal, or t with "
+        "the degrees of freedom of our seeds). z is ours minus published, divided by the standard error of both means and of the reading; numbers agree if |z| is "
+        f"below {published.AGREES:g}. The spread of runs is the exact one if a closed form gives it (Gaussian replace; linear regression except "
+        "accumulate-subsample), else that of our seeds; for a very skewed quantity most z are then small. Numbers along a curve share their runs, so they agree or differ together, and the "
+        "counts scatter more than those of independent numbers. Published means of an unknown number of seeds count as exact. All intervals are 95 % intervals over seeds."
     )
     head = [
         "experiment",
@@ -129,11 +129,19 @@ def _what_differs(theirs: pd.DataFrame) -> Iterator[Block]:
         )
     if rows:
         yield Paragraph("What differs, and why:")
-        head = ["instance", "workflow", "t", "z", "z, scikit-learn's densities", "z, second loop with these", "cause"]
+        head = [
+            "instance",
+            "workflow",
+            "t",
+            "z",
+            "z, scikit-learn's densities",
+            "z, second loop with scikit-learn's",
+            "cause",
+        ]
         yield Table("differences", head, "lllrrrp", rows)
     unused = not_needed(theirs)
     if unused:
-        yield Paragraph(f"In `paper/{REASONS.name}`, but nothing needs it any more: {' '.join(unused)}")
+        yield Paragraph(f"Reasons in `paper/{REASONS.name}` that no number needs any more: {' '.join(unused)}")
 
 
 def _range(z: "pd.Series[float]") -> str:

@@ -1,4 +1,4 @@
-"""The sections of the report on language models, whose numbers ours cannot meet: patterns are compared."""
+"""Sections of the report on language models, whose numbers we cannot reproduce: patterns are compared instead."""
 
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -15,18 +15,18 @@ from paper.reporting.words import number, padded, shown
 
 GEMMA = {f"gemma-2-{size} HelpSteer2": size.upper() for size in ("2b", "9b", "27b")}
 SHORT = {"accumulate-subsample": "subsample", "untrained base": "replace"}
-"""Heads of columns; the untrained base stands above replace."""
+"""Heads of columns. The untrained base is shown in the column of replace."""
 
 Loss = Callable[[str, int], Estimate | None]
-"""The test loss of a workflow at an iteration; None where it was not run."""
+"""The test loss of a workflow at an iteration; None if it was not run."""
 
 
 def fine_tuning(numbers: pd.DataFrame, evidence: Evidence) -> Iterator[Block]:
     rows = numbers[numbers["task"] == "language_model"]
     yield Heading("Language model: fine-tuning")
     yield Paragraph(
-        "The embedded language model is a few million weights on a few hundred pairs of the World Factbook, not Gemma 2 on HelpSteer2: its losses "
-        "cannot be these numbers. What can be compared is the pattern."
+        "The embedded language model has a few million weights and a few hundred training pairs of the World Factbook. It cannot have the losses of "
+        "Gemma 2 on HelpSteer2, so only patterns are compared."
     )
     yield from _patterns(rows, evidence.paper)
     yield Paragraph(
@@ -39,14 +39,14 @@ def pretraining(numbers: pd.DataFrame) -> Iterator[Block]:
     rows = numbers[numbers["task"] == "pretraining"]
     yield Heading("Language model: pretraining")
     yield Paragraph(
-        "Published only: Thrive has no pretraining task-setting, and no number of ours stands here. Cross-entropy on TinyStories, nats per token, "
+        "Published numbers only: Thrive has no pretraining task-setting. Cross-entropy on TinyStories, nats per token, "
         "one run each:"
     )
     yield _wide("pretraining", rows, lambda row: f"{row.instance.split()[0]} {SHORT.get(row.entry, row.entry)}")
 
 
 def _wide(name: str, rows: pd.DataFrame, column: Callable[[Any], str]) -> Table:
-    """Published numbers alone: iterations down, curves across."""
+    """A table of published numbers, with iterations down and curves across."""
     columns = list(dict.fromkeys(column(row) for row in rows_of(rows) if not pd.isna(row.t)))
     cells = {(0 if pd.isna(row.t) else row.t, column(row)): padded(row.text) for row in rows_of(rows)}
     times = sorted({t for t, _ in cells})
@@ -55,13 +55,13 @@ def _wide(name: str, rows: pd.DataFrame, column: Callable[[Any], str]) -> Table:
 
 
 class Pattern(NamedTuple):
-    """A number of an experiment, whose side of `beside` is compared."""
+    """A number whose side of `neutral` (0, or 1 for a share) and whose size are compared with the published one."""
 
     words: str
     entry: str
-    quantity: str  # with the entry, what reasons.csv knows it by
-    beside: float
-    of: Callable[[Loss, int], Estimate | None]  # of all losses, at the last iteration
+    quantity: str  # reasons.csv identifies the pattern by entry and quantity
+    neutral: float
+    of: Callable[[Loss, int], Estimate | None]  # computes it from the losses and the last iteration
 
 
 def _apart(worse: str, better: str) -> Callable[[Loss, int], Estimate | None]:
@@ -88,7 +88,7 @@ PATTERNS = (
 def _patterns(rows: pd.DataFrame, paper: Results) -> Iterator[Block]:
     about = paper.about.tasks.get("language_model")
     if about is None:
-        yield Paragraph(f"Ours were not run: `{published.command('language_model', '', '')}`")
+        yield Paragraph(f"Ours were not run. Run them: `{published.command('language_model', '', '')}`")
         return
     name, last = about.instances[0].name, about.horizon
     theirs = {
@@ -96,13 +96,13 @@ def _patterns(rows: pd.DataFrame, paper: Results) -> Iterator[Block]:
         for instance, title in GEMMA.items()
     }
     yield Paragraph(
-        f"Ours: `{name}`, {len(about.seeds)} seeds, intervals as if workflows were independent. {patterns.RULE}"
+        f"Ours: `{name}`, {len(about.seeds)} seeds; intervals treat workflows as independent. {patterns.RULE}"
     )
     body = []
     for pattern in PATTERNS:
         of_models = [pattern.of(*of_model) for of_model in theirs.values()]
         ours = pattern.of(lambda entry, t: at(paper, "language_model", name, entry, "test_loss", t), last)
-        verdict = patterns.verdict(None if of_models[0] is None else of_models[0].mean, ours, pattern.beside)
+        verdict = patterns.verdict(None if of_models[0] is None else of_models[0].mean, ours, pattern.neutral)
         if verdict.startswith("no,"):
             verdict += f": {why(read_reasons(), _as_row(pattern))}"
         body.append([pattern.words, *("" if e is None else number(e.mean) for e in of_models), shown(ours), verdict])
@@ -116,7 +116,7 @@ def _patterns(rows: pd.DataFrame, paper: Results) -> Iterator[Block]:
 
 
 def _losses_of(rows: pd.DataFrame) -> tuple[Loss, int]:
-    """Published losses of a model, and the last iteration that all its workflows reached."""
+    """The published losses of a model, and the last iteration that all its workflows have."""
     known = rows.set_index(["entry", "t"])["value"].to_dict()
 
     def loss(entry: str, t: int) -> Estimate | None:

@@ -1,4 +1,4 @@
-"""How the report writes numbers."""
+"""How numbers are written in the report."""
 
 import numpy as np
 import pandas as pd
@@ -12,7 +12,7 @@ def padded(text: str) -> str:
 
 
 def number(x: float) -> str:
-    """Four digits; – where there is none."""
+    """Four significant digits; – for NaN."""
     if np.isnan(x):
         return "–"
     if np.isinf(x):
@@ -21,7 +21,7 @@ def number(x: float) -> str:
 
 
 def interval(low: float, high: float) -> str:
-    """ "20.1 to 22.3"; – where there are no ends."""
+    """ "20.1 to 22.3"; – if the ends are NaN."""
     return "–" if np.isnan(low) else f"{number(low)} to {number(high)}"
 
 
@@ -36,5 +36,5 @@ def shown(estimate: Estimate | None) -> str:
 
 
 def root_mean_square(z: "pd.Series[float]") -> str:
-    """Two decimals; – of no numbers."""
+    """Two decimals; – if there are no numbers."""
     return f"{np.sqrt((z**2).mean()):.2f}" if len(z) else "–"

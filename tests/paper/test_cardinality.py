@@ -1,7 +1,9 @@
 """Laws of the grid of real and synthetic rows."""
 
 import itertools
+import shutil
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -220,3 +222,25 @@ def test_the_committed_table_is_that_of_the_grid():
     (gaussian,) = (e for e in cardinality.EXPERIMENTS if e.task_setting == "gaussian")
     again = cardinality.run((gaussian,), 1)
     np.testing.assert_allclose(found["gaussian"]["mean"], again["mean"], rtol=1e-5)
+
+
+def test_the_key_of_finished_fits_follows_the_meaning_of_the_code(root, tmp_path):
+    """Rewording and a finer grid leave it as it is; other optimizer steps, other rows or another sample change it."""
+    file = Path("paper", "experiments", "cardinality.py")
+    shutil.copytree(root / "benchmark", tmp_path / "benchmark", ignore=shutil.ignore_patterns("assets", "__pycache__"))
+    (tmp_path / file).parent.mkdir(parents=True)
+    for package in (file.parent, file.parents[1]):
+        (tmp_path / package / "__init__.py").touch()
+    text = (root / file).read_text()
+
+    def key(old: str, new: str) -> str:
+        assert old in text
+        (tmp_path / file).write_text(text.replace(old, new))
+        return cardinality.own_code.__wrapped__(tmp_path)
+
+    before = key("", "")
+    assert key('"""The first rows of generation 0', '"""Rows of generation 0') == before
+    assert key("real=(16, 32,", "real=(16, 24, 32,") == before
+    assert key("np.ceil(rows", "np.floor(rows") != before
+    assert key("np.arange(real)", "1 + np.arange(real)") != before
+    assert key('"sample", 1', '"sample", 2') != before

@@ -124,11 +124,14 @@ def test_named_entries_are_the_facets(root, tmp_path):
     (["--at", "leaderboard", "--to", "elsewhere"], "elsewhere"),
 ])  # fmt: skip
 def test_only_plain_figures_overwrite_the_committed_ones(root, monkeypatch, words, target):
-    asked = []
-    monkeypatch.setattr(figures, "draw_figures", lambda home, folder, to, *more: asked.append(to) or [])
+    written = []
+    monkeypatch.setattr(figures, "made", lambda name, source: ("figure", "table"))
+    monkeypatch.setattr(figures, "_write", lambda figure, table, path: written.append(path) or [])
     monkeypatch.chdir(root)
     assert CliRunner().invoke(main, ["figures", *words]).exit_code == 0
-    assert asked == [target and Path(target)]
+    homes = {"paper/figures", "leaderboard/figures"} if target is None else {target}
+    assert {str(path.parent.relative_to(root)) for path in written} <= homes
+    assert written
 
 
 def test_figures_stand_beside_what_they_are_drawn_from():

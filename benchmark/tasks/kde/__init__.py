@@ -1,4 +1,4 @@
-"""Kernel density estimation: data sets, kernels, samples and diagnostics, and the task-setting made of them."""
+"""Kernel density estimation: data sets, kernels, sampling, diagnostics, and the task-setting that uses them."""
 
 from benchmark.tasks.kde.data_sets import COMPONENTS
 from benchmark.tasks.kde.kernels import ROWS_AT_ONCE, KernelDensity

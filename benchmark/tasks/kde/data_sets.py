@@ -1,4 +1,4 @@
-"""Synthetic data sets: the four of the paper, scikit-learn's with the paper's noise, and one whose shape is drawn by seed."""
+"""Synthetic data sets: the paper's four, which are scikit-learn's with the paper's noise, and one whose shape is drawn by seed."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def _random_state(rng: "Generator") -> np.random.RandomState:
-    """scikit-learn draws from NumPy's older generator."""
+    """NumPy's older generator, which scikit-learn needs, seeded by ours."""
     return np.random.RandomState(rng.integers(2**32))
 
 
@@ -46,10 +46,10 @@ def _swiss_roll(centres: Examples, count: int, rng: "Generator") -> Examples:
 
 
 def _curves(coefficients: Examples, count: int, rng: "Generator") -> Examples:
-    """Points near a closed curve that nobody can know beforehand, Σ_k c_k / (5k)·(cos kθ, sin kθ) for k = 1, 2, 3, with noise of 0.05.
+    """Points near a random closed curve, which nobody can know beforehand: Σ_k c_k / (5k)·(cos kθ, sin kθ) for k = 1, 2, 3, with noise of 0.05.
 
     Args:
-        coefficients: c, shape (3, 2): what are the centres of blobs.
+        coefficients: c, shape (3, 2): the numbers that are the centres for blobs.
     """
     angle = rng.uniform(0, 2 * np.pi, (count, 1))
     k = np.arange(1, 4)
@@ -93,4 +93,4 @@ COMPONENTS: dict[str, Callable[[Examples], tuple[Examples, NDArray[np.int64]]]] 
     "circles": _of_circles,
     "moons": _of_moons,
 }
-"""Places without noise on each component of a data set that has several, and which component each is of."""
+"""For data sets of several components: points on the components, without noise, and the component of each point."""

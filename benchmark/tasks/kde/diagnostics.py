@@ -1,4 +1,4 @@
-"""What the neighbours of a generation tell of it: entropy, precision, recall, and how near its rows are to real ones."""
+"""Diagnostics of a generation by nearest neighbours: entropy, precision, recall, and how near its rows are to real ones."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ def tree_of(rows: Examples) -> Any:
 
 
 def share_near(tree: Any, rows: Examples, distance: float) -> float:
-    """The share of rows that are nearer than this to a point of the tree."""
+    """The share of rows that are nearer than `distance` to a point of the tree."""
     return float(np.isfinite(tree.query(rows, distance_upper_bound=distance)[0]).mean())
 
 

@@ -1,4 +1,4 @@
-"""The density of a kernel density estimate: sums of kernels, exact far from the data too, and rules for their bandwidth."""
+"""The density of a kernel density estimate: sums of kernels, exact even far from the data, and rules for the bandwidth."""
 
 import functools
 from collections.abc import Callable
@@ -11,17 +11,17 @@ from benchmark.core.history import Examples, History, Weighted
 from benchmark.tasks.arrays import Matrix, Vector
 
 Blocks = list[tuple[Matrix, Vector]]
-"""Rows at which kernels stand, a few at a time: what exponents are a product with, shape (d + 2, rows), and the weights."""
+"""The rows under the kernels, in blocks: the right factor of the exponents' matrix product, shape (d + 2, rows), and the weights."""
 ROWS_AT_ONCE = 128
-"""Kernels are computed for this many rows at a time: half a megabyte at 500 points, which stays in the cache."""
+"""Kernels are computed for this many rows at a time: at 500 points that takes half a megabyte, which stays in the cache."""
 REACH = np.sqrt(80.0)
 """In bandwidths: a kernel farther away is less than e^-40 = 4e-18."""
 LEAST_SHARE_IN_REACH = 1e-8
-"""A sum of kernels above this share of the weights lost at most 4e-10 of itself to rows out of reach."""
+"""If a sum of kernels is above this share of the weights, the rows out of reach would add at most 4e-10 of it."""
 LEAST_EXPONENT = -700.0
-"""Lower exponents count as this one, for exp is ten times slower where it underflows (doubles end at e^-745)."""
+"""Lower exponents are raised to this one, because exp is ten times slower when it underflows (doubles end at e^-745)."""
 PLAIN_SUM_IS_EXACT = 1e-280
-"""A sum of kernels above this, beside weights of at most 1, lost nothing: e^-700 is 1e-304."""
+"""With weights of at most 1, a sum of kernels above this has lost no digit to the raised exponents: e^-700 is 1e-304."""
 LEAST_SHARE = 1e-9
 
 
@@ -29,18 +29,18 @@ LEAST_SHARE = 1e-9
 class KernelDensity:
     """The mixture of N(x, bandwidth²·I) over the rows x of a training set, with their weights.
 
-    Where it was blended it is a mixture of such mixtures: `others` with their shares, and itself with what is left.
+    A blended model is a mixture of such mixtures: `others` have the shares given, and this one has the rest.
     """
 
     training_set: Weighted
     bandwidth: float
-    factor: float = 1.0  # of the bandwidth that the instance gives these rows
+    factor: float = 1.0  # bandwidth over the bandwidth that the instance gives these rows
     others: "tuple[tuple[float, KernelDensity], ...]" = ()
-    _known: list[Any] = field(default_factory=list)  # test points, and its own log density there
+    _known: list[Any] = field(default_factory=list)  # a cache: test points, and this mixture's log density there
 
     @property
     def parts(self) -> "list[tuple[float, KernelDensity]]":
-        """All mixtures with their shares, which are at least 10⁻⁹."""
+        """All mixtures with their shares. A share below 10⁻⁹ is left out."""
         own = 1 - sum(share for share, _ in self.others)
         return [(own, self), *self.others] if own > LEAST_SHARE else list(self.others)
 
@@ -49,7 +49,7 @@ class KernelDensity:
         return _mixed([np.log(share) + part._own_log_density(points) for share, part in self.parts])
 
     def log_density_at_test(self, test: Examples) -> Vector:
-        """The same, going on from what is known at these points."""
+        """The same at the test points, where what earlier iterations computed is reused."""
         return _mixed([np.log(share) + part._own_at_test(test) for share, part in self.parts])
 
     def _own_log_density(self, points: Examples) -> Vector:
@@ -72,10 +72,10 @@ def _mixed(log_densities: list[Vector]) -> Vector:
 
 
 def score_samples(model: KernelDensity, points: Examples) -> Vector:
-    """Log densities by scikit-learn's `KernelDensity` as the paper used it, with its tree and leaves of 40 rows; shape (points,).
+    """Log densities by scikit-learn's `KernelDensity` as the paper used it, with a tree whose leaves have 40 rows; shape (points,).
 
-    They are wrong far from the data where there are more rows than a leaf has, even at the default tolerances of 0: the tree adds and
-    subtracts bounds of its nodes, and what rounding leaves of the largest drowns a small density (scikit-learn issues 7492, 27186).
+    With more rows than a leaf has, they are wrong far from the data, even at the default tolerances of 0. The tree adds and subtracts
+    bounds of its nodes, and the rounding error of the largest bound exceeds a small density (scikit-learn issues 7492, 27186).
     """
     from sklearn import neighbors
 
@@ -89,18 +89,18 @@ def score_samples(model: KernelDensity, points: Examples) -> Vector:
 
 
 def _effective_size(training_set: Weighted) -> float:
-    """(Σw)² / Σw², which is the number of rows where all weigh the same (Kish 1965)."""
+    """(Σw)² / Σw², which is the number of rows if all weigh the same (Kish 1965)."""
     squares = sum((stop - start) * weight**2 for start, stop, weight in training_set.ranges())
     return float(training_set.mass**2 / (squares + training_set.weights @ training_set.weights))
 
 
 def _scott(training_set: Weighted, d: int) -> float:
-    """N^(-1/(d+4)), unscaled by spread, as scikit-learn has it."""
+    """N^(-1/(d+4)), not scaled by the data's spread, as in scikit-learn."""
     return float(_effective_size(training_set) ** (-1 / (d + 4)))
 
 
 def _silverman(training_set: Weighted, d: int) -> float:
-    """(N(d+2)/4)^(-1/(d+4)), unscaled by spread, as scikit-learn has it."""
+    """(N(d+2)/4)^(-1/(d+4)), not scaled by the data's spread, as in scikit-learn."""
     return float((_effective_size(training_set) * (d + 2) / 4) ** (-1 / (d + 4)))
 
 
@@ -110,8 +110,8 @@ RULES: dict[str, Callable[[Weighted, int], float]] = {"scott": _scott, "silverma
 def _log_kernel_sums(model: KernelDensity, test: Examples) -> Vector:
     """log Σ_i w_i exp(-‖x - x_i‖² / 2h²) at each test point x, over the rows x_i of the training set itself.
 
-    Whole generations at a fixed bandwidth go on from the last iteration's sums; a bandwidth that changes with the
-    pool finds nothing to go on from and pays for the whole pool.
+    At a fixed bandwidth, the sums over whole generations continue those of the last iteration. A bandwidth that changes with the pool
+    has no earlier sums to continue, and costs a pass over the whole pool.
     """
     chosen = model.training_set
     points = _points(chosen.history, model.bandwidth, test)
@@ -123,7 +123,7 @@ def _log_kernel_sums(model: KernelDensity, test: Examples) -> Vector:
 
 
 def _points(history: History, bandwidth: float, test: Examples) -> "_Points":
-    """The test points at a bandwidth: last time's, if it was the same."""
+    """The test points at a bandwidth: those of the last iteration, if bandwidth and test points are the same."""
     last: _Points | None = history.memo.get("points")
     if last is None or last.test is not test or last.bandwidth != bandwidth:
         history.memo["points"] = last = _Points(test, bandwidth)
@@ -133,10 +133,10 @@ def _points(history: History, bandwidth: float, test: Examples) -> "_Points":
 class _Points:
     """Points x at which kernels are summed.
 
-    The exponents -‖x - x_i‖² / 2h² are a product of matrices (m, d+2) and (d+2, n), so that kernels cost one matrix
-    product, one vectorized exp and one product with the weights. Lengths are taken from the middle of the points, so
-    that cancellation stays small beside h². Points and rows are sorted along the coordinate in which the points spread
-    most: a block of rows then reaches a slice of the points alone, and kernels beyond it are not computed.
+    The exponents -‖x - x_i‖² / 2h² are a product of two matrices, (m, d+2) and (d+2, n). So all kernels together cost one matrix
+    product, one vectorized exp and one product with the weights. Coordinates are taken from the middle of the points, so that
+    cancellation stays small compared to h². Points and rows are sorted along the coordinate in which the points spread most: a
+    block of rows then reaches only a slice of the points, and the kernels beyond it are not computed.
     """
 
     def __init__(self, test: Examples, bandwidth: float) -> None:
@@ -156,18 +156,18 @@ class _Points:
         self._least, self._most = x.min(axis=1), x.max(axis=1)
 
     def _scaled(self, examples: Examples) -> Matrix:
-        """Shape (d, n), in bandwidths from the middle."""
+        """Coordinates from the middle, in bandwidths, shape (d, n)."""
         return np.asarray(np.subtract(examples.T, self._middle[:, None], order="C") / self.bandwidth)
 
     def log_kernel_sums(self, examples: Examples, weights: Vector | None = None) -> Vector:
         """log Σ_i w_i exp(-‖x - x_i‖² / 2h²) at each point x, shape (m,).
 
-        Plain sums over the rows within reach where no others matter, plain sums over all rows where doubles can hold
-        them, and elsewhere sums shifted by the largest exponent.
+        A plain sum over the rows within reach is taken at points where no other row matters, a plain sum over all rows where it
+        fits into a double, and elsewhere a sum shifted by the largest exponent.
         """
         y = self._scaled(examples)
         weights = np.ones(y.shape[1]) if weights is None else weights  # a product with ones sums faster than sum()
-        apart = np.maximum(y.max(axis=1) - self._least, self._most - y.min(axis=1))  # at most, in each coordinate
+        apart = np.maximum(y.max(axis=1) - self._least, self._most - y.min(axis=1))  # at most, by coordinate
         leave_out = y.shape[1] > ROWS_AT_ONCE and apart[self._main] > 2 * REACH  # else most rows reach most points
         if leave_out:
             order = y[self._main].argsort()
@@ -190,7 +190,7 @@ class _Points:
         return np.asarray(log_sums[self._place])
 
     def _sums_in_reach(self, rows: Blocks, apart: Vector) -> Vector:
-        """Of sorted rows, each block at the points that are no farther than REACH from it along the main coordinate."""
+        """Sums over sorted rows: each block counts at the points within REACH of it along the main coordinate."""
         sums = np.zeros(len(self._left))
         others = apart @ apart - apart[self._main] ** 2
         for right, weights in rows:

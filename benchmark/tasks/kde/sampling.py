@@ -1,4 +1,4 @@
-"""Rows of a training set that samples start from, and what samples may not be."""
+"""How samples are drawn around rows of a training set, and how little noise is too little."""
 
 from typing import TYPE_CHECKING
 
@@ -13,18 +13,18 @@ if TYPE_CHECKING:
     from numpy.random import Generator
 
 LEAST_NOISE = 0.1
-"""Of a sample's variance around its row, relative to the neutral h²."""
+"""The smallest variance of a sample around its row, relative to the neutral h²."""
 
 
 def refuse_too_little_noise(noise: float) -> None:
     if noise < LEAST_NOISE * (1 - 1e-9):  # the factor is a quotient
         raise ContractBroken(
-            f"temperature·bandwidth_factor² is {noise:g}: expected at least {LEAST_NOISE}, for less hands back training rows."
+            f"temperature·bandwidth_factor² is {noise:g}: expected at least {LEAST_NOISE}. With less, samples are copies of training rows."
         )
 
 
 def draw_rows(training_set: Weighted, count: int, rng: "Generator") -> NDArray[np.int64]:
-    """Rows with probability proportional to their weights, without listing the pool."""
+    """Row numbers, drawn with probability proportional to weight, without listing the pool; shape (count,)."""
     target = rng.random(count) * training_set.mass
     rows = np.empty(count, np.int64)
     done = 0.0
@@ -40,7 +40,7 @@ def draw_rows(training_set: Weighted, count: int, rng: "Generator") -> NDArray[n
 
 
 def shrunk(examples: Examples, model: KernelDensity, temperature: float) -> Examples:
-    """Shrink towards the mean, per coordinate, by √(s² / (s² + τh²)), s² the training set's variance.
+    """Shrink towards the mean in each coordinate by √(s² / (s² + τh²)), where s² is the training set's variance.
 
     Source: Silverman and Young, The bootstrap: to smooth or not to smooth? (1987), section 2.
     """

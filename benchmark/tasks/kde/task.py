@@ -1,6 +1,6 @@
-"""Kernel density estimation on synthetic data sets, with a Gaussian kernel.
+"""Kernel density estimation with a Gaussian kernel, on synthetic data sets.
 
-Source: Kazdan et al., Collapse or Thrive? (ICML 2025), section 3. Data sets: scikit-learn's, with the paper's noise.
+Source: Kazdan et al., Collapse or Thrive? (ICML 2025), section 3.
 """
 
 from collections.abc import Callable
@@ -30,13 +30,13 @@ if TYPE_CHECKING:
 Rule = Literal["scott", "silverman"]
 HELD_OUT = 500
 NEAR = 0.1
-"""In neutral bandwidths: a row that is nearer to a real one may be its copy."""
+"""In neutral bandwidths: a row nearer than this to a real one may be a copy of it."""
 NEUTRAL_ROWS = 2000
 
 
 @dataclass(frozen=True)
 class KDE:
-    """An instance: data set, bandwidth (a number, or a rule for the number of rows), n examples a generation."""
+    """An instance: a data set, a bandwidth (a number, or a rule that depends on the number of rows), n examples in a generation."""
 
     kind: ClassVar[Literal["vectors", "text"]] = "vectors"
     unit: ClassVar[str] = "nats per example"
@@ -50,11 +50,11 @@ class KDE:
     bandwidth: Annotated[float, Interval(ge=1e-4, le=1e4)] | Rule
     n: Annotated[int, Interval(ge=2, le=10**7)]  # diagnostics need a neighbour
     sampler_temperature: Annotated[float, Interval(ge=0.01, le=100)] = 1.0
-    """Which the instance's sampler adds to everyone's."""
+    """By which the instance's sampler multiplies every entry's own temperature."""
     blobs_share_centres: bool = True
-    """False as published: held-out blobs then come from other centres than the training blobs."""
+    """False as published: then held-out blobs have other centres than the training blobs."""
     densities: Literal["exact", "scikit-learn"] = "exact"
-    """`scikit-learn` as published: the test loss is then wrong far from the data (see `score_samples`). It changes nothing else."""
+    """`scikit-learn` as published: then the test loss, and nothing else, is wrong far from the data (see `score_samples`)."""
 
     @property
     def name(self) -> str:
@@ -68,7 +68,7 @@ class KDE:
         return 3 if self.data == "swiss_roll" else 2
 
     def world(self, rng: "Generator") -> Examples:
-        """Two sets of three cluster centres, shape (2, 3, 2), uniform in [-10, 10]²: only blobs and curves use them."""
+        """Two sets of three cluster centres, uniform in [-10, 10]², shape (2, 3, 2). Only blobs and curves use them."""
         return rng.uniform(-10, 10, (2, 3, 2))
 
     def real_data(self, world: Examples, count: int, rng: "Generator", skip: int = 0) -> Examples:
@@ -98,7 +98,7 @@ class KDE:
         return -float(log_density(test).mean())
 
     def simplest_loss(self, real: Examples, test: Examples) -> float:
-        """Of one Gaussian, fitted to the real data by maximum likelihood."""
+        """The loss of one Gaussian, fitted to the real data by maximum likelihood."""
         from scipy.stats import multivariate_normal
 
         normal = multivariate_normal(real.mean(axis=0), np.cov(real.T, ddof=0), allow_singular=True)
@@ -108,7 +108,7 @@ class KDE:
         """Rows of the training set plus N(0, τh²I); shape (count, dimension).
 
         Raises:
-            ContractBroken: so little noise that rows of the training set come back, real ones too, as synthetic.
+            ContractBroken: there is so little noise that training rows, real ones among them, would come back as synthetic.
         """
         parts = model.parts
         for _, part in parts:
@@ -131,7 +131,7 @@ class KDE:
         return shrunk(examples, part, temperature) if request.preserve_variance else examples
 
     def features(self, examples: Examples, rng: "Generator") -> Matrix:
-        """The examples, turned, scaled by e^±1 and shifted: "two moons" is no shortcut there."""
+        """The examples under a random rotation, scale e⁻¹ to e and shift, so that knowing the shape of "two moons" is no shortcut."""
         turned = np.linalg.qr(rng.standard_normal((self.dimension, self.dimension)))[0]
         scale, offset = np.exp(rng.uniform(-1, 1)), 10 * rng.standard_normal(self.dimension)
         return np.asarray(scale * examples @ turned + offset)
@@ -141,12 +141,12 @@ class KDE:
         return model.log_density(examples)
 
     def log_ratio(self, held_back: Examples, model: KernelDensity, examples: Examples) -> Vector:
-        """By kernels of the model's bandwidth on the held-back examples."""
+        """Against kernels of the model's bandwidth on the held-back examples."""
         real = KernelDensity(real_data_only(History(held_back)), model.bandwidth)
         return real.log_density(examples) - model.log_density(examples)
 
     def blend(self, model: KernelDensity, other: KernelDensity, weight: float) -> KernelDensity:
-        """A mixture; parts with next to no share are left out, so that a long chain of blends stays short."""
+        """A mixture. Parts of negligible share are left out, so that a long chain of blends stays short."""
         parts = [(weight * share, part) for share, part in other.parts]
         others = tuple((share, replace(part, others=())) for share, part in parts if share > LEAST_SHARE)
         return replace(model, others=others)
@@ -155,9 +155,9 @@ class KDE:
         raise NotImplementedError("a difference of densities is no density: `knobs` has no 'negative'")
 
     def diagnostics(self, model: KernelDensity, generation: Examples, start: Start, *, full: bool) -> dict[str, float]:
-        """Bandwidth, covariance trace of the generation and share of it that copies real rows; with `full` more of its neighbours.
+        """Bandwidth, covariance trace of the generation, and the share of its rows that copy real ones.
 
-        That is entropy, precision, recall and entanglement, and how far real rows are.
+        With `full` also the distance to the nearest real rows, repeated rows, entropy, precision, recall and entanglement.
         """
         centred = generation - generation.mean(axis=0)
         cheap = {
@@ -177,10 +177,10 @@ class KDE:
         }
 
     def refuse_copies(self, generation: Examples, start: Start) -> None:
-        """Refuse rows within a tenth of the neutral bandwidth of a real row, where they are too many for chance.
+        """Refuse a generation in which too many rows are within a tenth of the neutral bandwidth of a real row.
 
-        By five standard deviations they are more than the neutral sampler has at iteration 1, and more than those that are as near to as
-        many held-out real rows, which rows that only lie where real ones are dense are too.
+        Too many means more, by five standard deviations, than both of these: what the neutral sampler has at iteration 1, and the number of
+        rows that are as near to one of equally many held-out real rows. The second excuses rows that are merely where real rows are dense.
         """
         from scipy.stats import binom, norm
 
@@ -194,12 +194,12 @@ class KDE:
         among, held_out = (share_near(tree_of(rows[:m]), generation, distance) for rows in (start.real, start.test))
         if copied > most and among - held_out > 5 * np.sqrt(2 * max(held_out, 1 / n) / n):
             raise ContractBroken(
-                f"{copied:.3g} of the rows are within {NEAR} bandwidths of a real row: expected at most {most:.3g}, for more "
-                "are real rows under a synthetic label."
+                f"{copied:.3g} of the rows are within {NEAR} bandwidths of a real row: expected at most {most:.3g}. More than that are "
+                "real rows labelled as synthetic."
             )
 
     def _real_rows(self, start: Start) -> tuple[Any, float]:
-        """A tree of generation 0, and the share of the neutral sampler's rows that are near one of them, three errors up."""
+        """A tree of generation 0, and the share of the neutral sampler's rows near one of its rows, plus three standard errors."""
         known = start.model.training_set.history.memo
         if "real rows" not in known:
             tree, rng = tree_of(start.real), np.random.default_rng(0)
@@ -210,9 +210,9 @@ class KDE:
         return found
 
     def _entanglement(self, generation: Examples, start: Start) -> dict[str, float]:
-        """The share of the generation that lies between modes.
+        """The share of the generation that is between modes.
 
-        That is: the nearest test point of another component is less than twice as far as the nearest of all.
+        A row is between modes if the nearest test point of another component is less than twice as far as the nearest of all.
         """
         from scipy.spatial import cKDTree
 
