@@ -48,14 +48,16 @@ def interruptible() -> Iterator[None]:
     """End with a line and the status of the signal at Ctrl-C or SIGTERM, be there one or several."""
     signals = (signal.SIGINT, signal.SIGTERM)
 
+    asked: list[int] = []
+
     def stop(number: int, _: object) -> None:
-        raise KeyboardInterrupt(number)
+        asked.append(number)
+        raise KeyboardInterrupt
 
     def again(lost: "sys.UnraisableHookArgs") -> None:
         """Where Python can only drop the exception, as in a callback at a fork, the signal is sent once more."""
         if isinstance(lost.exc_value, KeyboardInterrupt):
-            number = (lost.exc_value.args or (signal.SIGINT,))[0]
-            threading.Timer(MOMENT, os.kill, (os.getpid(), number)).start()
+            threading.Timer(MOMENT, os.kill, (os.getpid(), asked[0])).start()
         else:
             sys.__unraisablehook__(lost)
 
@@ -63,11 +65,13 @@ def interruptible() -> Iterator[None]:
     sys.unraisablehook = again
     try:
         yield
-    except KeyboardInterrupt as interrupt:
-        for each in signals:
+    except BaseException:
+        if not asked:
+            raise
+        for each in signals:  # what a library raises when it is interrupted in its own work is the same end
             signal.signal(each, signal.SIG_IGN)
         click.echo("\nInterrupted. What is finished is kept: the same command goes on from there.", err=True)
-        sys.exit(128 + (interrupt.args or (signal.SIGINT,))[0])
+        sys.exit(128 + asked[0])
     sys.unraisablehook = sys.__unraisablehook__
     for each, handler in before.items():
         signal.signal(each, handler)

@@ -150,6 +150,8 @@ class FitOptions:
                  "FitOptions.blend", self.blend, "('previous' or 'first', weight of 0 to 1), or None")  # fmt: skip
         _require(self.negative is None or (_is_pair(self.negative) and _is_within(self.negative[1], 0, HUGE)), "FitOptions.negative",
                  self.negative, "(training set, weight of at least 0), or None")  # fmt: skip
+        _require(self.negative is None or (self.ridge == 0 and self.ddof == 0), "FitOptions.negative",
+                 f"given beside ridge {self.ridge} and ddof {self.ddof}", "it without them, for each of them may enlarge the fit")  # fmt: skip
 
     def asks_for(self) -> set[str]:
         """Names of the knobs that are not neutral."""

@@ -300,6 +300,12 @@ def test_negative_guidance_extrapolates_mean_and_log_covariance():
     assert moved.mean[0] == pytest.approx(1.5 * a.mean[0] - 0.5 * b.mean[0])
 
 
+@pytest.mark.parametrize("knob", [{"ddof": 1.0}, {"ddof": -1.0}, {"ridge": 0.1}])
+def test_negative_guidance_goes_without_the_other_knobs_that_enlarge_a_fit(knob):
+    with pytest.raises(ContractBroken, match="FitOptions.negative is .*beside ridge .* expected it without them"):
+        FitOptions(negative=(TrainingSet(np.array([0])), 1.0), **knob)
+
+
 def test_the_rows_to_move_away_from_are_training_rows():
     class Moving(Fixed):
         def training_set(self, context, pool):
