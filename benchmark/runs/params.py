@@ -43,6 +43,8 @@ class HowItIsRun(settings.Settings):
     ranked: bool = True
     without: str = Field(default="", max_length=2000)
     """Entries that are not run here, for what it would cost; between spaces."""
+    only: str = Field(default="", max_length=2000)
+    """Entries that alone are run here, likewise; an instance that is ranked has none."""
     seeds: int | None = Field(default=None, ge=1, le=MOST_SEEDS)
     """Where they are not as many as the suite's."""
 
@@ -85,6 +87,7 @@ class Instance:
     ranked: bool
     seconds: float  # estimated, for one run on one core
     without: tuple[str, ...] = ()  # entries that are not run here, for what it would cost
+    only: tuple[str, ...] = ()  # entries that alone are run here; none: all
     distinction: str = ""  # numbers that tell it from others of its profile, where its task's name does not show them
     key: str = ""  # its place in params.yaml
 
@@ -92,6 +95,10 @@ class Instance:
     def name(self) -> str:
         """Unique within a profile."""
         return self.task.name + self.distinction
+
+    def runs(self, id: str) -> bool:
+        """Whether an entry is run here."""
+        return id not in self.without and (not self.only or id in self.only)
 
 
 def load(root: Path) -> Params:
@@ -150,6 +157,10 @@ def check_profile(params: Params, name: str) -> None:
             f"units of its damage. Add it, or write `ranked: false` in every instance."
         )
     for one in ranked:
+        if one.only:
+            raise BadParams(
+                f"{one.key}: only: found '{' '.join(one.only)}' where all are ranked. Leave it out, or write `ranked: false`."
+            )
         if REFERENCE in one.without:
             raise BadParams(
                 f"{one.key}: without: found '{REFERENCE}', in units of whose damage scores are. Leave it in, or write `ranked: false`."
@@ -162,7 +173,8 @@ def check_entries(params: Params, profile_name: str, ids: Iterable[str]) -> None
     where = f"params.yaml: profiles.{profile_name}"
     named = [(f"{where}.entries", id) for id in profile(params, profile_name).entries or ()]
     for task in profile(params, profile_name).suites:
-        named += [(f"{one.key}: without", id) for one in instances(params, profile_name, task) for id in one.without]
+        for one in instances(params, profile_name, task):
+            named += [(f"{one.key}: without", id) for id in one.without] + [(f"{one.key}: only", id) for id in one.only]
     for key, id in named:
         if id not in ids:
             hint = settings.nearest(id, ids)
@@ -242,7 +254,6 @@ def _instance(task_setting: str, suite: Suite, content: dict[str, Any], where: s
         task = kind(**numbers)
     except ValueError as problem:
         raise BadParams(f"{where}: {problem}.") from None
-    without = tuple(checked.without.split())
     return Instance(
         task_setting,
         task,
@@ -250,7 +261,8 @@ def _instance(task_setting: str, suite: Suite, content: dict[str, Any], where: s
         checked.seeds or suite.seeds,
         checked.ranked,
         checked.seconds,
-        without,
+        tuple(checked.without.split()),
+        tuple(checked.only.split()),
         key=where,
     )
 

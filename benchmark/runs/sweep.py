@@ -52,7 +52,7 @@ def cells(project: Project, task_setting: str, entries: Sequence[Entry], seeds: 
         wanted = range(instance.seeds) if seeds is None else seeds
         step = instance.task.seeds_per_cell
         blocks = [wanted[i : i + step] for i in range(0, len(wanted), step)]
-        run_here = [entry for entry in entries if entry.id not in instance.without]
+        run_here = [entry for entry in entries if instance.runs(entry.id)]
         found += [Cell(instance, entry, block, files) for block in blocks for entry in run_here]
     return found
 

@@ -369,6 +369,7 @@ GAUSSIAN = "{d: 2, n: 12, seconds: 0.01}"
     (SMOKE, "entries: [real-only, accumulate]", "profiles.smoke.entries: found ['real-only', 'accumulate'], expected 'replace' among them"),
     (SMOKE, "entries: []", "profiles.smoke.entries: found []"),
     (GAUSSIAN, "{d: 2, n: 12, seconds: 0.01, without: replace}", "profiles.smoke.suites.gaussian.instances.0: without: found 'replace'"),
+    (GAUSSIAN, "{d: 2, n: 12, seconds: 0.01, only: replace}", "instances.0: only: found 'replace' where all are ranked"),
     ("horizon: 6", "horizon: true", "horizon: found True"),
     ("horizon: 6", "horizon: 6.0", "horizon: found 6.0"),
     ("horizon: 6", "horizon: '6'", "horizon: found '6'"),
@@ -458,6 +459,7 @@ def refused(*words: str) -> str:
 @pytest.mark.parametrize(("old", "new", "complaint"), [
     ("entries: [replace, accumulate]", "entries: [replace, acumulate]", "profiles.smoke.entries: no entry 'acumulate'. Did you mean 'accumulate'?"),
     (GAUSSIAN, GAUSSIAN.replace("}", ", without: acumulate}"), "instances.0: without: no entry 'acumulate'. Did you mean 'accumulate'?"),
+    (GAUSSIAN, GAUSSIAN.replace("}", ", ranked: false, only: acumulate}"), "instances.0: only: no entry 'acumulate'. Did you mean 'accumulate'?"),
     (GAUSSIAN, "{d: 1000, n: 100000000, seconds: 1}", "needs about 5.6e+03 GB, and this machine has"),
 ])  # fmt: skip
 def test_a_run_is_refused_before_it_computes(clone, old, new, complaint):
