@@ -6,7 +6,7 @@ from thrive.board import board, compare, figures, score
 from thrive.entry import check, install, list_command, new
 from thrive.group import Thrive
 from thrive.run import run
-from thrive.upkeep import carry, fetch
+from thrive.upkeep import carry, fetch, import_command, status
 from thrive.verification import verify
 
 
@@ -16,7 +16,22 @@ def main() -> None:
     """Thrive: the reference benchmark for model-collapse mitigation."""
 
 
-for command in (list_command, new, run, score, board, figures, compare, verify, install, fetch, check, carry):
+for command in (
+    list_command,
+    new,
+    run,
+    score,
+    board,
+    figures,
+    compare,
+    verify,
+    install,
+    fetch,
+    check,
+    status,
+    import_command,
+    carry,
+):
     main.add_command(command)
 
 

@@ -1,10 +1,12 @@
-"""thrive fetch and carry."""
+"""thrive fetch, status, import and carry."""
 
 import json
+import sys
+from pathlib import Path
 
 import click
 
-from thrive.group import root
+from thrive.group import OPTIONAL_PROFILE, root
 
 
 @click.command()
@@ -16,6 +18,45 @@ def fetch() -> None:
     home = root()
     for line in pins.check_all(home, load(home)):
         click.echo(line)
+
+
+@click.command()
+@OPTIONAL_PROFILE
+def status(profile: str | None) -> None:
+    """Show which cells of a profile are finished, by task-setting and entry, and how many are of no use any more."""
+    from benchmark.runs import status
+    from benchmark.runs.project import Project
+    from thrive.console import print_faults
+
+    project = Project.load(root(), profile)
+    lines = status.lines(project)
+    click.echo(f"{'task-setting':20} {'entry':28} finished   to do  CPU seconds to do (estimated)")
+    for line in lines:
+        click.echo(f"{line.task_setting:20} {line.entry:28} {line.finished:8} {line.to_do:7} {line.seconds:10.0f}")
+    finished, to_do, seconds = (sum(column) for column in list(zip(*lines, strict=True))[2:]) if lines else (0, 0, 0.0)
+    click.echo(f"profile {project.profile}: {finished} cells finished, {to_do} to do, about {seconds:.0f} CPU seconds.")
+    if stale := status.stale(project.root):
+        click.echo(
+            f"stale: {len(stale)} files in {project.cells} are of other code, numbers or entries. Nothing reads them."
+        )
+    print_faults(project.faults)
+
+
+@click.command("import")
+@click.argument("folder", type=click.Path(path_type=Path))
+def import_command(folder: Path) -> None:
+    """Take over finished cells that another machine computed, from its folder cells or a copy of it.
+
+    Each file's checksum and key are checked. A cell of other code, numbers or entries is left where it is.
+    """
+    from benchmark.runs import merge
+
+    found = merge.merge(root(), folder)
+    for line in found.spoiled:
+        click.echo(f"spoiled: {line}", err=True)
+    click.echo(f"{found.new} cells taken over, {found.known} were here, {len(found.stale)} are of other code, numbers or entries, "
+               f"{len(found.spoiled)} are not what was written.")  # fmt: skip
+    sys.exit(bool(found.spoiled))
 
 
 @click.command()
