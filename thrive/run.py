@@ -28,10 +28,12 @@ PROCESSES_PER_CORE = 4
     "--seeds", help="Run these seeds, such as 0:10, and print a summary. The profile's results stay as they are."
 )
 @click.option("-j", "--jobs", type=int, help="Number of processes. Default: one for each core.")
+@click.option("--parallel", default="loky", show_default=True, metavar="loky|dask://HOST:PORT",
+              help="Compute on this machine, or by the workers of a Dask scheduler (docs/scaling.md).")  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="Only list finished and missing cells, with the estimated time.")
 def run(
     profile: str | None, tasks: tuple[str, ...], ids: tuple[str, ...], only: bool, seeds: str | None, jobs: int | None,
-    dry_run: bool,
+    parallel: str, dry_run: bool,
 ) -> None:  # fmt: skip
     """Run a profile: compute its missing cells and write its results.
 
@@ -41,6 +43,8 @@ def run(
     from benchmark.runs.project import Project
     from thrive.console import Console, interruptible, print_faults
 
+    if parallel != "loky" and not re.fullmatch(r"(dask|tcp|tls)://[^\s/]+:[0-9]{1,5}", parallel):
+        raise click.BadParameter(f"found '{parallel}', expected loky or dask://HOST:PORT.", param_hint="--parallel")
     project = Project.load(root(), profile)
     processes = _processes(jobs)
     if only and not ids:
@@ -52,7 +56,7 @@ def run(
         _print_plan(scope, processes)
     else:
         with interruptible():
-            outcome = run_profile(scope, processes, Console())
+            outcome = run_profile(scope, processes, Console(), parallel)
         _print_outcome(scope, outcome)
 
 

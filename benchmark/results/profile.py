@@ -15,6 +15,7 @@ from benchmark.results.gather import Results
 from benchmark.runs import params, sweep
 from benchmark.runs.cell_process import Failure
 from benchmark.runs.cells import Cell, Store
+from benchmark.runs.pool_of_workers import HERE
 from benchmark.runs.progress import SILENT, Progress
 from benchmark.runs.project import Project
 from benchmark.runs.sweep import Plan
@@ -107,13 +108,14 @@ class ProfileRun:
     is_empty: bool = True
 
 
-def run_profile(scope: Scope, jobs: int, progress: Progress = SILENT) -> ProfileRun:
+def run_profile(scope: Scope, jobs: int, progress: Progress = SILENT, where: str = HERE) -> ProfileRun:
     """Compute the cells that are not finished, and write the results of each task-setting.
 
     Interrupted, it goes on where it stopped when it is called again.
 
     Args:
         jobs: processes.
+        where: see `benchmark.runs.pool_of_workers.in_parallel`.
         progress: hears what there is to do, and of each cell when it is finished.
 
     Raises:
@@ -127,7 +129,7 @@ def run_profile(scope: Scope, jobs: int, progress: Progress = SILENT) -> Profile
     done = ProfileRun(scope.plan(store))
     progress.say(in_words(scope, done.plan, jobs))
     if done.plan.to_do:
-        done.failures = sweep.compute(project.root, store, done.plan.to_do, jobs, progress)
+        done.failures = sweep.compute(project.root, store, done.plan.to_do, jobs, progress, where)
     for task, cells in scope.cells.items():
         if not any(cell in store for cell in cells):
             continue  # every instance leaves these entries out, or they failed

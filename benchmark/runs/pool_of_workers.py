@@ -10,10 +10,13 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from benchmark.errors import Stopped
+from benchmark.errors import Stopped, ThriveError
 
 R = TypeVar("R")
 Call = tuple[Any, ...]
+HERE = "loky"
+PATIENCE = 10
+"""Seconds that a scheduler may take to answer."""
 KILLED = "its worker was killed, for want of memory or by an entry"
 
 
@@ -23,7 +26,9 @@ class Killed(NamedTuple):
     error: str = KILLED
 
 
-def in_parallel(function: Callable[..., R], calls: Sequence[Call], jobs: int) -> Generator[tuple[int, R | Killed]]:
+def in_parallel(
+    function: Callable[..., R], calls: Sequence[Call], jobs: int, where: str = HERE
+) -> Generator[tuple[int, R | Killed]]:
     """Call a function with each of these arguments in parallel; give the number of each call and its result when it is finished.
 
     The results do not depend on the number of processes. Where a worker is killed, the calls that were under way are made again one
@@ -32,10 +37,15 @@ def in_parallel(function: Callable[..., R], calls: Sequence[Call], jobs: int) ->
     Args:
         calls: arguments of each call, the longest first.
         jobs: processes; with 1, all is computed in this one.
+        where: HERE, on this machine; or the address of a Dask scheduler, whose workers see the same files.
 
     Raises:
+        ThriveError: no scheduler answers at that address, or Dask is not installed.
         Exception: one that a call raised; what is finished by then has been given.
     """
+    if where != HERE:
+        yield from _by_dask(function, calls, where)
+        return
     left = dict(enumerate(calls))
     suspects: list[int] = []
     with tempfile.TemporaryDirectory(prefix="thrive-calls-") as folder:
@@ -71,9 +81,34 @@ def _results(
     try:
         with parallel_config("loky", n_jobs=jobs, inner_max_num_threads=1):
             parallel = Parallel(return_as="generator_unordered")
-            yield from parallel(delayed(_called)(function, number, call, under_way) for number, call in calls.items())
+            tasks = (delayed(_marked)(function, number, call, under_way) for number, call in calls.items())
+            yield from parallel(tasks)
     except TerminatedWorkerError:
         raise _Died from None
+
+
+def _by_dask(function: Callable[..., R], calls: Sequence[Call], address: str) -> Generator[tuple[int, R | Killed]]:
+    """By the workers of a Dask scheduler, which makes a call again where a worker is killed, up to its `allowed-failures`.
+
+    Not through joblib's Dask backend: it loses the error of a worker that was killed, and waits for ever.
+    """
+    try:
+        from distributed import Client, KilledWorker, as_completed
+    except ImportError:
+        raise ThriveError(f"{address}: Dask is not installed. To have it: pip install 'thrive-bench[dask]'") from None
+    try:
+        client: Any = Client(address.replace("dask://", "tcp://"), timeout=PATIENCE)  # type: ignore[no-untyped-call]
+    except (OSError, ValueError) as error:
+        raise ThriveError(
+            f"{address}: no Dask scheduler answers there within {PATIENCE} s ({type(error).__name__}). Start one: dask scheduler"
+        ) from None
+    with client:
+        numbers = {client.submit(_in_one_thread, function, call, pure=False): n for n, call in enumerate(calls)}
+        for future in as_completed(numbers):  # type: ignore[no-untyped-call]
+            fault = future.exception() if future.status == "error" else None
+            if fault is not None and not isinstance(fault, KilledWorker):
+                raise fault
+            yield numbers.pop(future), future.result() if fault is None else Killed()
 
 
 def all_of(function: Callable[..., R], calls: Sequence[Call], jobs: int) -> list[R]:
@@ -91,15 +126,20 @@ def all_of(function: Callable[..., R], calls: Sequence[Call], jobs: int) -> list
     return [found[number] for number in range(len(calls))]
 
 
-def _called(function: Callable[..., R], number: int, call: Call, under_way: Path) -> tuple[int, R]:
-    """Call it in one thread: joblib keeps its workers to one, but with one process there is no worker."""
+def _marked(function: Callable[..., R], number: int, call: Call, under_way: Path) -> tuple[int, R]:
+    """Make a call, with a mark in a folder for as long as it is under way."""
+    mark = under_way / str(number)
+    mark.touch()
+    result = _in_one_thread(function, call)
+    mark.unlink()
+    return number, result
+
+
+def _in_one_thread(function: Callable[..., R], call: Call) -> R:
+    """joblib keeps its workers to one thread, but with one process there is no worker; a worker of Dask has its own limits."""
     from threadpoolctl import threadpool_limits
 
     os.environ["OMP_NUM_THREADS"] = "1"  # for torch, when it is imported, whatever the shell has exported
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # a fork would lose the tokenizers' threads
-    mark = under_way / str(number)
-    mark.touch()
     with threadpool_limits(1):
-        result = function(*call)
-    mark.unlink(missing_ok=True)
-    return number, result
+        return function(*call)

@@ -15,7 +15,7 @@ from benchmark.runs import cell_process, pins
 from benchmark.runs.cell_process import Failure
 from benchmark.runs.cells import Cell, Store
 from benchmark.runs.machine import require_machine
-from benchmark.runs.pool_of_workers import Killed, in_parallel
+from benchmark.runs.pool_of_workers import HERE, Killed, in_parallel
 from benchmark.runs.progress import SILENT, Progress
 from benchmark.runs.project import Project
 
@@ -66,15 +66,21 @@ def plan(store: Store, wanted: Iterable[Cell]) -> Plan:
     return Plan(done, sorted(to_do, key=lambda cell: -cell.seconds))
 
 
-def compute(root: Path, store: Store, to_do: Sequence[Cell], jobs: int, progress: Progress = SILENT) -> list[Failure]:
+def compute(
+    root: Path, store: Store, to_do: Sequence[Cell], jobs: int, progress: Progress = SILENT, where: str = HERE
+) -> list[Failure]:
     """Compute cells in parallel, one thread each, and keep each as it is finished.
 
+    Workers, of this machine or of a Dask scheduler, send their cells back, and this process alone writes them.
     A failed cell stops no other, nor does one whose worker is killed. Interrupted, it has lost only the cells that were being computed.
     """
     common = provenance(root)
     failures: list[Failure] = []
     calls = [(cell, store.folder / "starts", common, _seconds(cell)) for cell in to_do]
-    with progress.computing(to_do) as report, closing(in_parallel(cell_process.compute, calls, jobs)) as outcomes:
+    with (
+        progress.computing(to_do) as report,
+        closing(in_parallel(cell_process.compute, calls, jobs, where)) as outcomes,
+    ):
         for number, outcome in outcomes:
             if isinstance(outcome, Killed):
                 outcome = Failure(to_do[number], f"{outcome.error}. The others went on.", "")
