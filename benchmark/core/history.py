@@ -135,6 +135,17 @@ class Weighted:
         return (whole + single) / self.mass
 
     @property
+    def real_share_of_rows(self) -> float:
+        """Share of the real rows in the effective number of rows, 0 to 1: of rows that weigh alike their share in number.
+
+        Kish's (Σw)²/Σw² of the real rows, over that plus the same of the synthetic ones; a row listed twice is two.
+        """
+        rows, weights = self.expanded()
+        real = self.history.is_real(rows)
+        sizes = [weights[part].sum() ** 2 / (weights[part] @ weights[part]) for part in (real, ~real) if part.any()]
+        return float(real.all()) if len(sizes) == 1 else float(sizes[0] / sum(sizes))
+
+    @property
     def is_first_generation(self) -> bool:
         """Whether this is exactly generation 0, all rows alike: the real data, or all candidates."""
         return len(self.rows) == 0 and [(s.first, s.last) for s in self.spans] == [(0, 1)]

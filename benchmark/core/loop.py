@@ -156,6 +156,7 @@ def _chosen(strategy: Strategy, context: Context, pool: Pool, services: Services
         chosen = canonical(pool, strategy.training_set(context, pool))
         services.meter.training_rows, services.meter.real_share = chosen.size, chosen.real_share
         _check_training_rows(services)
+        _check_real_rows(chosen, services)
     return chosen
 
 
@@ -172,6 +173,13 @@ def _repelling(options: FitOptions, pool: Pool, services: Services) -> Weighted 
 def _check_training_rows(services: Services) -> None:
     most = services.rules.max_training_rows(services.task.n, services.t)
     within("rows in the training set", services.meter.training_rows, most)
+
+
+def _check_real_rows(chosen: Weighted, services: Services) -> None:
+    """Mass alone is no cap: one heavy synthetic row, or a few, would leave a text model or a covariance what real rows make of it."""
+    most = services.rules.max_real_share(services.task.n, services.t)
+    if most < 1:
+        within("share of real rows in the effective number of rows", chosen.real_share_of_rows, most)
 
 
 def _check_blend(chosen: Weighted, options: FitOptions, repelling: Weighted | None, services: Services) -> None:

@@ -18,6 +18,7 @@ from tests.conftest import ENTRIES, ROOT
 ADVERSARIES = ROOT / "tests" / "fixtures" / "adversaries"
 BLEND = "weight of the previous model in the blend: {}, and the track and budget allow 0.5"
 MASS = "share of real rows in the mass that the model rests on: {}, and the track and budget allow"
+ROWS = "share of real rows in the effective number of rows: {}, and the track and budget allow"
 LOOK = "features() of the pool can tell rows apart by age"
 NOISE = "temperature·bandwidth_factor² is {}: expected at least 0.1"
 REFUSED = {
@@ -56,24 +57,22 @@ REFUSED = {
     "keeps-the-shell": ("wide", 1, LOOK),
     "keeps-the-core": ("wide", 1, LOOK),
     "counts-as-memory": ("wide", 1, "83 rows: expected n = 60 in track 'blind'"),
-    "repels-nothing": ("wide", 2, MASS.format("0.999983")),
+    "repels-nothing": ("wide", 2, ROWS.format("0.983051")),
     "marks-digits": ("gaussian", 2, LOOK),
     "marks-likelihoods": ("gaussian", 2, "log_likelihood() of the pool can tell rows apart by age"),
     "refits-the-last": ("gaussian", 2, LOOK),
     "leans-by-leverage": ("wide", 2, LOOK),
     "decoys": ("kde", 2, LOOK),
     "carries-moments": ("one axis", 2, LOOK),
-    "undoes-the-shrinkage": (
-        "gaussian",
-        2,
-        "FitOptions.ddof is 4.0 and ridge 0.0: together they multiply the covariance's trace by",
-    ),
+    "undoes-the-shrinkage": ("gaussian", 2, ROWS.format("0.916667")),
     "undoes-by-ridge": (
         "one axis",
         2,
         "ridge 1: together they multiply the covariance's trace by 2, expected at most 4/3",
     ),
-    "undoes-by-half-a-ridge": ("one axis", 2, "together they multiply the covariance's trace by 2.004"),
+    "undoes-by-half-a-ridge": ("one axis", 2, ROWS.format("0.958333")),
+    "leans-on-one-row": ("text", 2, ROWS.format("0.958333")),
+    "repels-a-row": ("wide", 2, ROWS.format("0.961538")),
     "keeps-contexts": ("wide", 30, "of that iteration alone"),
     "keeps-views": ("wide", 30, "of that iteration alone"),
 }
@@ -91,7 +90,6 @@ INSTANCES = {
 
 NO_GAIN = {
     "repels-a-spot": (Gaussian(10, 100), "accumulate", "final"),
-    "repels-a-row": (Gaussian(10, 316), "accumulate-subsample", "final"),
     "reads-the-grid": (Gaussian(10, 316, 0.9), "model-averaging", "final"),
     "spoils-one": (Gaussian(1, 100), "model-averaging", "slope"),
 }

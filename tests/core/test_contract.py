@@ -5,6 +5,7 @@ import pytest
 from scipy.stats import hypergeom
 
 from benchmark.conformance.toy_tasks import INSTANCES, TASK_SETTINGS
+from benchmark.core.history import History, Span, Weighted
 from benchmark.core.loop import is_milestone, run, start_of
 from benchmark.core.requests import FitOptions, SampleRequest, TrainingSet
 from benchmark.core.rules import Budget, Role, Rules, Track
@@ -327,3 +328,20 @@ def test_entries_share_real_data_by_seed():
 
 def test_milestones():
     assert [t for t in range(1, 1001) if is_milestone(t)] == [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000]
+
+
+def test_real_rows_are_counted_as_well_as_weighed():
+    """Kish's effective numbers: of rows that weigh alike the share in number, whatever a part of them weighs."""
+    history = History(np.zeros((4, 1)))
+    history.append(np.ones((4, 1)))
+    for rows, weights, share in (
+        ([0, 1, 4, 5], [1, 1, 1, 1], 0.5),
+        ([0, 1, 4, 5], [1, 1, 9, 9], 0.5),
+        ([0, 1, 2, 4], [1, 1, 1, 3], 0.75),
+        ([0, 4, 4, 4], [1, 1, 1, 1], 0.25),  # a row listed again is another one
+        ([4, 5, 6, 7], [1, 1, 1, 1], 0.0),
+        ([0, 1, 2, 3], [1, 2, 3, 4], 1.0),
+    ):
+        found = Weighted(history, rows=np.array(rows), weights=np.array(weights, float))
+        assert found.real_share_of_rows == pytest.approx(share)
+    assert Weighted(history, (Span(0, 2, 1.0),)).real_share_of_rows == 0.5
