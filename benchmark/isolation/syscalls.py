@@ -1,7 +1,7 @@
 """A filter of system calls, which bubblewrap sets for a confined process: what no strategy needs and what outlives it.
 
-Refused are the kernel's keyrings, which are the user's and outlive a process; new namespaces and mounts; and interfaces
-to other processes and to the kernel whose faults have often been a way out. The filter is a program in classic BPF, as
+Refused are the kernel's keyrings, which are the user's and outlive a process; what empties the cache of files, or tells what is in it, for
+that is a memory; new namespaces and mounts; and interfaces to other processes and to the kernel whose faults have often been a way out. The filter is a program in classic BPF, as
 `man 2 seccomp` describes it, and holds for all descendants.
 """
 
@@ -42,6 +42,10 @@ REFUSED = {
     "open_by_handle_at": (304, 265),
     "personality": (135, 92),
     "kcmp": (312, 272),
+    "fadvise64": (221, 223),
+    "mincore": (27, 232),
+    "cachestat": (451, 451),
+    "preadv2": (327, 286),
 }
 CLONE, CLONE3 = (56, 220), (435, 435)
 NEW_NAMESPACES = 0x00020000 | 0x02000000 | 0x04000000 | 0x08000000 | 0x10000000 | 0x20000000 | 0x40000000
