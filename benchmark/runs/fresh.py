@@ -1,6 +1,6 @@
 """Instances that nobody knew before: their numbers are drawn from ranges of params.yaml by a verification's salt.
 
-The eleven public instances can be overfitted. A fresh one cannot: its numbers follow from the salt by a one-way function, so
+The public instances can be overfitted. A fresh one cannot: its numbers follow from the salt by a one-way function, so
 nobody knows them before the salt is written, and everybody can draw them again afterwards.
 """
 

@@ -471,7 +471,7 @@ def test_a_run_is_refused_before_it_computes(clone, old, new, complaint):
 @pytest.mark.parametrize(("more", "complaint"), [
     ("device: cuda:977", "device: found 'cuda:977', and this machine has "), ("device: toaster", "device: found 'toaster', expected cpu"),
     ("data: /nowhere", "data: no such file: /nowhere/train.parquet"), ("checkpoint: nowhere", "checkpoint: no such file: "),
-    ("head_as_characters: true", "there is no head"), ("n: 10000000", "n: found 10000000, expected at most 5000, the pairs in "),
+    ("head_as_characters: true", "there is no head"), ("n: 10000000", "n: found 10000000, expected at most 5000, the rows of "),
     ("precision: float16", "precision: found 'float16'"), ('separator: ""', "separator: found ''"),
 ])  # fmt: skip
 def test_a_language_model_that_cannot_be_run_here_is_refused_before_it_computes(clone, more, complaint):
