@@ -154,7 +154,7 @@ def test_the_board_depends_on_all_code_that_makes_it(root):
 @pytest.mark.parametrize(("stage", "module"), [
     ("cardinality", "paper.experiments.cardinality"), ("collapse_time", "paper.experiments.collapse_time"),
 ])  # fmt: skip
-def test_what_keeps_no_cells_depends_on_the_code_of_its_numbers(root, stage, module):
+def test_stages_without_cells_depend_on_the_code_of_their_numbers(root, stage, module):
     """And on nothing else, for it takes long: what it reaches of what decides a number."""
     deps = yaml.safe_load((root / "paper" / "dvc.yaml").read_text())["stages"][stage]["deps"]
     decides = {d.module.path for task in TASKS for d in program().closure(*CORE, f"benchmark.tasks.{task}")}
@@ -234,7 +234,7 @@ def test_the_pipeline_end_to_end(clone):
 @pytest.mark.parametrize(("stage", "module"), [
     ("figures", "paper.plots.figures"), ("report", "paper.reporting.report"), ("data", "paper.data"),
 ])  # fmt: skip
-def test_what_the_paper_shows_is_made_again_when_its_code_changes(root, stage, module):
+def test_products_of_the_paper_are_stale_when_their_code_changes(root, stage, module):
     deps = yaml.safe_load((root / "paper" / "dvc.yaml").read_text())["stages"][stage]["deps"]
     paths = {str(path.relative_to(root)) for path in imported(root, module)}
     ours = {path for path in paths if path.startswith("paper/") and not path.endswith("__init__.py")}

@@ -29,7 +29,7 @@ def test_tests_mirror_the_folders_of_the_code(root):
 
 
 @pytest.mark.parametrize("folder", ["baselines", "submissions"])
-def test_an_entry_imports_the_surface_alone(root, folder):
+def test_an_entry_imports_only_the_surface(root, folder):
     """Import-linter holds the layers of the packages; entries are no package."""
     for path in (root / folder).rglob("*.py"):
         imports = [

@@ -127,7 +127,7 @@ def findings(folder, seconds=1):
     return [finding for finding in check(folder, seconds) if finding.check != "sandbox"]
 
 
-def test_every_fixture_has_its_place():
+def test_every_fixture_is_listed():
     assert {folder.name for folder in FIXTURES.iterdir()} == {*FAULTS, *NOTES}
     assert {name for name, _ in FAULTS.values()} == {part.name for part in CHECKS}
     assert list(checking.INSTANCES) == list(INSTANCES) == list(TASK_SETTINGS)
@@ -145,7 +145,7 @@ def test_a_fault_is_found_by_the_check_meant_for_it(id):
 
 
 @pytest.mark.parametrize("id", NOTES)
-def test_what_is_no_fault_passes_with_a_note(id):
+def test_harmless_behaviour_passes_with_a_note(id):
     found = findings(FIXTURES / id)
     assert [finding.verdict for finding in found] == ["pass"] * len(CHECKS) + ["note"] * len(NOTES[id])
     for (name, words), finding in zip(NOTES[id], found[len(CHECKS) :], strict=True):
@@ -177,7 +177,7 @@ def test_the_command_says_what_it_cannot_see():
     assert "Tampering with the harness is detected only if it changes what the entry selects" in done.output
 
 
-def test_the_command_prints_all_checks_and_its_status_tells():
+def test_the_command_prints_all_checks_and_exits_with_a_status():
     done = CliRunner().invoke(main, ["check", str(ENTRIES["replace"].folder)])
     assert done.exit_code == 0
     assert done.output.count("\n  pass  ") == len(CHECKS)
@@ -225,14 +225,14 @@ def test_a_disguise_leaves_every_example_in_its_place(disguise):
 
 
 @pytest.mark.parametrize("task", INSTANCES)
-def test_poisoned_test_data_are_no_numbers(task):
+def test_poisoned_test_data_are_not_numbers(task):
     start = start_of(poisoned(INSTANCES[task]), 0)
     assert start.test is None or all(row != row for row in np.ravel(start.test))
     assert start.loss == np.inf
     np.testing.assert_array_equal(start.real, start_of(INSTANCES[task], 0).real)
 
 
-def test_a_process_that_ends_without_an_outcome_is_told_of(monkeypatch, tmp_path):
+def test_a_process_that_ends_without_an_outcome_is_reported(monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path))
     found = apart_from_others(lambda: {"records": ["one"]}, 10)
     assert found == {"records": ["one"]}

@@ -51,7 +51,7 @@ def losses(*args, **kwargs):
     (lambda c, p: p, "returned a view"),
     (lambda c, p: TrainingSet(p.all()) + p.all(), "wrap the rows first"),
 ])  # fmt: skip
-def test_what_is_not_allowed_is_refused_with_the_facts(answer, complaint):
+def test_a_forbidden_answer_is_refused_with_the_facts(answer, complaint):
     with pytest.raises(ContractBroken, match=f"(?s)training_set.. at iteration 1: .*{complaint}"):
         records(answering(answer))
 
@@ -89,7 +89,7 @@ def test_ids_are_drawn_anew_at_every_iteration():
     assert all(ids.max() > 11 for ids in seen[1:])  # not the first twelve
 
 
-def test_listing_rows_does_not_tell_their_age():
+def test_the_order_of_rows_does_not_reveal_their_age():
     """The ids of lazy rows come in increasing order: real rows are not first among them."""
 
     def first_listed(context, pool):
@@ -112,7 +112,7 @@ def test_a_strange_generator_is_refused():
             records(answering(lambda c, p, rng=strange: p.sample(c.n, rng) if c.t > 1 else p.all()), Rules())
 
 
-def test_rows_of_another_view_are_refused_wherever_they_stand():
+def test_rows_of_another_view_are_refused_in_every_position():
     class Hoarding(Fixed):
         kept = None
 
@@ -152,12 +152,12 @@ def test_a_candidate_enters_the_pool_once(keep, complaint):
 
 
 @pytest.mark.parametrize("method", ["sample_request", "fit_options"])
-def test_answers_of_another_kind_are_refused(method):
+def test_answers_of_the_wrong_type_are_refused(method):
     with pytest.raises(ContractBroken, match=rf"{method}\(\) at iteration 1: returned NoneType: expected"):
         records(type("Silent", (Fixed,), {method: lambda self, context: None}))
 
 
-def test_choosing_places_chooses_no_rows():
+def test_a_blind_strategy_that_chooses_positions_gets_uniform_rows():
     """In `blind` a strategy may choose places of `ids` (in a confined process of its own, as it likes); what it gets is still uniform.
 
     The ones chosen here are below n, which are the real rows where places follow age.
@@ -170,7 +170,7 @@ def test_choosing_places_chooses_no_rows():
     assert np.mean(shares) == pytest.approx(1 / 3, abs=4 * np.std(shares) / np.sqrt(150))
 
 
-def test_a_loss_that_is_no_number_is_divergence():
+def test_a_loss_that_is_not_a_number_counts_as_divergence():
     class Lost(Gaussian):
         def test_loss(self, model, test):
             return float("nan")

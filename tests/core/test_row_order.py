@@ -128,7 +128,7 @@ def test_weights_go_to_the_rows_that_they_are_meant_for():
     assert losses(TASKS[0], weighted) == pytest.approx(losses(TASKS[0], selected), rel=1e-9)
 
 
-def test_a_weight_too_small_to_count_is_none():
+def test_a_negligible_weight_counts_as_zero():
     """Weights are proportions: what is below 10⁻¹² of the largest is left out, and denormal numbers are like others."""
 
     def tiny(self, context, pool):
@@ -155,7 +155,7 @@ def test_a_weight_too_small_to_count_is_none():
 
 
 @NAMED
-def test_no_rows_have_no_features_and_no_likelihoods(task):
+def test_an_empty_view_has_empty_features_and_likelihoods(task):
     """Of the right shape, for lazy rows as for ids, in every view."""
 
     def keep(self, context, candidates):

@@ -104,13 +104,13 @@ def test_a_stream_depends_on_salt_number_purpose_and_iteration():
     assert first == [streams.stream(*name).integers(2**63) for name in names]
 
 
-def test_names_of_streams_do_not_run_into_one_another():
+def test_names_of_streams_do_not_collide():
     """Number, iteration and purpose stay apart whatever digits a purpose begins with."""
     names = [(1, "1 x", 1), (1, "x", 11), (11, "x", 1), (1, "1 1 x", 1), (1, "x", 1)]
     assert len({streams.stream(*name).integers(2**63) for name in names}) == len(names)
 
 
-def test_a_secret_seed_shows_its_number_alone():
+def test_a_secret_seed_shows_only_its_number():
     seed = streams.SecretSeed(b"a secret of 16 b", 7)
     assert "secret of" not in repr(seed)
     assert int(seed) == 7

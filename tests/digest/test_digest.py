@@ -133,7 +133,7 @@ HELPER, LOOP_FILE = "p/helpers.py", "p/loop.py"
     (HELPER, "from math import sqrt\n", "from math import sqrt\nfrom typing import ClassVar, overload\n"),
     (HELPER, "def even(n)", "from typing import overload\n\n\n@overload\ndef even(n: int) -> bool: ...\n@overload\ndef even(n: str) -> str: ...\ndef even(n)"),
 ])  # fmt: skip
-def test_how_it_is_written_does_not_matter(tmp_path, edit):
+def test_a_change_of_style_changes_no_key(tmp_path, edit):
     edits = [edit]
     if edit[2] == "import numpy as np":
         edits.append((LOOP_FILE, "return log(", "return np.log("))
@@ -175,7 +175,7 @@ def test_how_it_is_written_does_not_matter(tmp_path, edit):
     ("a", ("p/a.py", "class A:", "class A:\n    n = 1\n")),
     ("b", ("p/b.py", "else x", "else -x")),
 ])  # fmt: skip
-def test_what_it_does_changes_the_keys_that_depend_on_it_and_no_others(tmp_path, tasks, edit):
+def test_a_change_of_meaning_changes_the_keys_that_depend_on_it_and_no_others(tmp_path, tasks, edit):
     assert changed(tmp_path, edit) == set(tasks)
 
 
@@ -274,12 +274,12 @@ def test_names_scopes_and_strings(tmp_path, one, other, same):
     ("def f():\n    'Doc.'\n    return len(f.__doc__)", "line 3: __doc__ reads"),
     ("from p.loop import absent\ndef f(): return absent()", "a.py: p.loop has no 'absent'"),
 ])  # fmt: skip
-def test_what_hides_its_meaning_is_refused(tmp_path, module, reason):
+def test_code_that_hides_its_meaning_is_refused(tmp_path, module, reason):
     with pytest.raises(Refused, match=reason):
         keys(tmp_path, {"p/__init__.py": "", "p/loop.py": "def g(): return 1", "p/a.py": module}, ("a",))
 
 
-def test_a_subclass_that_its_base_is_told_of_belongs_to_all_of_its_module(tmp_path):
+def test_a_subclass_that_its_base_registers_belongs_to_its_whole_module(tmp_path):
     base = "class Base:\n    def __init_subclass__(cls):\n        ALL.append(cls)\n\n\nALL = []\n\n\nclass New(Base):\n    n = 1\n"
     files = {
         "p/__init__.py": "",
@@ -322,7 +322,7 @@ A, *B = H
 """
 
 
-def test_the_same_under_every_python(tmp_path):
+def test_digests_are_the_same_under_every_python(tmp_path):
     """A stored digest of tricky code, and those of the task-settings, by every other supported Python that is here."""
     (tmp_path / "p").mkdir()
     (tmp_path / "p" / "__init__.py").write_text(TRICKY)
@@ -508,7 +508,7 @@ MOVED = {
 }
 
 
-def test_this_package_written_otherwise_and_moved_has_the_same_keys(tmp_path):
+def test_this_package_rewritten_and_moved_has_the_same_keys(tmp_path):
     """Every module rewritten; five of them elsewhere; one split in two."""
     for folder in ("base", "base/deep"):
         (tmp_path / "benchmark" / folder).mkdir(parents=True)
@@ -559,7 +559,7 @@ def test_an_entry_that_imports_more_of_the_harness_depends_on_it(tmp_path):
     ("import helper", "import helper as h", False), ("LIMIT = 1", "LIMIT: int = 1", True), ("LIMIT = 1", "LIMIT = 2", False),
     ("from math import log", "from numpy import log", False),
 ])  # fmt: skip
-def test_an_entry_by_what_its_code_means(tmp_path, old, new, same):
+def test_an_entrys_digest_follows_the_meaning_of_its_code(tmp_path, old, new, same):
     code = "from benchmark import Strategy\nB = Strategy\nfrom math import log\nfrom . import helper\nLIMIT = 1\nLIMIT = LIMIT + helper.x\ndef f(x):\n    'Doc.'\n    if log( x ): raise ValueError('no')\n    return x + 1\n"
     assert old in code
     path = tmp_path / "strategy.py"
@@ -569,7 +569,7 @@ def test_an_entry_by_what_its_code_means(tmp_path, old, new, same):
     assert (digest.digest_of_folder(tmp_path, set()) == before) is same
 
 
-def test_an_entry_that_is_no_python_is_told(tmp_path):
+def test_an_entry_that_is_not_python_is_reported(tmp_path):
     (tmp_path / "strategy.py").write_text("def f(:\n")
     with pytest.raises(BadEntry, match="strategy.py: SyntaxError"):
         digest.digest_of_folder(tmp_path, set())
@@ -583,7 +583,7 @@ def test_an_entry_that_is_no_python_is_told(tmp_path):
     ("import inspect\nX = len(inspect.getsource(f))", "import inspect\nX = len(inspect.getsource(f))  # more"),
     ("def f(x: 1): ...\nX = f.__annotations__", "def f(x: 2): ...\nX = f.__annotations__"),
 ])  # fmt: skip
-def test_an_entrys_key_holds_all_that_its_code_can_see_of_itself(tmp_path, one, other):
+def test_an_entrys_digest_contains_all_that_its_code_can_read_of_itself(tmp_path, one, other):
     found = []
     for text in (one, other):
         (tmp_path / "strategy.py").write_text(text)
@@ -591,7 +591,7 @@ def test_an_entrys_key_holds_all_that_its_code_can_see_of_itself(tmp_path, one, 
     assert found[0] != found[1]
 
 
-def test_a_file_of_an_ignored_name_counts_in_a_folder_below(tmp_path):
+def test_a_file_of_an_ignored_name_counts_in_a_subfolder(tmp_path):
     (tmp_path / "strategy.py").write_text("")
     (tmp_path / "data").mkdir()
     found = []

@@ -159,7 +159,7 @@ def test_any_text_becomes_one_plain_line(text):
 
 
 @pytest.mark.parametrize("text", ["a\nb", "\x1b[2J", "\u202egnp", "\r", "\x00", "\u2028", "\ud800", "\x85", "\x7f"])
-def test_what_is_no_plain_character_is_escaped(text):
+def test_characters_that_are_not_plain_are_escaped(text):
     assert "\\" in one_line(text)
     assert one_line(text).isprintable()
 
@@ -184,13 +184,13 @@ def test_an_empty_draw_is_no_fault(method):
     )
 
 
-def test_an_empty_draw_alone_is_refused_as_outside():
+def test_a_training_set_of_an_empty_draw_is_refused_as_outside_the_sandbox():
     found = outcome(training_set=[{"done": {"rows": [{"view": 0, "drawn": np.empty(0, np.int64)}]}}])
     assert "no row of weight above 0" in str(found)
 
 
 @pytest.mark.parametrize("numbers", [[0, 0], [-1], [8], [[0, 1]], [0.0]])
-def test_a_draw_of_other_than_different_numbers_is_refused(numbers):
+def test_a_draw_must_be_distinct_row_numbers(numbers):
     found = outcome(training_set=[{"done": {"rows": [{"view": 0, "drawn": np.array(numbers)}]}}])
     assert isinstance(found, BadMessage)
 
@@ -238,7 +238,7 @@ def test_a_selection_of_many_parts_takes_time_in_proportion():
     assert time.process_time() - begun < 5  # it takes a tenth of a second; their square, hours
 
 
-def test_a_call_has_its_seconds_and_all_calls_have_theirs():
+def test_the_seconds_of_a_call_and_of_all_calls_are_limited():
     process, clock = Scripted(), Clock(1.0)
     with pytest.raises(Stopped, match="gave no answer"):
         list(run(TASK, lambda: RemoteStrategy(process, 0.0, clock), Rules(), 0, 1))
@@ -249,14 +249,14 @@ def test_a_call_has_its_seconds_and_all_calls_have_theirs():
         list(run(TASK, lambda: RemoteStrategy(process, 60, clock), Rules(), 0, 1))
 
 
-def test_a_message_has_its_pieces():
+def test_the_number_of_pieces_of_a_message_is_limited():
     """A list costs thirty times its bytes in memory."""
     assert decode(b"[" + b",".join([b"1"] * (MOST_PIECES // 2)) + b"]")
     with pytest.raises(BadMessage, match="pieces, and a message has at most"):
         decode(b"[" + b",".join([b"[]"] * MOST_PIECES) + b"]")
 
 
-def test_a_whole_number_has_its_digits():
+def test_the_number_of_digits_of_an_integer_is_limited():
     state = np.random.default_rng(0).bit_generator.state
     assert decode(encode(state)) == state
     with pytest.raises(BadMessage, match="a number of 401 digits"):
@@ -264,7 +264,7 @@ def test_a_whole_number_has_its_digits():
 
 
 @pytest.mark.parametrize("name", ["Stopped", "BadParams", "PinMismatch", "os", "__class__", "ThriveError"])
-def test_a_process_raises_only_what_is_a_strategys_to_raise(name):
+def test_a_process_can_raise_only_errors_of_a_strategy(name):
     found = outcome(training_set=[{"raised": name, "text": "x"}])
     assert type(found).__name__ == "StrategyFailed"
 
@@ -276,7 +276,7 @@ def test_a_process_raises_only_what_is_a_strategys_to_raise(name):
     (answers.array, [np.arange(2), np.ones(2), np.ones(1, bool)], [[1], 1, np.array(["a"], object), None]),
     (answers.setting, [None, True, 1, 0.5, "scott"], [[], {}, np.ones(1), "x" * 101, 10**30]),
 ])  # fmt: skip
-def test_forms(check, good, bad):
+def test_each_form_accepts_good_values_and_refuses_bad_ones(check, good, bad):
     for found in good:
         check(found)
     for found in bad:

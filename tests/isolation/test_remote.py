@@ -172,7 +172,7 @@ def attempt(entry, code: str, track: str = "assisted", **more):
     ("import os; os._exit(3)", Stopped, "ended with status 3"),
     ("import os; os.write(1, b'\\xff' * 100); os.kill(os.getpid(), 9)", Stopped, "SIGKILL"),
 ])  # fmt: skip
-def test_a_broken_strategy_is_told_apart(entry, code, error, told):
+def test_errors_of_a_broken_strategy_are_distinguished(entry, code, error, told):
     with pytest.raises(error, match=told):
         attempt(entry, code, seconds=3)
 
@@ -259,12 +259,12 @@ def test_forged_messages_are_refused(entry, message):
         attempt(entry, f"pool._line.send({message})", seconds=10)
 
 
-def test_limits_are_told(entry):
+def test_exceeded_limits_are_reported(entry):
     with pytest.raises(Stopped, match="used up its 2 s of CPU time"):
         attempt(entry, "while True: pass", limits=Limits(cpu_seconds=2, wall_seconds=60), seconds=30)
 
 
-def test_the_strategys_own_stream_is_the_harnesss(entry):
+def test_the_strategy_gets_the_same_stream_as_outside(entry):
     """Two runs of one seed agree, two seeds do not, though no seed ever passes the line."""
     head = "from benchmark import Strategy\n\n\nclass Strange(Strategy):\n    def training_set(self, context, pool):\n"
     found = entry(f"{head}        return pool.sample(1 + int(context.rng.integers(len(pool))), context.rng)\n")

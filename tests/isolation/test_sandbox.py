@@ -112,7 +112,7 @@ while True:
     assert "from a child of mine" in process.printed
 
 
-def test_the_warning_says_what_does_not_hold(mode, start):
+def test_the_warning_says_what_is_not_protected(mode, start):
     with start("line.send(1)") as process:
         if mode == "bubblewrap":
             assert process.warning is None
@@ -135,22 +135,22 @@ def test_garbage_is_an_error_that_shows_it(found):
 
 
 @pytest.mark.parametrize("value", [{1, 2}, np.array([1j]), np.array([object()]), open, np.array(["a"])])
-def test_what_is_not_plain_cannot_be_sent(value):
+def test_only_plain_values_can_be_sent(value):
     with pytest.raises(TypeError, match="a message cannot hold|an array of strings that holds"):
         encode(value)
 
 
-def test_garbage_on_the_line_stops_the_process(mode, start, tmp_path):
+def test_garbage_sent_to_the_harness_stops_the_process(mode, start, tmp_path):
     stopped(start("print('hello, world', flush=True); input(); input()", prelude=""), "found b'hello, world'", tmp_path)
 
 
-def test_a_gigantic_message_is_not_taken_in(mode, start, tmp_path):
+def test_a_gigantic_message_is_not_read(mode, start, tmp_path):
     program = "line.receive()\nwhile True: os.write(line._outbox.fileno(), b'x' * 65536)"
     limits = Limits(cpu_seconds=20, wall_seconds=60, message_bytes=1 << 20)
     stopped(start(program, limits), "message of more than 1,048,576 bytes: b'xxx", tmp_path)
 
 
-def test_all_that_is_sent_has_a_limit_too(mode, start, tmp_path):
+def test_the_total_of_all_messages_is_limited(mode, start, tmp_path):
     program = "line.receive()\nwhile True: line.send('x' * 100_000); line.receive()"
     limits = Limits(cpu_seconds=20, wall_seconds=60, line_bytes=1 << 20)
     with start(program, limits) as process, pytest.raises(Stopped, match="more than 1,048,576 bytes in all"):
@@ -167,7 +167,7 @@ def test_a_long_message_is_read_in_time_with_its_length(start):
         assert decode(process._line(process._ends)) == "and more"
 
 
-def test_prints_without_end_do_not_keep_the_harness_busy(mode, start):
+def test_endless_prints_do_not_block_the_harness(mode, start):
     """Beyond the limit they are lost, and the line still works."""
     program = """
 line.receive()
@@ -317,7 +317,7 @@ def planted(tmp_path):
         file.unlink()
 
 
-def test_what_the_user_has_cannot_be_read(mode, start, planted, root):
+def test_files_of_the_user_cannot_be_read(mode, start, planted, root):
     """Neither home nor neighbours nor held-out data; the interpreter and the harness's end of the line can."""
     assets = next((root / "benchmark" / "assets").glob("*/README.md"))
     hidden = [*planted, root / "README.md", assets, Path("/etc/passwd")]
@@ -373,7 +373,7 @@ def test_other_processes_are_not_seen(start):
         assert len(process.ask("go")) <= 3  # bubblewrap's own, and itself
 
 
-def test_a_folder_that_holds_the_home_is_not_given(start, tmp_path):
+def test_a_folder_that_contains_the_home_is_not_mounted(start, tmp_path):
     for readable, complaint in (
         ([Path.home()], "holds the home"),
         ([Path("/")], "holds the home"),
@@ -388,7 +388,7 @@ def test_a_folder_that_holds_the_home_is_not_given(start, tmp_path):
     ("echo No permissions to create new namespace >&2; exit 1", "does not work here: No permissions"),
     (None, "not installed"),
 ])  # fmt: skip
-def test_a_bubblewrap_that_does_not_work_is_found_out(says, expected, tmp_path, monkeypatch):
+def test_a_broken_bubblewrap_is_detected(says, expected, tmp_path, monkeypatch):
     if says:
         (tmp_path / "bwrap").write_text(f"#!/bin/sh\n{says}\n")
         (tmp_path / "bwrap").chmod(0o755)

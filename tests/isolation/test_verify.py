@@ -145,7 +145,7 @@ def test_a_refusal_that_the_card_does_not_announce_is_a_failure_in_one_line(clon
     assert not [line for line in done.output.splitlines() if line.startswith("gaussian        d=2 n=12            0.1")]
 
 
-def test_a_refusal_that_the_card_announces_is_none(clone):
+def test_a_refusal_that_the_card_announces_is_not_a_failure(clone):
     enter(clone, "refuses-in-the-sandbox")
     with (clone / "submissions/refuses-in-the-sandbox/card.yaml").open("a") as card:
         card.write('not_for: {gaussian: "it needs\n  text"}\n')
@@ -249,7 +249,7 @@ def test_without_bubblewrap_it_says_so_on_the_console_and_in_the_result(clone, m
     assert "isolation: limits only" in done.output
 
 
-def test_a_failure_is_told_and_leaves_the_other_instances_alone(clone):
+def test_a_failure_is_reported_and_stops_no_other_instance(clone):
     path = clone / "baselines/accumulate/strategy.py"
     path.write_text(path.read_text().replace("return pool", "assert context.t < 4, 'tired'\n        return pool"))
     done = thrive("verify", "accumulate")

@@ -185,12 +185,12 @@ def test_a_clone_is_caught_unless_its_card_says_so(cards, clone):
 
 
 @pytest.mark.parametrize("clone", [[[1, 1.5, 2], [1, 1.6, np.nextafter(2.25, 3)]], [[1, 1.4, 2.5], [1, 1.6, 2.25]]])
-def test_entries_that_differ_in_one_seed_are_no_clones(cards, clone):
+def test_entries_that_differ_in_one_seed_are_not_clones(cards, clone):
     found = some_results({"replace": REPLACE, "anchor-0.1": BASE, "anchor-0.5": clone})
     assert build.build_board(found, without_claims(cards)).faults == []
 
 
-def test_a_card_that_says_same_and_is_not_is_a_fault(cards):
+def test_a_card_that_wrongly_claims_the_same_losses_is_a_fault(cards):
     found = some_results({"replace": REPLACE, "anchor-0.1": BASE, "anchor-0.5": [[1, 1.1, 1.2], [1, 1, 1.3]]})
     [fault] = build.build_board(
         found, with_card(without_claims(cards), "anchor-0.1", same_as={"gaussian": "anchor-0.5"})
@@ -198,13 +198,13 @@ def test_a_card_that_says_same_and_is_not_is_a_fault(cards):
     assert "same_as: gaussian: found 'anchor-0.5', whose losses differ on i" in fault
 
 
-def test_two_losses_that_never_move_are_no_clones(cards):
+def test_two_entries_whose_losses_never_move_are_not_clones(cards):
     """Both slopes are 0; the losses differ."""
     found = some_results({"replace": REPLACE, "anchor-0.1": [[1.0] * 3] * 2, "anchor-0.5": [[2.0] * 3] * 2})
     assert build.build_board(found, without_claims(cards)).faults == []
 
 
-def test_a_clone_among_diverged_runs_is_told_by_its_diagnostics():
+def test_a_clone_among_diverged_runs_is_recognized_by_its_diagnostics():
     """Every diverged run has the loss +inf, which makes no clone."""
 
     def diverged(entry, at, variance):
@@ -246,7 +246,7 @@ def test_the_old_window_of_five_generations_is_caught(committed, cards):
 
 
 @pytest.mark.parametrize("other", ["nobody", "anchor-0.5", "covariance-matching"])
-def test_a_comparison_with_what_is_not_ranked_is_refused(cards, other):
+def test_a_comparison_with_an_unranked_entry_is_refused(cards, other):
     """Unknown, itself, and an entry that did not run here."""
     found = some_results({"replace": REPLACE, "anchor-0.1": BASE, "anchor-0.5": [[1, 1.1, 1.2], [1, 1, 1.3]]})
     made = build.build_board(found, with_card(without_claims(cards), "anchor-0.5", compare_with=[other]))
@@ -255,7 +255,7 @@ def test_a_comparison_with_what_is_not_ranked_is_refused(cards, other):
     assert f"compare_with: found '{other}', which shares no ranked instance with it" in fault
 
 
-def test_nothing_is_said_from_an_unranked_instance(cards):
+def test_an_unranked_instance_supports_no_claim(cards):
     found = some_results({"replace": REPLACE, "anchor-0.1": BASE, "anchor-0.5": BASE})
     [shown] = found.about.tasks["gaussian"].instances
     hidden = shown.model_copy(update={"name": "hidden", "ranked": False})
@@ -268,7 +268,7 @@ def test_nothing_is_said_from_an_unranked_instance(cards):
     assert "hidden" not in rows_of(made)["anchor-0.5"].observed
 
 
-def test_thrive_board_says_the_faults(committed, cards, root, tmp_path, monkeypatch):
+def test_thrive_board_prints_the_faults(committed, cards, root, tmp_path, monkeypatch):
     some_results({"replace": REPLACE, "anchor-0.1": BASE, "anchor-0.5": BASE}).write(tmp_path / "mine")
     monkeypatch.chdir(root)
     outcome = CliRunner().invoke(main, ["board", "--at", str(tmp_path / "mine")])

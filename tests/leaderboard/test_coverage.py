@@ -140,7 +140,7 @@ def test_normal_losses_are_covered_as_often_as_t_intervals_say():
     assert abs(found.mean - 0.95) < 4 * np.sqrt(0.95 * 0.05 / 2000)
 
 
-def test_the_simulation_tells_the_board_from_a_bootstrap():
+def test_the_simulation_distinguishes_the_board_from_a_bootstrap():
     """At 5 seeds the percentile bootstrap covers too little; each has its error beside it."""
     own = synthetic("normal", 5)
     board, bootstrap, known = (
@@ -151,7 +151,7 @@ def test_the_simulation_tells_the_board_from_a_bootstrap():
     assert (board.remark, bootstrap.remark, known.remark) == ("", "below 93 %", "below 93 %")
 
 
-def test_a_bootstrap_of_ranks_is_told_where_entries_are_tied(few):
+def test_the_simulation_shows_that_a_bootstrap_of_ranks_fails_for_tied_entries(few):
     """All tied: the board errs in at most 5 % of families, uncorrected resampling in far more."""
     tied = near_ties(few, few.divisions[0], 0.0)
     board, bootstrap = (measure.ranks(method, tied, 60) for method in (BOARD, BOOTSTRAP))
@@ -178,7 +178,7 @@ def test_entries_are_as_far_apart_as_asked(few):
     assert apart.groups == {id: k for k, id in enumerate(ids)}
 
 
-def test_a_bad_run_in_ten_is_said_to_be_missed_at_few_seeds():
+def test_the_report_says_that_few_seeds_miss_one_bad_run_in_ten():
     """With 3 seeds .9³ = 73 % of boards show none of an entry's bad runs."""
     found = measure.intervals(BOARD, synthetic("one bad run in ten", 3), 200, ["final loss in nats, synthetic"])
     assert found["final loss in nats, synthetic"].mean < 0.5
@@ -187,7 +187,7 @@ def test_a_bad_run_in_ten_is_said_to_be_missed_at_few_seeds():
     )
 
 
-def test_a_truth_that_is_elsewhere_is_missed(few):
+def test_intervals_around_a_wrong_estimate_miss_the_truth(few):
     """Else nothing here could fail: every interval moved by 5, every order turned round, every word swapped, a verdict of its own for every board."""
     moved = dataclasses.replace(
         BOARD,
@@ -253,7 +253,7 @@ def test_true_ranks_share_ties():
     }
 
 
-def test_synthetic_ties_are_ties():
+def test_entries_tied_by_construction_have_the_same_truth():
     order = BOARD.centres(synthetic("lognormal, σ = 1.5", 5).whole())["score, over all"]
     assert order["a"] == order["b"] == order["c"] < order["d"] == order["e"] < order["f"]
     assert [synthetic("normal", 3).groups[id] for id in SYNTHETIC] == [1, 1, 1, 2, 2, 4]

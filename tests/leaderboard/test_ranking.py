@@ -146,7 +146,7 @@ def cards(root):
     return {entry.id: entry.card for entry in find(root).values()}
 
 
-def test_the_base_workflow_may_stand_in_another_division(cards):
+def test_the_base_workflow_may_be_in_another_division(cards):
     """accumulate-subsample is blind; anchor-0.5 is labelled, a whole nat below it."""
     noise = 0.05 * np.random.default_rng(0).normal(size=6)
     board = build.build_board(some_results({

@@ -142,7 +142,7 @@ def test_a_language_model_trains_on_the_first_rows_of_both_kinds(text):
         assert rows == task.base.encode([*start.real[:r], *generation[:s]])
 
 
-def test_the_untrained_model_stands_beside_the_others(text):
+def test_the_untrained_model_is_in_the_table(text):
     experiment, found, _ = text
     task = experiment.task
     assert found[cardinality.UNTRAINED] == task.test_loss(task.base.network, task.held_out(None, stream(0, "test")))
@@ -159,13 +159,13 @@ def test_changes_are_paired_by_seed():
     assert row["change_sd"] == pytest.approx((both - alone).std(ddof=1))
 
 
-def test_the_table_is_the_same_whoever_computes_it():
+def test_the_table_does_not_depend_on_the_number_of_processes():
     experiments = (grid(Gaussian(2, 10)), Experiment("kde", KDE("moons", 0.3, 10), (4, 10), (0, 6), 2))
     tables = [cardinality.run(experiments, jobs).to_csv() for jobs in (1, 1, 2)]
     assert tables[0] == tables[1] == tables[2]
 
 
-def test_an_interrupted_seed_goes_on_where_it_was(tmp_path, monkeypatch):
+def test_an_interrupted_seed_continues_where_it_stopped(tmp_path, monkeypatch):
     experiment, kept = grid(Gaussian(2, 10)), tmp_path / "0.json"
     whole, computed = losses(experiment, 0), []
 
@@ -189,7 +189,7 @@ def test_an_interrupted_seed_goes_on_where_it_was(tmp_path, monkeypatch):
     assert computed == experiment.cells[2:]
 
 
-def test_what_fails_is_named_and_stops_nothing_else(monkeypatch):
+def test_a_failure_is_named_and_stops_nothing_else(monkeypatch):
     done = []
 
     def some_fail(experiment, seed, known):

@@ -134,7 +134,7 @@ def test_only_plain_figures_overwrite_the_committed_ones(root, monkeypatch, word
     assert written
 
 
-def test_figures_stand_beside_what_they_are_drawn_from():
+def test_each_figure_belongs_to_the_paper_or_to_the_board():
     assert {str(drawing.home) for drawing in FIGURES.values()} == {"paper/figures", "leaderboard/figures"}
     assert str(FIGURES["ranks"].home) == "leaderboard/figures"
 
@@ -147,7 +147,7 @@ def test_an_entry_without_results_is_refused_with_the_way_to_them(root, monkeypa
     assert "thrive run --profile standard -s acumulate && thrive score" in outcome.output
 
 
-def test_what_is_absent_is_told_with_its_command(tmp_path):
+def test_missing_data_are_reported_with_their_command(tmp_path):
     told = []
     assert not figures.draw_figures(tmp_path, tmp_path / "empty", tmp_path, ["fig1", "fig5", "ranks"], tell=told.append)
     for name, line, command in zip(
@@ -174,6 +174,6 @@ def test_pooled_bandwidths_need_all_three(root, tmp_path):
     assert "not all of the bandwidths" in told[0]
 
 
-def test_a_source_shows_unbiased_samplers_alone(root):
+def test_a_source_shows_only_unbiased_samplers(root):
     found = Source(root / "leaderboard").of("gaussian", "test_loss", "replace")
     assert not found["instance"].str.contains("τ").any()

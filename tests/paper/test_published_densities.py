@@ -32,14 +32,14 @@ def fitted(task: KDE, seed: int = 0) -> tuple[KernelDensity, np.ndarray]:
 
 
 @pytest.mark.parametrize("data", ["blobs", "circles", "moons", "swiss_roll"])
-def test_one_leaf_is_exact(data):
+def test_densities_from_one_leaf_are_exact(data):
     """Up to 40 rows the tree is one leaf, and what it sums are the kernels themselves."""
     task = KDE(data, 0.1, LEAF)
     model, test = fitted(task)
     assert as_published(task).test_loss(model, test) == pytest.approx(task.test_loss(model, test), rel=1e-9)
 
 
-def test_it_is_score_samples_as_it_comes():
+def test_densities_are_those_of_score_samples():
     task = KDE("swiss_roll", 0.1, 500)
     model, test = fitted(task)
     by_hand = -Sklearn(bandwidth=0.1).fit(model.training_set.history.examples).score_samples(test).mean()
@@ -75,7 +75,7 @@ def test_the_switch_moves_the_test_loss_alone():
         assert a["test_loss"] != b["test_loss"]
 
 
-def test_its_name_says_so():
+def test_the_name_of_the_instance_shows_the_switch():
     assert as_published(KDE("moons", 0.1, 10)).name == "moons h=0.1 n=10 densities=scikit-learn"
     assert KDE("moons", 0.1, 10).name == "moons h=0.1 n=10"
 
@@ -118,7 +118,7 @@ def test_accumulate_keeps_its_bound(data, h, n):
         assert over_bound(losses) < 1e-9
 
 
-def test_scikit_learns_densities_do_not_keep_it():
+def test_scikit_learns_densities_exceed_the_bound():
     """100 swiss-roll points at h = 0.1: over the bound by nats in each of five runs, whose exact losses keep it."""
     task = KDE("swiss_roll", 0.1, 100)
     exact, published = (measure(t, "accumulate", 5, 12) for t in (task, as_published(task)))
@@ -126,7 +126,7 @@ def test_scikit_learns_densities_do_not_keep_it():
     assert max(map(over_bound, exact)) < 1e-9
 
 
-def test_replace_is_under_no_such_bound():
+def test_replace_has_no_such_bound():
     """So that the law says something: what replace loses is not held back."""
     assert max(map(over_bound, measure(KDE("swiss_roll", 0.1, 100), "replace", 3, 12))) > 10
 
@@ -147,7 +147,7 @@ def test_the_plain_loop_is_brute_force_where_both_can_be_taken():
 # The committed numbers
 
 
-def test_committed_curves_keep_the_bound_but_for_scikit_learns(root):
+def test_all_committed_curves_but_scikit_learns_keep_the_bound(root):
     found = [row for results in load().profiles.values() for row in report_kde.bounds(results.curves)]
     exact = [row for row in found if not row["instance"].endswith(SCIKIT_LEARN)]
     assert {row["data"] for row in exact} == {"blobs", "circles", "moons", "swiss_roll"}
@@ -155,7 +155,7 @@ def test_committed_curves_keep_the_bound_but_for_scikit_learns(root):
     assert max(row["worst"] for row in found) > 1
 
 
-def test_with_the_switch_the_published_numbers_are_met(root):
+def test_with_the_switch_the_published_numbers_are_reproduced(root):
     """By the plain loop, and by the benchmark at its few seeds; with exact densities they are not."""
     numbers = compared(load())
     swiss = numbers[numbers["instance"] == plain_loop.INSTANCE]
@@ -167,6 +167,6 @@ def test_with_the_switch_the_published_numbers_are_met(root):
     assert p.min() > 1e-4  # of about seven independent numbers
 
 
-def test_all_that_differs_is_explained():
+def test_every_difference_is_explained():
     numbers = compared(load())
     assert not (numbers["reason"] == UNEXPLAINED).any(), numbers[numbers["reason"] == UNEXPLAINED]

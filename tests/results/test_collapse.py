@@ -28,7 +28,7 @@ def run_of(losses, real=1.0, simplest=5.0, **quantities):
     return frame.assign(**quantities)
 
 
-def test_loss_beside_the_simplest_model_and_the_first():
+def test_loss_is_compared_with_the_simplest_model_and_with_the_first():
     found = collapse.of_run(run_of([2.0, 3.0, 7.0, 6.0]))
     assert (found["catastrophe"], found["increase"]) == (1.0, 4.0)
 
@@ -39,7 +39,7 @@ def test_divergence_is_the_exponent_of_growth(exponent):
     assert collapse.of_run(run_of(1 + 0.3 * t**exponent))["divergence"] == pytest.approx(exponent)
 
 
-def test_where_the_real_data_are_no_better_than_the_simplest_model_no_catastrophe_is_defined():
+def test_no_catastrophe_is_defined_if_the_real_data_are_no_better_than_the_simplest_model():
     assert np.isnan(collapse.of_run(run_of([6.0, 7.0], real=5.5))["catastrophe"])
 
 
@@ -88,7 +88,7 @@ def test_replace_loses_log_determinant_at_the_known_rate():
 
 
 @pytest.mark.parametrize("data", ["blobs", "circles", "moons"])
-def test_what_lies_halfway_to_another_component_is_entangled_and_real_data_are_not(data):
+def test_rows_halfway_to_another_component_are_entangled_and_real_ones_are_not(data):
     """But for the circles, whose radii differ by four times the noise: a few of their points lie between them."""
     task = KDE(data, 0.1, 500)
     start = start_of(task, 0)

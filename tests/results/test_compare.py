@@ -64,7 +64,7 @@ def test_the_other_way_round_is_the_opposite():
     ([1, 2, 3, 4], [1, 2, 3, 4 * (1 + 1e-14)], 0, "the same"),
     ([1, 2, 3, 4], [2, 1, 4, 3], 0, "not separable"),
 ])  # fmt: skip
-def test_verdicts_and_what_is_not_finite_is_never_averaged_away(a, b, centre, verdict):
+def test_an_infinite_loss_is_never_averaged_away_and_decides_the_verdict(a, b, centre, verdict):
     found = rows({"a": [[1, 1, x] for x in a], "b": [[1, 1, x] for x in b]})
     for instance in ("i", None):
         row = found["final", instance]
@@ -79,7 +79,7 @@ def test_one_seed_separates_nothing():
     assert compare.shown(row.nats) == "-8"
 
 
-def test_only_seeds_that_both_have_are_compared_and_it_is_said():
+def test_only_seeds_that_both_have_are_compared_and_a_note_says_so():
     losses = {"replace": REPLACE, "a": shifted(1), "b": shifted(0)[:3]}
     found = some_results(losses)
     assert compare.compare(found, "a", "b")[0].runs == 3
@@ -181,7 +181,7 @@ def test_a_fresh_clone_compares_what_the_board_was_made_from(clone):
     assert set(table["task"]) == {"gaussian", "kde", "language_model", "all"}
 
 
-def test_runs_of_the_profile_go_before_the_committed_ones(clone):
+def test_runs_of_the_profile_take_precedence_over_the_committed_ones(clone):
     mine = some_results({"replace": REPLACE, "accumulate": shifted(0)})
     mine.write(clone / "results" / "standard" / "gaussian")
     outcome = CliRunner().invoke(main, ["compare", "accumulate", "replace"])
@@ -192,6 +192,6 @@ def test_runs_of_the_profile_go_before_the_committed_ones(clone):
 @pytest.mark.parametrize("losses", [
     {"a": [[1, 1, np.inf]] * 4, "b": shifted(0)}, {"a": shifted(0), "b": shifted(0)}, {"a": [[1, 1, 1]], "b": [[1, 1, 2]]},
 ])  # fmt: skip
-def test_the_picture_can_be_drawn_whatever_came_out(tmp_path, losses):
+def test_the_picture_can_be_drawn_for_any_result(tmp_path, losses):
     found = compare.compare(some_results({"replace": REPLACE, **losses}), "a", "b")
     assert [path.suffix for path in write(found, "a", "b", tmp_path)] == [".png", ".pdf", ".csv"]

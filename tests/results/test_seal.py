@@ -82,7 +82,7 @@ def test_spoiled_results_are_refused_by_score_and_made_again_by_run(clone, name,
     ("board", "--at", "results/tiny/board"),
     ("figures", "--at", "results/tiny/board", "--to", "drawn", "--only", "fig1"),
 ])  # fmt: skip
-def test_a_spoiled_board_folder_is_refused_by_all_that_read_it(clone, name, words):
+def test_a_spoiled_board_folder_is_refused_by_every_reader(clone, name, words):
     path = clone / "results" / "tiny" / "board" / name
     path.write_bytes(SPOILS["flipped"](path.read_bytes()))
     found = call(*words)
@@ -103,7 +103,7 @@ def test_compare_refuses_spoiled_results(clone, name):
     assert found.stderr.endswith("Make it again: thrive run --profile tiny -t kde\n")
 
 
-def test_nothing_is_written_where_nothing_changed(clone):
+def test_nothing_is_written_if_nothing_changed(clone):
     """Which `dvc repro` would see."""
     paths = [path for path in (clone / "results").rglob("*") if path.is_file()]
     paths += (clone / "cells").glob("*.txt")

@@ -113,14 +113,14 @@ def test_a_change_of_numbers_is_refused_and_changes_nothing(clone, name, old, ne
     assert contents(clone) == before
 
 
-def test_what_is_of_other_numbers_is_not_carried(clone):
+def test_cells_of_other_parameters_are_not_carried(clone):
     edit(clone, "benchmark/tasks/gaussian.py", "_scaled(", "_times(")
     edit(clone, "params.yaml", "d: [1, 2]", "d: [1, 3]")
     done = thrive(clone, "carry", "--from", "HEAD", "-j", "1")
     assert done.stdout == "2 cells carried.\n", done.stderr
 
 
-def test_a_revision_that_does_not_exist_or_knows_no_carry_is_told(clone):
+def test_a_revision_that_does_not_exist_or_has_no_carry_is_refused(clone):
     for nowhere in ("nowhere", "HEAD~99", "--all", "HEAD:benchmark", ""):
         done = thrive(clone, "carry", "--from", nowhere)
         [line] = done.stderr.splitlines()
@@ -154,7 +154,7 @@ def tables(folder: Path) -> list[str]:
     return sorted({str(pa.parquet.read_table(path).to_pylist()) for path in (folder / "cells").glob("*.parquet")})
 
 
-def test_interrupted_it_loses_nothing_and_goes_on(renamed, monkeypatch):
+def test_an_interrupted_carry_loses_nothing_and_continues(renamed, monkeypatch):
     before, files = tables(renamed), contents(renamed)
     write, written = records.write_atomically, []
 
@@ -176,7 +176,7 @@ def test_interrupted_it_loses_nothing_and_goes_on(renamed, monkeypatch):
     assert carry.carry(renamed, "old", 1) == 0
 
 
-def test_what_is_truncated_is_not_carried(renamed):
+def test_truncated_cells_are_not_carried(renamed):
     path = next((renamed / "cells").glob("*.parquet"))
     path.write_bytes(path.read_bytes()[:-9])
     assert carry.carry(renamed, "old", 1) == 5
@@ -215,7 +215,7 @@ def test_two_percent_and_at_least_twenty_are_computed_again(renamed):
     ({"x": [["a"]]}, {"x": [["b"]]}, "column 'x', row 0"),
     ({}, {}, None),
 ])  # fmt: skip
-def test_the_first_difference_is_told(before, now, told):
+def test_the_first_difference_is_named(before, now, told):
     found = carry.difference(pa.table(before), pa.table(now))
     assert (found is None) if told is None else (told in found)
 

@@ -149,7 +149,7 @@ def test_prints_and_files_stay_where_they_are_made(clone, capfd, tmp_path, monke
     assert "noise" not in "".join(capfd.readouterr())
 
 
-def test_files_that_links_lead_to_are_of_the_entry(clone):  # noqa: F811
+def test_targets_of_links_count_as_files_of_the_entry(clone):  # noqa: F811
     """A folder that a link leads to counts in the key, and is there when the entry runs."""
     entry(clone, "linked", "from . import data, more\nassert (data.A, more.__name__[-4:]) == (1, 'more')")
     folder = clone / "submissions" / "linked"
@@ -165,7 +165,7 @@ def test_files_that_links_lead_to_are_of_the_entry(clone):  # noqa: F811
     assert find(clone)["linked"].digest != before
 
 
-def test_an_entry_edited_meanwhile_keeps_nothing(clone):  # noqa: F811
+def test_nothing_is_kept_of_an_entry_that_is_edited_meanwhile(clone):  # noqa: F811
     """Between key and run: another entry, whose cell comes first, edits it."""
     victim = clone / "baselines" / "accumulate" / "strategy.py"
     entry(
@@ -190,7 +190,7 @@ def test_an_entry_edited_and_restored_while_it_runs_has_its_own_numbers(clone): 
 
 @pytest.mark.parametrize("jobs", ["1", "2"])
 @pytest.mark.parametrize("restored", [True, False])
-def test_code_of_the_harness_edited_while_it_runs_keeps_nothing(clone, root, jobs, restored):  # noqa: F811
+def test_nothing_is_kept_if_code_of_the_harness_is_edited_meanwhile(clone, root, jobs, restored):  # noqa: F811
     """Also where it is restored, with its old time of writing."""
     shutil.copytree(root / "benchmark", clone / "benchmark", ignore=shutil.ignore_patterns("__pycache__", "assets"))
     loop = clone / "benchmark" / "core" / "loop.py"
@@ -233,7 +233,7 @@ def test_a_message_with_infinities_comes_back_as_it_was(tmp_path):
     assert nan != nan
 
 
-def test_an_entry_that_goes_while_a_sweep_runs_stops_no_other(clone, monkeypatch):  # noqa: F811
+def test_an_entry_that_is_deleted_during_a_sweep_stops_no_other(clone, monkeypatch):  # noqa: F811
     entry(clone, "gone")
     both = [find(clone)[id] for id in ("gone", "replace")]
     cells = sweep.cells(Project.load(clone, "tiny"), "gaussian", both)
@@ -285,7 +285,7 @@ ANSWERS = {
 }  # fmt: skip
 
 
-def test_what_is_no_answer_is_a_failure_by_name(clone):  # noqa: F811
+def test_an_invalid_answer_is_a_failure_with_a_name(clone):  # noqa: F811
     """An entry that writes to the pipe of its process's answer in place of the harness."""
     for k, answer in enumerate(ANSWERS.values()):
         write = f"from benchmark.messages import encode; line = encode({answer})"
@@ -299,7 +299,7 @@ def test_what_is_no_answer_is_a_failure_by_name(clone):  # noqa: F811
         assert failure.details == ""
 
 
-def test_what_the_key_does_not_hold_cannot_be_read(clone):  # noqa: F811
+def test_files_outside_the_key_cannot_be_read(clone):  # noqa: F811
     """README, card and comments of an entry are in no key: its code finds none of them."""
     for id, name in (("reads-more", "README.md"), ("reads-card", "card.yaml")):
         entry(clone, id, "from pathlib import Path", f"(Path(__file__).parent / '{name}').read_text()")

@@ -64,14 +64,14 @@ def test_every_file_that_is_read_is_in_the_key(own, name):
     assert key(own) != before
 
 
-def test_other_files_and_places_are_not(own):
+def test_other_files_and_the_path_are_not_in_the_key(own):
     before = key(own)
     (own / "data" / "README.md").write_text("where it comes from")
     (own / "notes.txt").write_text("")
     assert key(own) == before
 
 
-def test_a_file_that_comes_to_the_network_is(own):
+def test_a_file_added_to_the_network_is_in_the_key(own):
     before = key(own)
     (own / "network" / "more").mkdir()
     (own / "network" / "more" / "adapter.safetensors").write_bytes(b"")
@@ -79,7 +79,7 @@ def test_a_file_that_comes_to_the_network_is(own):
 
 
 @pytest.mark.parametrize("name", ["data/test.parquet", "data", "network"])
-def test_what_is_missing_is_told_before_anything_runs(own, name):
+def test_missing_files_are_reported_before_anything_runs(own, name):
     path = own / name
     shutil.rmtree(path) if path.is_dir() else path.unlink()
     with pytest.raises(
@@ -90,7 +90,7 @@ def test_what_is_missing_is_told_before_anything_runs(own, name):
     assert "\n" not in str(told.value)
 
 
-def test_a_folder_that_is_pinned_is_held_against_its_pin(own):
+def test_a_pinned_folder_is_compared_with_its_pin(own):
     """Also where an instance names it by its whole path."""
     (own / "params.yaml").write_text(SUITE.format(
         network=own / "network", data=own / "data",
@@ -108,7 +108,7 @@ def test_a_folder_that_is_pinned_is_held_against_its_pin(own):
     ("network/model.safetensors", "no network and tokenizer that transformers can read"),
     ("network/tokenizer.json", "no network and tokenizer that transformers can read"),
 ])  # fmt: skip
-def test_a_file_that_cannot_be_read_is_told_in_one_line(own, name, told):
+def test_an_unreadable_file_is_reported_in_one_line(own, name, told):
     (own / name).write_bytes((own / name).read_bytes()[:20])
     [instance] = params.instances(params.load(own), "text", "language_model")
     with pytest.raises(ThriveError, match=told) as error:
@@ -122,7 +122,7 @@ def command(clone: Path, id: str) -> subprocess.CompletedProcess:  # noqa: F811
     return subprocess.run(words, cwd=clone, capture_output=True, text=True)
 
 
-def test_data_edited_and_restored_while_it_runs_keep_nothing(own):
+def test_nothing_is_kept_if_data_are_edited_and_restored_meanwhile(own):
     """And without an edit it runs: from a start with a fitted network, in a process that has not fitted any."""
     done = command(own, "replace")
     assert done.returncode == 0, done.stderr

@@ -98,7 +98,7 @@ def test_a_trial_has_a_summary_and_leaves_results_alone(clone):
     assert not (clone / "results" / "tiny").exists()
 
 
-def test_a_failure_is_returned_and_an_entry_that_is_gone_has_a_reason(clone):
+def test_a_failure_is_returned_and_a_removed_entry_has_a_reason(clone):
     run_profile(Scope(Project.load(clone), ids=["accumulate-subsample"]), 1)
     broken = clone / "baselines" / "accumulate" / "strategy.py"
     broken.write_text(broken.read_text().replace("return pool", "raise RuntimeError('boom')\n        return pool"))
@@ -184,7 +184,7 @@ def ring() -> None:
     time.sleep(1)
 
 
-def test_time_is_limited_and_the_alarm_is_taken_back():
+def test_time_is_limited_and_the_alarm_is_restored():
     with pytest.raises(TimedOut, match="too long"), time_limit(0.2, "too long"):
         endless()
     with time_limit(0.2, "too long"):

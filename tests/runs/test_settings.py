@@ -32,7 +32,7 @@ from tests.conftest import entry as baseline
 from thrive.cli import main
 
 
-def test_params_of_the_project_hold(root):
+def test_the_projects_params_are_valid(root):
     found = params.load(root)
     for profile in found.profiles:
         for task in found.profiles[profile].suites:
@@ -277,7 +277,7 @@ def test_the_least_sizes_can_be_fitted_and_diagnosed(task_setting, id):
     ({"ranked": "no"}, "ranked: found 'no'"), ({"without": ["a", "b"]}, "without: found"), ({"n": []}, "lists that stand for 0 instances"),
     ({"n": list(range(10, 1010)), "d": [1, 2]}, r"lists that stand for 2e\+03 instances"),
 ])  # fmt: skip
-def test_what_stands_beside_the_numbers_is_checked_too(beside, complaint):
+def test_settings_next_to_the_numbers_are_checked_too(beside, complaint):
     with pytest.raises(BadParams, match=complaint):
         instances_of("gaussian", beside)
 
@@ -290,7 +290,7 @@ def test_names_of_the_projects_profiles_are_short(root):
             assert all(one.name == one.task.name for one in params.instances(found, profile, task))
 
 
-def test_a_sweep_over_what_a_name_does_not_show_shows_it():
+def test_names_show_a_number_that_is_swept_and_usually_hidden():
     found = instances_of("language_model", {"n": 200, "learning_rate": [0.0012, 0.003], "data": "factbook"}, {"n": 100})
     assert [one.name for one in found] == [
         "factbook n=200 learning_rate=0.0012", "factbook n=200 learning_rate=0.003", "factbook n=100",
@@ -387,7 +387,7 @@ GAUSSIAN = "{d: 2, n: 12, seconds: 0.01}"
     ("train.parquet: d5", "train.parquet: x5", "pins.factbook.files.train.parquet: found 'x525"),
     ("profile: standard", "profile: unranked", "none of whose instances is ranked"),
 ])  # fmt: skip
-def test_what_could_not_be_run_or_ranked_is_refused_at_once(tmp_path, root, old, new, complaint):
+def test_profiles_that_could_not_be_run_or_ranked_are_refused_at_once(tmp_path, root, old, new, complaint):
     text = (root / "params.yaml").read_text()
     assert old in text
     unranked = "\n  unranked:\n    about: x\n    suites: {gaussian: {horizon: 2, seeds: 1, instances: [{d: 1, n: 9, ranked: false, seconds: 1}]}}\n\n  smoke:"
@@ -410,7 +410,7 @@ def test_an_exponent_makes_a_number_without_a_dot_too():
     "1_0", "+1_000", "-1_0", "1_", "0_1", "1_0.5", "1.5_0", "1_0.", ".5_0", "1_0.0e+3", "010", "010.5", "01e3", "0b1", "0b1_0", "0x1F",
     "1:30", "1:30.5", "1_0:30",
 ])  # fmt: skip
-def test_numbers_that_not_everybody_reads_alike_are_refused(number):
+def test_ambiguous_numbers_are_refused(number):
     from benchmark.strict_yaml import PlainLoader
 
     for text in (number, f"{{a: [{number}]}}", f"{number}: a"):

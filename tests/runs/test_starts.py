@@ -80,7 +80,7 @@ def test_a_truncated_or_edited_start_is_computed_again_and_says_so(counted, tmp_
     assert [p.name for p in (tmp_path / "starts").glob("*.start")] == [f"key.{checksum(before)}.start"]
 
 
-def test_nobody_can_write_to_a_start():
+def test_a_start_is_read_only():
     [start] = starts.unpacked(TASKS[2], starts.packed(TASKS[2], [start_of(TASKS[2], 0)]))
     for array in (start.real, start.test, start.world):
         with pytest.raises(ValueError, match="read-only"):
@@ -88,7 +88,7 @@ def test_nobody_can_write_to_a_start():
 
 
 @pytest.mark.parametrize("what", [print, np.testing.assert_equal, getattr, find])
-def test_a_start_can_hold_data_alone(what):
+def test_a_start_can_be_data_alone(what):
     with pytest.raises(pickle.UnpicklingError, match="a start holds"):
         starts.unpacked(TASKS[0], pickle.dumps([what]))
 

@@ -56,7 +56,7 @@ def test_weighted_fits_are_naive_frequencies(selection):
     np.testing.assert_allclose(TASK.fit(training_set, NEUTRAL, None), naive, rtol=1e-12, atol=1e-12)
 
 
-def test_whole_generations_enter_by_their_counts():
+def test_counts_of_whole_generations_are_continued():
     """And what was counted of them goes on from where the last training set left it."""
     grown = history(1)
     for t in range(1, 9):

@@ -148,7 +148,7 @@ def test_truths_are_drawn_by_seed_and_well_conditioned(d):
 
 
 @pytest.mark.parametrize("id", ["replace", "accumulate", "accumulate-subsample", "real-only"])
-def test_workflows_do_to_any_truth_what_they_do_to_the_standard_one(id):
+def test_workflows_treat_every_truth_like_the_standard_one(id):
     """They are affine-equivariant: with one noise, losses and diagnostics in the truth's coordinates are those under N(0, I)."""
 
     class Standard(Gaussian):

@@ -42,7 +42,7 @@ def test_test_loss_is_that_of_the_listed_rows(run, bandwidths):
 
 @pytest.mark.parametrize("data", ["blobs", "circles", "moons", "swiss_roll"])
 @pytest.mark.parametrize("bandwidth", [0.1, 1.0, "scott", "silverman"])
-def test_test_loss_is_scikit_learns(data, bandwidth):
+def test_test_loss_is_that_of_scikit_learn(data, bandwidth):
     task = KDE(data, bandwidth, 60)
     world = task.world(stream(0, "world"))
     real, test = task.real_data(world, 60, stream(0, "real data")), task.held_out(world, stream(0, "test data"))
@@ -159,7 +159,7 @@ def test_blobs_share_centres_unless_as_published():
     assert losses[False] > 10
 
 
-def test_diagnostics_know_good_samples_from_bad():
+def test_diagnostics_distinguish_good_samples_from_bad():
     """Fresh real data have precision and recall near 1; one far cluster has neither; entropy of a unit square is 0."""
     task = KDE("moons", 0.1, 500)
     start = start_of(task, 0)
@@ -173,7 +173,7 @@ def test_diagnostics_know_good_samples_from_bad():
 
 
 @pytest.mark.parametrize("rows", [1, 2, 3])
-def test_diagnostics_survive_a_generation_of_a_row(rows):
+def test_diagnostics_survive_a_generation_of_one_row(rows):
     """What needs neighbours is no number where there are none; everything else is one."""
     task = KDE("moons", 0.3, 12)
     start = start_of(task, 0)

@@ -41,7 +41,7 @@ def test_accumulate_adds_ever_less():
     assert_mean(measure(TASK, "accumulate", SEEDS, 5, "mse"), FIRST * np.cumsum(1 / T**2))
 
 
-def test_real_data_alone_stay_where_they_began():
+def test_real_data_alone_keep_their_first_error():
     found = measure(TASK, "real-only", 20, 4, "mse")
     assert (found == found[:, :1]).all()
 
@@ -59,7 +59,7 @@ def naive_subsample(rng: np.random.Generator, horizon: int) -> np.ndarray:
     return np.array(found)
 
 
-def test_accumulate_subsample_is_as_a_naive_simulation_has_it():
+def test_accumulate_subsample_agrees_with_a_naive_simulation():
     """Two independent means, within four standard errors of their difference."""
     rng = np.random.default_rng(0)
     naive = np.array([naive_subsample(rng, 5) for _ in range(SEEDS)])
@@ -86,7 +86,7 @@ def test_weighted_fits_are_naive_least_squares(selection, ridge):
         np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-6)
 
 
-def test_whole_generations_enter_by_their_sums():
+def test_sums_of_whole_generations_are_continued():
     """As listed rows do; and a generation is summed once."""
     grown = history(1)
     rng = np.random.default_rng(1)
@@ -193,6 +193,6 @@ def test_strategies_of_every_kind_run_on_it(id):
     ({"d": 0, "n": 10}, "expected more than d = 0 rows, which is 1 or more"),
     ({"d": 1, "n": 10, "noise_variance": 0.0}, "noise_variance: found 0.0, expected a number above 0"),
 ])  # fmt: skip
-def test_what_has_no_unique_fit_is_refused(numbers, complaint):
+def test_instances_without_a_unique_fit_are_refused(numbers, complaint):
     with pytest.raises(ValueError, match=complaint):
         LinearRegression(**{"noise_variance": 1.0} | numbers)

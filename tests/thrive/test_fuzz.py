@@ -292,7 +292,7 @@ def test_arguments(clone, command, argument):
     assert len(hit) >= 2  # of a flag there are few
 
 
-def test_there_are_cases_enough():
+def test_there_are_enough_cases():
     """Of every schema every field, by construction of the lists above."""
     assert {place[-1] for _, place in FIELDS} >= {name for schema, _ in SCHEMAS for name in schema.model_fields}
     for task_setting in TASKS:
