@@ -1,4 +1,4 @@
-"""What tests share."""
+"""Shared by tests."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -41,7 +41,7 @@ def assert_mean(values: np.ndarray, expected: float | np.ndarray, z: float = 4) 
 
 
 class Fixed(Strategy):
-    """Returns whatever it is told to: for tests of the contract."""
+    """A strategy that returns a given answer, for tests of the contract."""
 
     answer = staticmethod(lambda context, pool: pool.all())
 

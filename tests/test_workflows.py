@@ -1,4 +1,4 @@
-"""The workflows of pull requests: what they may do, and that what a stranger's run leaves is read as data."""
+"""The workflows of pull requests: what they may do, and that the output of a stranger's run is read as data."""
 
 import copy
 import json
@@ -50,7 +50,7 @@ def test_no_step_has_an_expression_in_its_shell(root):
 
 @pytest.fixture
 def take_over(root, tmp_path):
-    """The step that copies proposed entries over those of the base branch, run in a folder with one known entry."""
+    """Run the step that copies proposed entries over those of the base branch, in a folder with one known entry."""
     runs = {step["run"] for step in steps(workflow(root, "entry")) if step.get("name", "").startswith("Take over")}
     assert runs == {".ci/take-over"}
     script = str(root / ".ci" / "take-over")
@@ -91,7 +91,7 @@ def test_a_link_in_place_of_a_folder_stops_it(take_over, tmp_path):
 
 @pytest.fixture
 def board(root) -> dict:
-    """The committed one."""
+    """The committed board."""
     return json.loads((root / "leaderboard" / "leaderboard.json").read_text())
 
 
@@ -128,7 +128,7 @@ def test_new_rows_and_changed_ones_are_shown(tmp_path, board):
 
 
 def test_words_of_a_stranger_do_not_reach_the_comment(tmp_path, board):
-    """Ids that are none, and any other text, whatever the run wrote."""
+    """Neither invalid ids nor any other text that the run wrote."""
     said = "@everyone ![](https://example.org) | <b>"
     for update in ({"entry": said}, {"track": said}, {"budget": said}):
         assert told(tmp_path, board, changed(board, **update)) == "The board stays as it is."

@@ -1,6 +1,6 @@
 """Entries that would win without mitigating collapse: each is refused by the rule meant for it, or gains nothing.
 
-The rules that refuse them stand in submissions/README.md.
+The rules are in submissions/README.md.
 """
 
 import pandas as pd

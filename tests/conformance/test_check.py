@@ -136,7 +136,7 @@ def test_every_fixture_is_listed():
 
 @pytest.mark.parametrize("id", FAULTS)
 def test_a_fault_is_found_by_the_check_meant_for_it(id):
-    """By that one alone: those before it pass, those after it are skipped."""
+    """Only this check fails: those before it pass, those after it are skipped."""
     expected, complaint = FAULTS[id]
     found = findings(FIXTURES / id)[: len(CHECKS)]
     place = [part.name for part in CHECKS].index(expected)
@@ -155,7 +155,7 @@ def test_harmless_behaviour_passes_with_a_note(id):
 
 @pytest.mark.parametrize("id", sorted(ENTRIES))
 def test_every_entry_passes(id):
-    """Of baselines and submissions."""
+    """Baselines and submissions alike."""
     found = findings(ENTRIES[id].folder, seconds=10)
     assert [f for f in found if f.verdict in ("FAIL", "skip")] == []
     assert {f.check for f in found if f.verdict == "note"} <= set(INSTANCES)
@@ -166,7 +166,7 @@ def test_every_entry_passes(id):
     [{"t": 1, "method": "training_set", "held": {"spans": [], "rows": [10**9], "weights": [1.0]}}],
 ])  # fmt: skip
 def test_answers_that_cannot_be_replayed_are_a_fault(answers):
-    """They come from a process in which a stranger's code ran."""
+    """Such answers come from a process in which a stranger's code ran."""
     evidence = SimpleNamespace(finished={"gaussian": {"answers": answers, "records": []}}, entry=ENTRIES["replace"])
     [fault] = _replayed(evidence)
     assert fault.startswith("gaussian: the harness refuses the same answers: ")
@@ -198,7 +198,7 @@ def test_without_a_sandbox_it_says_so(monkeypatch):
 @pytest.mark.parametrize("task", INSTANCES)
 @pytest.mark.parametrize("folder", [FIXTURES / "repels", *(entry.folder for entry in ENTRIES.values())], ids=lambda f: f.name)  # fmt: skip
 def test_being_watched_changes_no_number(folder, task):
-    """What is checked is what would run: the records are those of a plain run, to the last digit."""
+    """The check watches the same run that `thrive run` would make: the records agree to the last digit."""
     entry = Entry(folder)
     watched = experiment(entry, 10, task)
     if watched["kind"] != "refused":
@@ -248,7 +248,7 @@ class TestStandIn:
         return self.task.fit(real_data_only(History(np.array(words, object))), NEUTRAL, None)
 
     def test_counts_are_probabilities(self):
-        """After "a" in aab: a once, b once, and half a time each of seven."""
+        """After "a" in aab: a and b once each, and half a count more for each of the seven letters."""
         model = self.fitted(["aab"])
         assert model[0, 0] == model[0, 1] == 1.5 / 5.5
         assert model[0, len(LETTERS)] == 0.5 / 5.5

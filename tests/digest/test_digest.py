@@ -90,7 +90,7 @@ TASKS_OF_TWO = {
 
 
 def keys(folder: Path, files: dict[str, str], tasks: tuple[str, ...] = ("a", "b")) -> dict[str, str]:
-    """The digest of each task-setting of a package that is written for it."""
+    """Write a package, and return the digest of each of its task-settings."""
     shutil.rmtree(folder / "p", ignore_errors=True)
     for name, text in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -180,7 +180,7 @@ def test_a_change_of_meaning_changes_the_keys_that_depend_on_it_and_no_others(tm
 
 
 def test_moving_splitting_and_reordering_change_nothing(tmp_path):
-    """helpers.py into a package of three files, the loop deeper, definitions the other way round, and the same definition twice."""
+    """helpers.py becomes a package of three files, the loop moves deeper, definitions are reversed, and one definition occurs twice."""
     before = keys(tmp_path, TASKS_OF_TWO)
     head, *definitions = HELPERS.split("\n\n\n")
     base, scaled, other, even, odd = definitions
@@ -323,7 +323,7 @@ A, *B = H
 
 
 def test_digests_are_the_same_under_every_python(tmp_path):
-    """A stored digest of tricky code, and those of the task-settings, by every other supported Python that is here."""
+    """Every other supported Python on this machine gives the stored digest of tricky code, and the digests of the task-settings."""
     (tmp_path / "p").mkdir()
     (tmp_path / "p" / "__init__.py").write_text(TRICKY)
     script = tmp_path / "digests.py"
@@ -351,7 +351,7 @@ print(*(program.digest(*{cell_keys.CORE!r}, f"benchmark.tasks.{{name}}") for nam
 
 
 def edited(tmp_path: Path, module: str, node: ast.AST, text: str) -> Program:
-    """This package with another text in the place of a node."""
+    """This package with another text in place of a node."""
     root, path = digest.PACKAGE.parent, Path(*module.split("."))
     name = path.with_suffix(".py") if (root / path).with_suffix(".py").is_file() else path / "__init__.py"
     shutil.copytree(
@@ -375,7 +375,7 @@ def of_tasks(program: Program) -> dict[str, str]:
 
 
 def numbers_and_operators(definition) -> list[tuple[ast.AST, str]]:
-    """Places in a definition where another number or operator can stand, with what to write there."""
+    """Places in a definition where a number or operator can be replaced, with the replacement."""
     skipped = {id(inner) for node in ast.walk(definition.node) for part in (getattr(node, "annotation", None), getattr(node, "returns", None),
                *(node.exc.args if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call) else ()),
                *(node.values if isinstance(node, ast.JoinedStr) else ())) if part is not None for inner in ast.walk(part)}  # fmt: skip
@@ -393,7 +393,7 @@ def numbers_and_operators(definition) -> list[tuple[ast.AST, str]]:
 
 @pytest.mark.parametrize("task", TASKS)
 def test_a_number_an_operator_or_a_result_changes_what_depends_on_it(tmp_path, task):
-    """One place in a number of the definitions that a task-setting reaches: the loop's change all keys, the task-setting's own just its own."""
+    """One edit in each of many definitions that a task-setting reaches: one in the loop changes all keys, one in the task-setting only its own."""
     program = digest.program()
     before = of_tasks(program)
     closures = {name: program.closure(*cell_keys.CORE, f"benchmark.tasks.{name}") for name in TASKS}
@@ -419,7 +419,7 @@ SMALL = {"gaussian": {"d": 2, "n": 12}, "kde": {"data": "moons", "bandwidth": 0.
 
 @pytest.mark.parametrize("task", TASKS)
 def test_all_code_that_runs_counts(root, monkeypatch, task):
-    """Every function of ours that a run goes through is of a definition that the key has seen."""
+    """Every function of ours that a run calls belongs to a definition that is in the key."""
     ran = set()
 
     def record(frame, event, _):
@@ -466,7 +466,7 @@ def test_all_code_that_runs_counts(root, monkeypatch, task):
 
 
 class Rewritten(ast.NodeTransformer):
-    """The same code, written otherwise: without docstrings and annotations, with other messages, definitions the other way round."""
+    """The same code in another style: without docstrings and annotations, with other messages, definitions reversed."""
 
     def visit_Module(self, node):
         self.generic_visit(node)
@@ -509,7 +509,7 @@ MOVED = {
 
 
 def test_this_package_rewritten_and_moved_has_the_same_keys(tmp_path):
-    """Every module rewritten; five of them elsewhere; one split in two."""
+    """Every module is rewritten, five are moved, one is split in two."""
     for folder in ("base", "base/deep"):
         (tmp_path / "benchmark" / folder).mkdir(parents=True)
         (tmp_path / "benchmark" / folder / "__init__.py").touch()
@@ -539,7 +539,7 @@ def test_this_package_rewritten_and_moved_has_the_same_keys(tmp_path):
 
 
 def test_an_entry_that_imports_more_of_the_harness_depends_on_it(tmp_path):
-    """By name; and on all of the package where what it imports hides its meaning."""
+    """On the definitions that it imports by name, and on the whole package if an import hides its meaning."""
     strategy = tmp_path / "mine" / "strategy.py"
     strategy.parent.mkdir()
     strategy.write_text(

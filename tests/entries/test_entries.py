@@ -1,4 +1,4 @@
-"""Entries: how a folder is loaded, whose fault it is where it cannot be, and that one bad folder stops nobody else."""
+"""Entries: how a folder is loaded, whose fault it is if it cannot be loaded, and that one bad folder stops no other entry."""
 
 import importlib.metadata
 import itertools
@@ -102,7 +102,7 @@ HELPED = "from benchmark import Strategy\n{line}\nclass Mine(Strategy):\n    def
 
 @pytest.mark.parametrize("line", ["from .helper import VALUE", "from . import helper; VALUE = helper.VALUE"])
 def test_files_in_the_entrys_folder_can_be_imported(mine, line):
-    """Those of this folder, though another folder of that id was loaded before."""
+    """The files of this folder, even if another folder of the same id was loaded before."""
     (mine / "strategy.py").write_text(HELPED.format(line=line))
     (mine / "helper.py").write_text("VALUE = 1")
     assert Entry(mine).make().value == 1
@@ -236,7 +236,7 @@ def test_a_card_names_the_task_settings_that_it_does_not_fit(mine):
 
 @pytest.mark.parametrize("value", ['!!binary "/w=="', "!!set {a, b}", "2026-01-31"])
 def test_hyperparameters_must_be_json(mine, value):
-    """The board is written as JSON: one card must not keep it from that."""
+    """The board is written as JSON, and one card must not prevent that."""
     with pytest.raises(BadEntry, match="hyperparameters"):
         _ = with_hyperparameters(mine, f"{{alpha: {value}}}").card
 
@@ -369,7 +369,7 @@ def spoil(clone: Path, how: str) -> None:
 
 @pytest.mark.parametrize("how", ["reference line", "folder", *NO_ENTRY])
 def test_naming_an_entry_that_is_left_out_gives_the_reason_in_the_list(root, clone, monkeypatch, how):
-    """And nothing of it is run, printed or installed."""
+    """Nothing of the entry is run, printed or installed."""
     monkeypatch.chdir(clone)
     for id in ("real-only", "replace", "accumulate-subsample"):
         shutil.copytree(root / "baselines" / id, clone / "baselines" / id, ignore=shutil.ignore_patterns("__*"))
@@ -422,7 +422,7 @@ REFUSAL = "raise Unsupported('not\\n\\x1b[31mhere')"
 
 
 def refuse(mine: Path, how: str) -> str:
-    """The reason that is to be told."""
+    """The reason that must be reported."""
     if how == "card":
         (mine / "card.yaml").write_text(CARD + "not_for: {gaussian: 'it needs text'}\n")
         return "it needs text"
@@ -433,7 +433,7 @@ def refuse(mine: Path, how: str) -> str:
 
 @pytest.mark.parametrize("how", ["card", "all"])
 def test_an_entry_that_refuses_everything_is_reported_with_the_reason(clone, mine, monkeypatch, how):
-    """Again, too, when the cells are finished; and entries and task-settings that run are shown all the same."""
+    """It is reported again when the cells are finished. Entries and task-settings that run are shown in any case."""
     monkeypatch.chdir(clone)
     line = f"gaussian: mine refuses: {refuse(mine, how)}"
     words = ["run", "--only", "-s", "mine", "--profile", "smoke", "-t", "gaussian", "-j", "1"]

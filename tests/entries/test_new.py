@@ -1,4 +1,4 @@
-"""`thrive new`: what it writes runs at once, and measures what its origin measures."""
+"""`thrive new`: the entry that it writes runs at once and has the numbers of its origin."""
 
 import errno
 import re

@@ -1,4 +1,4 @@
-"""The boundary to a confined process: whatever it sends is an answer, or an error in one line; never a traceback, never a hang."""
+"""The boundary to a confined process: whatever it sends becomes an answer or an error in one line, never a traceback and never a hang."""
 
 import contextlib
 import json
@@ -28,7 +28,7 @@ SEVERAL = settings(max_examples=200, deadline=None, suppress_health_check=[Healt
 
 
 class Scripted:
-    """In the place of a confined process: it says what it is told to, then what an honest strategy says."""
+    """In place of a confined process: sends what a script says, then what an honest strategy says."""
 
     def __init__(self, **replies: list) -> None:
         self._replies = {method: list(several) for method, several in replies.items()}
@@ -169,13 +169,13 @@ def test_plain_text_stays_as_it_is():
 
 
 def test_an_honest_script_runs_to_its_end():
-    """So that the others fail for what they say, not for the script."""
+    """This shows that other scripts fail because of what they send, not because they are scripts."""
     assert len(outcome()) == 2
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_an_empty_draw_is_no_fault(method):
-    """`pool.sample(0)` beside other rows, as a strategy that shares a budget out may ask for."""
+    """`pool.sample(0)` together with other rows, as a strategy that divides a budget may ask for."""
     nothing = {"view": 0, "drawn": np.empty(0, np.int64)}
     both = {"done": {"rows": [nothing, {"view": 0, "all": None}]}}
     question = {"ask": "features", "view": 0, "arguments": [{"rows": [nothing]}]}
@@ -196,7 +196,7 @@ def test_a_draw_must_be_distinct_row_numbers(numbers):
 
 
 def test_questions_and_views_are_counted():
-    """As many as are allowed are answered; one more ends the run."""
+    """The allowed number is answered; one more ends the run."""
     ids, latest = ({"ask": asked, "view": 0, "arguments": []} for asked in ("ids", "latest"))
     assert len(outcome(training_set=[ids] * QUESTIONS)) == 2
     assert "more than 10,000 questions" in str(outcome(training_set=[ids] * (QUESTIONS + 1)))
@@ -205,7 +205,7 @@ def test_questions_and_views_are_counted():
 
 
 def test_questions_are_counted_by_iteration():
-    """What one iteration did not ask is not saved for the next, and what it asked does not burden it."""
+    """Each iteration has its own allowance: unused questions are not carried over, and used ones are not charged to the next."""
     ids = {"ask": "ids", "view": 0, "arguments": []}
     process = Scripted(training_set=[ids] * QUESTIONS, keep=[])
     strategy = RemoteStrategy(process, 60, Clock(60))
@@ -230,7 +230,7 @@ def test_rows_are_counted():
 
 
 def test_a_selection_of_many_parts_takes_time_in_proportion():
-    """400,000 parts once kept the harness busy without end: joining them one by one takes time with their square."""
+    """400,000 parts once blocked the harness: joining them one by one takes quadratic time."""
     part = b'{"view":0,"all":null}'
     line = b'{"done":{"rows":[' + b",".join([part] * 400_000) + b"]}}"
     begun = time.process_time()

@@ -35,7 +35,7 @@ def thrive(*words: str):
 
 @pytest.fixture(scope="module")
 def verified_once(tmp_path_factory):
-    """A clone with one result that nothing but its own content tells how to run: not the default's profile, seeds or instances."""
+    """A clone with a result whose profile, seeds and instances are not the defaults, so that only its content says how to run it."""
     home = tmp_path_factory.mktemp("once")
     for id in ("replace", "accumulate", "accumulate-subsample"):
         shutil.copytree(ROOT / "baselines" / id, home / "baselines" / id)
@@ -125,7 +125,7 @@ CHANGES = {
 
 @pytest.mark.parametrize("place", CHANGES)
 def test_an_edited_number_is_named(verified_once, tmp_path, place):
-    """Were it by one bit. The others are the same, and so is the result beside itself."""
+    """Even if one bit differs. Unedited numbers agree, and so does a result with itself."""
     path = written(verified_once[0])
     again = json.loads(path.read_text())
     assert repeat.first_difference(verified.read_form(path), again) is None

@@ -1,4 +1,4 @@
-"""What moved on the board, and why, is told row by row."""
+"""The list of changes of the board: which rows moved, and why."""
 
 import subprocess
 
@@ -19,7 +19,7 @@ def cards(root):
 
 @pytest.fixture
 def board(cards):
-    """Of entries with these losses, beside replace."""
+    """A board of replace and of entries with these losses."""
 
     def made(cards=cards, computed=COMPUTED, **losses):
         losses = {id.replace("_", "-").replace("anchor-0", "anchor-0."): runs for id, runs in losses.items()}

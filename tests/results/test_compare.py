@@ -31,7 +31,7 @@ def rows(losses: dict, a: str = "a", b: str = "b", **about):
 
 
 def test_what_seeds_share_cancels():
-    """A minus B is 1 ± .1 in every seed, though each of the two varies by 5: the interval is that of the four differences."""
+    """A minus B is 1 ± 0.1 in every seed, although each of the two varies by 5: the interval is that of the four differences."""
     row = rows({"a": shifted(1), "b": shifted(0, (0, 0, 0, 0))})["final", "i"]
     assert row.nats == pytest.approx(scoring.t_interval(np.array([1, 1.1, 0.9, 1])))
     assert (row.verdict, row.runs) == ("higher", 4)
@@ -97,7 +97,7 @@ def test_without_replace_there_are_nats_and_no_scores():
 
 
 def mean_of_two(first: dict, second: dict) -> compare.Row:
-    """The mean of instances i and j, each with replace."""
+    """The row of the mean over instances i and j, each with replace."""
     one, other = (some_results({"replace": REPLACE, **losses}) for losses in (first, second))
     [instance] = one.about.tasks["gaussian"].instances
     about = with_task(one, "gaussian", instances=[instance.model_copy(update={"name": name}) for name in "ij"])
@@ -125,7 +125,7 @@ def test_a_seed_where_both_diverge_makes_the_mean_of_instances_unknown():
 
 
 def test_it_agrees_with_the_committed_board(root):
-    """Differences of task-settings and of the whole are the differences of what the board shows."""
+    """Differences by task-setting and over all are those between the board's scores."""
     board = json.loads((root / "leaderboard" / "leaderboard.json").read_text())
     shown = {r["entry"]: r for d in board["divisions"] for r in d["rows"]}
     found = compare.compare(results.read(root / "leaderboard"), "anchor-0.5", "anchor-0.1")

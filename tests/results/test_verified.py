@@ -102,7 +102,7 @@ def verified_once(tmp_path_factory):
 
 @pytest.fixture
 def clone(verified_once, tmp_path):
-    """A copy of it that a test may change."""
+    """A copy of that clone, which a test may change."""
     return shutil.copytree(verified_once[0], tmp_path / "clone")
 
 
@@ -197,7 +197,7 @@ def test_a_verification_shows_public_and_fresh_instances_and_their_gap(verified_
 
 
 def forged(change):
-    """A test's change of the file, by name."""
+    """A change of the file, as a named test case."""
     return pytest.param(change, id=change.__name__)
 
 
@@ -352,7 +352,7 @@ def one_instance(own, base, damage, name="i", fresh=False, diverged=None):
 
 
 def test_the_interval_of_a_difference_contains_the_errors_of_the_seeds_and_of_the_unit():
-    """Known s: the paired t interval alone. Noisy s: wider by what its error does, as simulation has it."""
+    """If s is known, it is the paired t interval. If s is noisy, it is wider by the effect of its error, as in simulation."""
     rng = np.random.default_rng(0)
     own, base = rng.normal(1, 0.1, 6), rng.normal(4, 0.1, 6)
     exact = verified.scored(one_instance(own, base, [1.0] * 20)).above_base
@@ -369,7 +369,7 @@ def test_the_interval_of_a_difference_contains_the_errors_of_the_seeds_and_of_th
 
 
 def test_the_gap_is_zero_for_the_base_workflow_and_covers_honest_entries():
-    """95 % of honest entries, whose differences to the base workflow vary from instance to instance alike, have 0 in their interval."""
+    """The interval contains 0 for 95 % of honest entries, whose differences to the base workflow vary alike on public and fresh instances."""
     rng = np.random.default_rng(1)
     base = [one_instance([4.0, 5], [4.0, 5], [1.0, 1], f"i{k}", fresh=k > 4) for k in range(7)]
     assert verified.gap(base) == (0, 0, 0)
@@ -389,7 +389,7 @@ def public(values):
 
 
 def apart(difference, base):
-    """An entry with seeds of its own, whose difference to the base workflow there is this."""
+    """An entry with its own seeds, on which its difference to the base workflow is given."""
     return Standing(
         {"t": pd.Series(difference + base.scores["t"].mean())}, {"t": pd.Series(np.ones(len(difference)))},
         {"t": (np.asarray(difference), np.zeros(20))},
@@ -397,7 +397,7 @@ def apart(difference, base):
 
 
 def test_an_entry_with_seeds_of_its_own_is_tested_at_the_level_that_is_stated():
-    """Equal entries: at most 5 % of tests reject (the half-widths of two samples, added in squares, are a little wide), and not next to none."""
+    """For equal entries at most 5 % of tests reject (half-widths of two samples, added in squares, are a little too wide), but not nearly none."""
     rng = np.random.default_rng(2)
     rejected = {"base": 0, "other": 0}
     for _ in range(1000):
@@ -443,7 +443,7 @@ LOSSES = {
 
 @pytest.fixture
 def board(clone):
-    """The board of some public runs, with what is known in the clone; `mine` is in the division of anchor-0.1."""
+    """The board of some public runs and of the clone's verifications. `mine` is in the division of anchor-0.1."""
     entries = find(ROOT) | find(clone)
     cards = {id: entry.card for id, entry in entries.items()}
     found = some_results(
@@ -633,7 +633,7 @@ def test_no_two_shipped_entries_have_the_same_losses(root):
 
 
 def test_a_clone_with_disguised_code_is_recognized_by_its_losses(clone):
-    """In the sandbox, beside the project's own entries, on secret seeds."""
+    """In the sandbox, together with the project's own entries, on secret seeds."""
     shutil.copytree(ROOT / "baselines" / "anchor-0.5", clone / "baselines" / "anchor-0.5")
     hidden = MINE.replace(
         "real = int(self.share * context.n)", "real = len([0 for _ in range(context.n) if _ % 2 == 0])"
@@ -670,7 +670,7 @@ def wheel(folder, name, requires=""):
 
 @pytest.fixture
 def index(tmp_path, monkeypatch):
-    """A folder in place of the package index."""
+    """A folder that serves as package index."""
     folder = tmp_path / "index"
     folder.mkdir()
     monkeypatch.setenv("PIP_NO_INDEX", "1")
@@ -738,7 +738,7 @@ def test_the_benchmarks_text_cannot_be_required_not_even_by_another(clone, index
 
 
 def commands_of(root, job):
-    """All that a job's steps run, with the repository's own scripts that they call."""
+    """The commands of a job's steps, with the repository's own scripts that they call."""
     text = "\n".join(step.get("run", "") for step in job["steps"])
     return text + "".join((root / name).read_text() for name in re.findall(r"\.ci/[a-z-]+", text))
 
@@ -770,7 +770,7 @@ def test_no_workflow_installs_an_entrys_requirements_into_the_harness(root):
 
 
 def test_the_verifying_script_leaves_both_boards_and_every_verification(clone, tmp_path):
-    """As a pull request's job runs it, with a harness of a few lines in place of thrive."""
+    """Run as in a pull request's job, with a program of a few lines in place of thrive."""
     fake = tmp_path / "bin" / "thrive"
     fake.parent.mkdir()
     fake.write_text(

@@ -1,4 +1,4 @@
-"""`thrive carry`: finished cells go to the keys of new code, all or none."""
+"""`thrive carry`: finished cells get the keys of new code, all of them or none."""
 
 import contextlib
 import os
@@ -47,7 +47,7 @@ def commit(folder: Path) -> None:
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory, root) -> Path:
-    """A clone of the code with a tiny profile, whose six cells are finished."""
+    """A clone of the code with a tiny profile and its six finished cells."""
     folder = tmp_path_factory.mktemp("clone")
     ignored = shutil.ignore_patterns("__pycache__", "assets", "recipes")
     for name in ("benchmark", "thrive", *(f"baselines/{id}" for id in ("replace", "accumulate"))):
@@ -78,7 +78,7 @@ def edit(folder: Path, name: str, old: str, new: str) -> None:
 
 
 def test_a_refactoring_carries(clone):
-    """A function has another name: the cells that reach it have new keys, and go on being finished."""
+    """A function is renamed: the cells that reach it get new keys and stay finished."""
     before = contents(clone)
     edit(clone, "benchmark/tasks/gaussian.py", "_scaled(", "_times(")
     assert "2 cells finished, 4 to do" in thrive(clone, "run", "--dry-run").stderr
@@ -136,7 +136,7 @@ def test_a_revision_that_does_not_exist_or_has_no_carry_is_refused(clone):
 
 @pytest.fixture
 def renamed(finished, tmp_path, monkeypatch) -> Path:
-    """The same cells, under keys that some old revision would have; the new code is this one."""
+    """The same cells under the keys of an imagined old revision; the new code is the current one."""
     shutil.copytree(finished, tmp_path / "clone")
     folder = tmp_path / "clone"
     old = [each | {"key": digest(each["key"])[:32]} for each in carry.keys(folder)["cells"]]
@@ -184,7 +184,7 @@ def test_truncated_cells_are_not_carried(renamed):
 
 
 def test_two_percent_and_at_least_twenty_are_computed_again(renamed):
-    """Of each task-setting, and of each entry whose own code is another."""
+    """In each task-setting, and for each entry whose own code has changed."""
     [cell, *_] = [c for c in carry.known_cells(renamed) if c.instance.task_setting == "gaussian"]
     same = {"entry": cell.entry.digest}
 

@@ -1,4 +1,4 @@
-"""Each cell in a process of its own: nothing of an entry reaches another, and what was loaded is what the key says."""
+"""Each cell runs in its own process: entries do not influence each other, and the loaded code is that of the key."""
 
 import os
 import py_compile
@@ -66,7 +66,7 @@ class Entry(Strategy):
 
 
 def entry(home: Path, id: str, code: str = "", inside: str = "pass") -> None:
-    """One that replaces, and does something else beside."""
+    """An entry that does what replace does, and something else."""
     folder = home / "submissions" / id
     shutil.copytree(home / "baselines" / "replace", folder)
     card = folder / "card.yaml"
@@ -75,7 +75,7 @@ def entry(home: Path, id: str, code: str = "", inside: str = "pass") -> None:
 
 
 def swept(home: Path, ids: list[str], jobs: int = 1) -> tuple[list[sweep.Failure], dict[str, list[dict]]]:
-    """Failures, and records of the finished cells by entry, of the Gaussian."""
+    """The failures, and the records of finished Gaussian cells by entry."""
     found = find(home)
     cells = sweep.cells(Project.load(home, "tiny"), "gaussian", [found[id] for id in ids])
     store = Store(home / "cells")
@@ -85,7 +85,7 @@ def swept(home: Path, ids: list[str], jobs: int = 1) -> tuple[list[sweep.Failure
 
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_nothing_of_an_entry_reaches_another(clone, jobs):  # noqa: F811
-    """Honest entries run after those that change their process, and have the very numbers that they have alone."""
+    """Honest entries that run after entries which change their process have the same numbers as alone."""
     _, alone = swept(clone, ["replace", "accumulate"])
     shutil.rmtree(clone / "cells")
     before = dict(os.environ)
@@ -150,7 +150,7 @@ def test_prints_and_files_stay_where_they_are_made(clone, capfd, tmp_path, monke
 
 
 def test_targets_of_links_count_as_files_of_the_entry(clone):  # noqa: F811
-    """A folder that a link leads to counts in the key, and is there when the entry runs."""
+    """The folder to which a link leads counts in the key and is there when the entry runs."""
     entry(clone, "linked", "from . import data, more\nassert (data.A, more.__name__[-4:]) == (1, 'more')")
     folder = clone / "submissions" / "linked"
     other = clone / "baselines" / "accumulate"
@@ -166,7 +166,7 @@ def test_targets_of_links_count_as_files_of_the_entry(clone):  # noqa: F811
 
 
 def test_nothing_is_kept_of_an_entry_that_is_edited_meanwhile(clone):  # noqa: F811
-    """Between key and run: another entry, whose cell comes first, edits it."""
+    """Another entry, whose cell comes first, edits it between key and run."""
     victim = clone / "baselines" / "accumulate" / "strategy.py"
     entry(
         clone, "edits", "import pathlib", f"p = pathlib.Path({str(victim)!r}); p.write_text(p.read_text() + 'A = 1\\n')"
@@ -191,7 +191,7 @@ def test_an_entry_edited_and_restored_while_it_runs_has_its_own_numbers(clone): 
 @pytest.mark.parametrize("jobs", ["1", "2"])
 @pytest.mark.parametrize("restored", [True, False])
 def test_nothing_is_kept_if_code_of_the_harness_is_edited_meanwhile(clone, root, jobs, restored):  # noqa: F811
-    """Also where it is restored, with its old time of writing."""
+    """Also if it is restored, with its old modification time."""
     shutil.copytree(root / "benchmark", clone / "benchmark", ignore=shutil.ignore_patterns("__pycache__", "assets"))
     loop = clone / "benchmark" / "core" / "loop.py"
     back = "p.write_text(text); os.utime(p, ns=(s.st_atime_ns, s.st_mtime_ns))" if restored else "pass"
@@ -207,7 +207,7 @@ def test_nothing_is_kept_if_code_of_the_harness_is_edited_meanwhile(clone, root,
 
 
 def test_bytecode_older_than_its_source_is_not_run(tmp_path, monkeypatch):
-    """Python compares size and second alone: an edit of "1" to "2" in the same second would leave 1."""
+    """Python compares only size and second: after an edit of "1" to "2" in the same second it would still run 1."""
     module = tmp_path / "number.py"
     module.write_text("A = 1\n")
     written = module.stat()
@@ -261,7 +261,7 @@ def test_an_entry_finds_no_file_that_the_sweep_has_open(tmp_path):
     reader, writer = os.pipe()
 
     def work() -> list[bool]:
-        """Whether each can be written to, as a stranger's code would try."""
+        """For each path, whether a stranger's code could write to it."""
         found = []
         for number in (reader, writer):
             try:
@@ -286,7 +286,7 @@ ANSWERS = {
 
 
 def test_an_invalid_answer_is_a_failure_with_a_name(clone):  # noqa: F811
-    """An entry that writes to the pipe of its process's answer in place of the harness."""
+    """The entry writes to the pipe on which the harness sends the answer of the process."""
     for k, answer in enumerate(ANSWERS.values()):
         write = f"from benchmark.messages import encode; line = encode({answer})"
         send = "[os.write(n, line) for n in range(3, 60) if os.path.exists(f'/proc/self/fd/{n}') and 'pipe' in os.readlink(f'/proc/self/fd/{n}')]"

@@ -1,4 +1,4 @@
-"""Files that an instance reads: what is in them is in the key, and a missing one is told before anything runs."""
+"""Files that an instance reads: their content is in the key, and a missing one is reported before anything runs."""
 
 import os
 import shutil
@@ -33,7 +33,7 @@ pins: {pins}
 
 @pytest.fixture
 def own(clone: Path, tiny: Path) -> Path:  # noqa: F811
-    """A clone whose profile reads two folders of its own: network/ and data/."""
+    """A clone whose profile reads two of its folders: network/ and data/."""
     for name in ("network", "data"):
         shutil.copytree(tiny, clone / name)
     (clone / "params.yaml").write_text(SUITE.format(network=clone / "network", data=clone / "data", pins="{}"))
@@ -46,7 +46,7 @@ def key(clone: Path) -> str:  # noqa: F811
 
 
 def flip(path: Path) -> None:
-    """Change one bit, and leave size and time of writing as they were."""
+    """Change one bit without changing size and modification time."""
     before, content = path.stat(), bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
@@ -91,7 +91,7 @@ def test_missing_files_are_reported_before_anything_runs(own, name):
 
 
 def test_a_pinned_folder_is_compared_with_its_pin(own):
-    """Also where an instance names it by its whole path."""
+    """Also if an instance names it by its absolute path."""
     (own / "params.yaml").write_text(SUITE.format(
         network=own / "network", data=own / "data",
         pins=f"{{mine: {{folder: data, source: me, files: {{train.parquet: {digest_of_file(own / 'data' / 'train.parquet')}}}}}}}",
@@ -123,7 +123,7 @@ def command(clone: Path, id: str) -> subprocess.CompletedProcess:  # noqa: F811
 
 
 def test_nothing_is_kept_if_data_are_edited_and_restored_meanwhile(own):
-    """And without an edit it runs: from a start with a fitted network, in a process that has not fitted any."""
+    """Without the edit the cell runs, from a start with a fitted network, in a process that has fitted none."""
     done = command(own, "replace")
     assert done.returncode == 0, done.stderr
     assert len(list((own / "cells").glob("*.parquet"))) == 1
@@ -139,7 +139,7 @@ def test_nothing_is_kept_if_data_are_edited_and_restored_meanwhile(own):
 
 
 def test_a_run_from_a_kept_start_is_the_run(own, root):
-    """Bit for bit: weights are kept as they are."""
+    """Bit for bit, since weights are stored unchanged."""
     [instance] = params.instances(params.load(own), "text", "language_model")
     [start] = starts.unpacked(instance.task, starts.packed(instance.task, [start_of(instance.task, 0)]))
     entry = find(root)["accumulate"]

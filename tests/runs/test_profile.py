@@ -1,4 +1,4 @@
-"""What `thrive run` and `thrive score` do, called from Python: projects, scopes, runs of a profile, workers, time limits."""
+"""`thrive run` and `thrive score` called from Python: projects, scopes, runs of a profile, workers, time limits."""
 
 import os
 import shutil
@@ -44,7 +44,7 @@ def clone(tmp_path: Path, root: Path) -> Path:
 
 
 class Heard(Progress):
-    """Keeps what it hears."""
+    """Records all messages."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []
@@ -173,7 +173,7 @@ def test_results_that_must_all_be_there_end_in_one_line():
 
 
 def endless() -> None:
-    """What an entry may do that catches every Exception."""
+    """An endless loop that catches every Exception, as an entry might."""
     while True:
         with suppress(Exception):
             time.sleep(10)

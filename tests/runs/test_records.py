@@ -1,4 +1,4 @@
-"""Cells: what is in their key, that they are written whole or not at all, and that a sweep goes on where it stopped."""
+"""Cells: what their keys contain, that they are written whole or not at all, and that a sweep continues where it stopped."""
 
 import os
 import re
@@ -205,7 +205,7 @@ class Shrunk(Strategy):
 
 
 def test_an_instance_that_the_card_excludes_is_not_run(clone):
-    """The cell holds the reason, and no other key depends on it."""
+    """The cell contains the reason, and no other key depends on it."""
     folder = clone / "baselines" / "accumulate"
     (folder / "strategy.py").write_text((folder / "strategy.py").read_text().replace("pool.all()", "1 / 0"))
     before = {str(cell): cell.key for cell in plan(clone)[1].to_do}
@@ -268,7 +268,7 @@ class TestKey:
         assert self.key(clone) == before
 
     def test_only_code_that_makes_numbers_changes_the_key(self):
-        """What the loop reaches has pool, streams, rules; not the command line, scores or sweep."""
+        """The loop reaches pool, streams and rules, but not the command line, scores or sweep."""
         found = digest.program().closure(*keys.CORE, "benchmark.tasks.kde")
         names = {definition.module.path.stem for definition in found}
         assert {"loop", "kernels", "pool", "streams", "rules", "history", "strategy", "services", "task"} <= names

@@ -1,4 +1,4 @@
-"""Starts of seeds: computed once, kept whole or not at all, and the same to the last bit for whoever reads them."""
+"""Starts of seeds: computed once, stored whole or not at all, and the same to the last bit for every reader."""
 
 import multiprocessing
 import pickle
@@ -39,7 +39,7 @@ def test_a_run_from_a_kept_start_is_the_run(root, task, id):
 
 @pytest.fixture
 def counted(monkeypatch, tmp_path) -> Path:
-    """A file with a line for every start that is computed, in whatever process."""
+    """A file that gets a line for every start that any process computes."""
     log = tmp_path / "computed"
     log.touch()
 
@@ -106,7 +106,7 @@ def test_a_start_that_cannot_be_computed_is_an_error_of_one_line(tmp_path, monke
 
 
 def test_a_start_made_while_a_file_was_edited_is_not_kept(tmp_path, monkeypatch):
-    """Also where it is as before by now."""
+    """Even if the file has been restored."""
     file = tmp_path / "data"
     file.write_text("1")
 
