@@ -22,6 +22,15 @@ def root() -> Path:
     return ROOT
 
 
+def tiny_profile(*suites: str, more: str = "") -> str:
+    """A params.yaml whose profile `tiny` runs replace and accumulate on some suites; `more` adds profiles."""
+    lines = "".join(f"      {suite}\n" for suite in suites)
+    return (
+        "profile: tiny\nprofiles:\n  tiny:\n    about: for tests\n    entries: [replace, accumulate]\n"
+        f"    suites:\n{lines}{more}pins: {{}}\n"
+    )
+
+
 def entry(id: str) -> Entry:
     """A baseline."""
     return ENTRIES[id]

@@ -16,18 +16,12 @@ from benchmark.errors import ThriveError
 from benchmark.runs import carry, sweep
 from benchmark.runs import cells as records
 from benchmark.runs.cells import provenance_of
+from tests.conftest import tiny_profile
 
-PARAMS = """
-profile: tiny
-profiles:
-  tiny:
-    about: for tests
-    entries: [replace, accumulate]
-    suites:
-      gaussian: {horizon: 5, seeds: 3, instances: [{d: [1, 2], n: 12, seconds: 0.01}]}
-      kde: {horizon: 5, seeds: 3, instances: [{data: moons, bandwidth: 0.3, n: 12, seconds: 0.01}]}
-pins: {}
-"""
+PARAMS = tiny_profile(
+    "gaussian: {horizon: 5, seeds: 3, instances: [{d: [1, 2], n: 12, seconds: 0.01}]}",
+    "kde: {horizon: 5, seeds: 3, instances: [{data: moons, bandwidth: 0.3, n: 12, seconds: 0.01}]}",
+)
 
 
 def call(folder: Path, *words: str) -> subprocess.CompletedProcess:

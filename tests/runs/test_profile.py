@@ -17,21 +17,16 @@ from benchmark.runs.pool_of_workers import Killed, all_of, in_parallel
 from benchmark.runs.progress import Progress
 from benchmark.runs.project import Project
 from benchmark.runs.time_limit import TimedOut, time_limit
+from tests.conftest import tiny_profile
 
-PARAMS = """
-profile: tiny
-profiles:
-  tiny:
-    about: for tests
-    entries: [replace, accumulate]
-    suites:
-      gaussian: {horizon: 2, seeds: 2, instances: [{d: 2, n: 12, seconds: 0.01}]}
-  other:
+PARAMS = tiny_profile(
+    "gaussian: {horizon: 2, seeds: 2, instances: [{d: 2, n: 12, seconds: 0.01}]}",
+    more="""  other:
     about: for tests
     suites:
       kde: {horizon: 2, seeds: 2, instances: [{data: moons, bandwidth: 0.3, n: 12, seconds: 0.01}]}
-pins: {}
-"""
+""",
+)
 
 
 @pytest.fixture

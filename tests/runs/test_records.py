@@ -20,18 +20,12 @@ from benchmark.runs import cells as records
 from benchmark.runs import keys, params, sweep
 from benchmark.runs.cells import Cell, Store, provenance_of
 from benchmark.runs.project import Project
+from tests.conftest import tiny_profile
 
-PARAMS = """
-profile: tiny
-profiles:
-  tiny:
-    about: for tests
-    entries: [replace, accumulate]
-    suites:
-      gaussian: {horizon: 5, seeds: 3, instances: [{d: 2, n: 12, seconds: 0.01}]}
-      kde: {horizon: 5, seeds: 3, instances: [{data: moons, bandwidth: 0.3, n: 12, seconds: 0.01}]}
-pins: {}
-"""
+PARAMS = tiny_profile(
+    "gaussian: {horizon: 5, seeds: 3, instances: [{d: 2, n: 12, seconds: 0.01}]}",
+    "kde: {horizon: 5, seeds: 3, instances: [{data: moons, bandwidth: 0.3, n: 12, seconds: 0.01}]}",
+)
 
 
 @pytest.fixture
