@@ -1,4 +1,4 @@
-"""What tests share."""
+"""Shared by tests."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -22,6 +22,15 @@ def root() -> Path:
     return ROOT
 
 
+def tiny_profile(*suites: str, more: str = "") -> str:
+    """A params.yaml whose profile `tiny` runs replace and accumulate on some suites; `more` adds profiles."""
+    lines = "".join(f"      {suite}\n" for suite in suites)
+    return (
+        "profile: tiny\nprofiles:\n  tiny:\n    about: for tests\n    entries: [replace, accumulate]\n"
+        f"    suites:\n{lines}{more}pins: {{}}\n"
+    )
+
+
 def entry(id: str) -> Entry:
     """A baseline."""
     return ENTRIES[id]
@@ -41,7 +50,7 @@ def assert_mean(values: np.ndarray, expected: float | np.ndarray, z: float = 4) 
 
 
 class Fixed(Strategy):
-    """Returns whatever it is told to: for tests of the contract."""
+    """A strategy that returns a given answer, for tests of the contract."""
 
     answer = staticmethod(lambda context, pool: pool.all())
 

@@ -1,4 +1,4 @@
-"""The whole pipeline through DVC, in a clone of its own: profile smoke."""
+"""The whole pipeline through DVC, in a separate clone, with profile smoke."""
 
 import ast
 import json
@@ -18,7 +18,7 @@ from benchmark.tasks import TASKS
 
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory, root) -> Path:
-    """The working tree as it would be committed, in a repository of its own."""
+    """The working tree as it would be committed, in a new repository."""
     folder = tmp_path_factory.mktemp("thrive") / "clone"
     listed = subprocess.run(
         ["git", "ls-files", "-co", "--exclude-standard"], cwd=root, capture_output=True, text=True, check=True
@@ -40,7 +40,7 @@ def clone(tmp_path_factory, root) -> Path:
 
 
 def call(clone: Path, *words: str) -> str:
-    """A command of this environment in the clone, on the clone's own code; returns all that it prints."""
+    """Run a command of this environment in the clone, on the clone's own code; return all that it prints."""
     environment = {
         **os.environ,
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
@@ -72,7 +72,7 @@ for name in [None, *files]:
 
 
 def imported(root: Path, module: str, commands: tuple[str, ...] = ()) -> set[Path]:
-    """The files that a module and all that it imports are in; of the command line, those that some commands import."""
+    """The files of a module and of all that it imports. Of the command line, only what the given commands import."""
     found: set[Path] = set()
     waiting = [module]
     while waiting:
@@ -93,7 +93,7 @@ def imported(root: Path, module: str, commands: tuple[str, ...] = ()) -> set[Pat
 
 
 def of_another_command(line: ast.stmt, commands: tuple[str, ...]) -> bool:
-    """Whether a line of the command line is a command, or imports commands, and none of these."""
+    """Whether a line of the command line defines or imports commands, but none of the given ones."""
     if isinstance(line, ast.FunctionDef) and line.decorator_list:
         return line.name not in commands
     if isinstance(line, ast.ImportFrom) and str(line.module).startswith("thrive.") and line.module not in SHARED:
@@ -108,7 +108,7 @@ CLOSURE_OF_RUN = {"thrive.cli", "thrive.run", "benchmark.results.profile", "benc
 
 
 def closure_of_run(root: Path) -> set[str]:
-    """All of our code that `thrive run` may go through."""
+    """All files of ours whose code `thrive run` may execute."""
     found = imported(root, "thrive.cli", ("run",))
     for task in TASKS:
         found |= imported(root, f"benchmark.tasks.{task}")
@@ -154,8 +154,8 @@ def test_the_board_depends_on_all_code_that_makes_it(root):
 @pytest.mark.parametrize(("stage", "module"), [
     ("cardinality", "paper.experiments.cardinality"), ("collapse_time", "paper.experiments.collapse_time"),
 ])  # fmt: skip
-def test_what_keeps_no_cells_depends_on_the_code_of_its_numbers(root, stage, module):
-    """And on nothing else, for it takes long: what it reaches of what decides a number."""
+def test_stages_without_cells_depend_on_the_code_of_their_numbers(root, stage, module):
+    """They depend on nothing else, because they take long: only on code that decides their numbers."""
     deps = yaml.safe_load((root / "paper" / "dvc.yaml").read_text())["stages"][stage]["deps"]
     decides = {d.module.path for task in TASKS for d in program().closure(*CORE, f"benchmark.tasks.{task}")}
     reached = imported(root, module) & decides - {root / "benchmark" / "errors.py"}
@@ -177,7 +177,7 @@ def test_statistics_depend_on_the_scores_and_on_what_ranks_them(root):
 
 
 def test_an_edit_of_any_code_of_a_run_makes_its_stage_stale(clone, tmp_path):
-    """Every module in turn, by DVC itself, which is told that what the stage makes is up to date."""
+    """Every module in turn, as DVC sees it, after the outputs of the stage were declared up to date."""
     folder = shutil.copytree(clone, tmp_path / "clone", symlinks=True)
     made = folder / "results" / "smoke" / "gaussian"
     made.mkdir(parents=True)
@@ -190,7 +190,7 @@ def test_an_edit_of_any_code_of_a_run_makes_its_stage_stale(clone, tmp_path):
 
 
 def test_the_pipeline_end_to_end(clone):
-    """From a fresh clone to board and figures; then nothing runs again, but what a new baseline needs."""
+    """From a fresh clone to board and figures. Afterwards nothing runs again, except what a new baseline needs."""
     first = call(clone, "dvc", "repro")
     profile = json.loads((clone / "leaderboard" / "leaderboard.json").read_text())
     assert profile["profile"] == "smoke"
@@ -234,7 +234,7 @@ def test_the_pipeline_end_to_end(clone):
 @pytest.mark.parametrize(("stage", "module"), [
     ("figures", "paper.plots.figures"), ("report", "paper.reporting.report"), ("data", "paper.data"),
 ])  # fmt: skip
-def test_what_the_paper_shows_is_made_again_when_its_code_changes(root, stage, module):
+def test_products_of_the_paper_are_stale_when_their_code_changes(root, stage, module):
     deps = yaml.safe_load((root / "paper" / "dvc.yaml").read_text())["stages"][stage]["deps"]
     paths = {str(path.relative_to(root)) for path in imported(root, module)}
     ours = {path for path in paths if path.startswith("paper/") and not path.endswith("__init__.py")}

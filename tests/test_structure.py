@@ -1,4 +1,4 @@
-"""How the parts may depend on one another, and what start-up may not cost."""
+"""The structure of the repository: names in documents, the folders of tests, imports, and the lock file."""
 
 import ast
 import re
@@ -29,8 +29,8 @@ def test_tests_mirror_the_folders_of_the_code(root):
 
 
 @pytest.mark.parametrize("folder", ["baselines", "submissions"])
-def test_an_entry_imports_the_surface_alone(root, folder):
-    """Import-linter holds the layers of the packages; entries are no package."""
+def test_an_entry_imports_only_the_surface(root, folder):
+    """Import-linter checks the layers of the packages, but entries are not a package."""
     for path in (root / folder).rglob("*.py"):
         imports = [
             node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Import | ast.ImportFrom)
@@ -53,7 +53,7 @@ def test_start_up_imports_nothing_heavy(module):
 
 
 def test_the_lock_holds_every_dependency(root):
-    """`make` installs from requirements.lock alone: each requirement of pyproject.toml stands there, exactly."""
+    """`make` installs only from requirements.lock, which must have an exact version of each requirement in pyproject.toml."""
     import tomllib
 
     from packaging.requirements import Requirement

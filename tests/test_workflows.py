@@ -1,4 +1,4 @@
-"""The workflows of pull requests: what they may do, and that what a stranger's run leaves is read as data."""
+"""The workflows of pull requests: what they may do, and that the output of a stranger's run is read as data."""
 
 import copy
 import json
@@ -19,7 +19,7 @@ def steps(found: dict) -> list[dict]:
     return [step for job in found["jobs"].values() for step in job["steps"]]
 
 
-def test_what_runs_a_strangers_code_may_read_alone(root):
+def test_jobs_that_run_a_strangers_code_may_only_read(root):
     found = workflow(root, "entry")
     assert list(found[True]) == ["pull_request"]  # YAML takes `on` for true
     assert found["permissions"] == {"contents": "read"}
@@ -31,7 +31,7 @@ def test_what_runs_a_strangers_code_may_read_alone(root):
         assert proposed["path"] == "proposed"
 
 
-def test_what_may_write_runs_no_code_of_the_pull_request(root):
+def test_jobs_that_may_write_run_no_code_of_the_pull_request(root):
     found = workflow(root, "entry-comment")
     assert found["permissions"] == {}
     (checkout,) = (step for step in steps(found) if "checkout" in step.get("uses", ""))
@@ -50,7 +50,7 @@ def test_no_step_has_an_expression_in_its_shell(root):
 
 @pytest.fixture
 def take_over(root, tmp_path):
-    """The step that copies proposed entries over those of the base branch, run in a folder with one known entry."""
+    """Run the step that copies proposed entries over those of the base branch, in a folder with one known entry."""
     runs = {step["run"] for step in steps(workflow(root, "entry")) if step.get("name", "").startswith("Take over")}
     assert runs == {".ci/take-over"}
     script = str(root / ".ci" / "take-over")
@@ -91,7 +91,7 @@ def test_a_link_in_place_of_a_folder_stops_it(take_over, tmp_path):
 
 @pytest.fixture
 def board(root) -> dict:
-    """The committed one."""
+    """The committed board."""
     return json.loads((root / "leaderboard" / "leaderboard.json").read_text())
 
 
@@ -128,7 +128,7 @@ def test_new_rows_and_changed_ones_are_shown(tmp_path, board):
 
 
 def test_words_of_a_stranger_do_not_reach_the_comment(tmp_path, board):
-    """Ids that are none, and any other text, whatever the run wrote."""
+    """Neither invalid ids nor any other text that the run wrote."""
     said = "@everyone ![](https://example.org) | <b>"
     for update in ({"entry": said}, {"track": said}, {"budget": said}):
         assert told(tmp_path, board, changed(board, **update)) == "The board stays as it is."
@@ -143,18 +143,18 @@ def test_words_of_a_stranger_do_not_reach_the_comment(tmp_path, board):
 
 
 @pytest.mark.parametrize("found", [b"", b"[]", b"{}", b"\xff", b"null", b" " * (5 << 20), b"[" * 100_000])
-def test_what_is_no_board_is_said_to_be_none(tmp_path, board, found):
+def test_refuses_a_folder_without_a_board(tmp_path, board, found):
     assert told(tmp_path, board, found) == told(tmp_path, found, board) == NONE
 
 
-def test_a_board_too_long_for_a_comment_is_none(tmp_path, board):
+def test_refuses_a_board_too_long_for_a_comment(tmp_path, board):
     new = copy.deepcopy(board)
     row = new["divisions"][-1]["rows"][-1]
     new["divisions"][-1]["rows"] += [{**row, "entry": f"x{k}", "tasks": []} for k in range(2000)]
     assert told(tmp_path, board, new) == NONE
 
 
-def test_a_file_that_lacks_or_is_a_link_is_no_board(tmp_path, root):
+def test_refuses_a_missing_file_or_a_link(tmp_path, root):
     (tmp_path / "link").symlink_to(root / "leaderboard" / "leaderboard.json")
     assert difference(tmp_path / "link", tmp_path / "none") == NONE
     assert difference(root / "leaderboard" / "leaderboard.json", tmp_path / "link") == NONE

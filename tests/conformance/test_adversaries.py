@@ -1,6 +1,6 @@
 """Entries that would win without mitigating collapse: each is refused by the rule meant for it, or gains nothing.
 
-The rules that refuse them stand in submissions/README.md.
+The rules are in submissions/README.md.
 """
 
 import pandas as pd
@@ -99,7 +99,7 @@ ALLOWED = {"stays-at-generation-1"}
 SEEDS, HORIZON = 6, 40
 
 
-def test_every_adversary_has_its_place():
+def test_every_adversary_is_listed():
     assert {folder.name for folder in ADVERSARIES.iterdir()} == {*REFUSED, *NO_GAIN, *ALLOWED}
 
 
@@ -128,7 +128,7 @@ def test_an_adversary_is_refused_by_the_rule_meant_for_it(id):
 
 @pytest.mark.parametrize("id", [id for id, (instance, *_) in REFUSED.items() if instance == "gaussian"])
 @pytest.mark.parametrize("instance", ["kde", "text"])
-def test_what_one_task_setting_refuses_all_refuse(id, instance):
+def test_an_adversary_is_refused_in_every_task_setting(id, instance):
     entry = Entry(ADVERSARIES / id)
     with pytest.raises((ContractBroken, Unsupported)):
         list(run(INSTANCES[instance], entry.make, entry.rules, 0, 12))

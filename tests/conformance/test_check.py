@@ -127,7 +127,7 @@ def findings(folder, seconds=1):
     return [finding for finding in check(folder, seconds) if finding.check != "sandbox"]
 
 
-def test_every_fixture_has_its_place():
+def test_every_fixture_is_listed():
     assert {folder.name for folder in FIXTURES.iterdir()} == {*FAULTS, *NOTES}
     assert {name for name, _ in FAULTS.values()} == {part.name for part in CHECKS}
     assert list(checking.INSTANCES) == list(INSTANCES) == list(TASK_SETTINGS)
@@ -136,7 +136,7 @@ def test_every_fixture_has_its_place():
 
 @pytest.mark.parametrize("id", FAULTS)
 def test_a_fault_is_found_by_the_check_meant_for_it(id):
-    """By that one alone: those before it pass, those after it are skipped."""
+    """Only this check fails: those before it pass, those after it are skipped."""
     expected, complaint = FAULTS[id]
     found = findings(FIXTURES / id)[: len(CHECKS)]
     place = [part.name for part in CHECKS].index(expected)
@@ -145,7 +145,7 @@ def test_a_fault_is_found_by_the_check_meant_for_it(id):
 
 
 @pytest.mark.parametrize("id", NOTES)
-def test_what_is_no_fault_passes_with_a_note(id):
+def test_harmless_behaviour_passes_with_a_note(id):
     found = findings(FIXTURES / id)
     assert [finding.verdict for finding in found] == ["pass"] * len(CHECKS) + ["note"] * len(NOTES[id])
     for (name, words), finding in zip(NOTES[id], found[len(CHECKS) :], strict=True):
@@ -155,7 +155,7 @@ def test_what_is_no_fault_passes_with_a_note(id):
 
 @pytest.mark.parametrize("id", sorted(ENTRIES))
 def test_every_entry_passes(id):
-    """Of baselines and submissions."""
+    """Baselines and submissions alike."""
     found = findings(ENTRIES[id].folder, seconds=10)
     assert [f for f in found if f.verdict in ("FAIL", "skip")] == []
     assert {f.check for f in found if f.verdict == "note"} <= set(INSTANCES)
@@ -166,7 +166,7 @@ def test_every_entry_passes(id):
     [{"t": 1, "method": "training_set", "held": {"spans": [], "rows": [10**9], "weights": [1.0]}}],
 ])  # fmt: skip
 def test_answers_that_cannot_be_replayed_are_a_fault(answers):
-    """They come from a process in which a stranger's code ran."""
+    """Such answers come from a process in which a stranger's code ran."""
     evidence = SimpleNamespace(finished={"gaussian": {"answers": answers, "records": []}}, entry=ENTRIES["replace"])
     [fault] = _replayed(evidence)
     assert fault.startswith("gaussian: the harness refuses the same answers: ")
@@ -177,7 +177,7 @@ def test_the_command_says_what_it_cannot_see():
     assert "Tampering with the harness is detected only if it changes what the entry selects" in done.output
 
 
-def test_the_command_prints_all_checks_and_its_status_tells():
+def test_the_command_prints_all_checks_and_exits_with_a_status():
     done = CliRunner().invoke(main, ["check", str(ENTRIES["replace"].folder)])
     assert done.exit_code == 0
     assert done.output.count("\n  pass  ") == len(CHECKS)
@@ -198,7 +198,7 @@ def test_without_a_sandbox_it_says_so(monkeypatch):
 @pytest.mark.parametrize("task", INSTANCES)
 @pytest.mark.parametrize("folder", [FIXTURES / "repels", *(entry.folder for entry in ENTRIES.values())], ids=lambda f: f.name)  # fmt: skip
 def test_being_watched_changes_no_number(folder, task):
-    """What is checked is what would run: the records are those of a plain run, to the last digit."""
+    """The check watches the same run that `thrive run` would make: the records agree to the last digit."""
     entry = Entry(folder)
     watched = experiment(entry, 10, task)
     if watched["kind"] != "refused":
@@ -225,14 +225,14 @@ def test_a_disguise_leaves_every_example_in_its_place(disguise):
 
 
 @pytest.mark.parametrize("task", INSTANCES)
-def test_poisoned_test_data_are_no_numbers(task):
+def test_poisoned_test_data_are_not_numbers(task):
     start = start_of(poisoned(INSTANCES[task]), 0)
     assert start.test is None or all(row != row for row in np.ravel(start.test))
     assert start.loss == np.inf
     np.testing.assert_array_equal(start.real, start_of(INSTANCES[task], 0).real)
 
 
-def test_a_process_that_ends_without_an_outcome_is_told_of(monkeypatch, tmp_path):
+def test_a_process_that_ends_without_an_outcome_is_reported(monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path))
     found = apart_from_others(lambda: {"records": ["one"]}, 10)
     assert found == {"records": ["one"]}
@@ -248,7 +248,7 @@ class TestStandIn:
         return self.task.fit(real_data_only(History(np.array(words, object))), NEUTRAL, None)
 
     def test_counts_are_probabilities(self):
-        """After "a" in aab: a once, b once, and half a time each of seven."""
+        """After "a" in aab: a and b once each, and half a count more for each of the seven letters."""
         model = self.fitted(["aab"])
         assert model[0, 0] == model[0, 1] == 1.5 / 5.5
         assert model[0, len(LETTERS)] == 0.5 / 5.5

@@ -17,7 +17,7 @@ SEEDS = 2000
 
 
 def second_moment(record):
-    """Of a 1-D fit about the truth: E is 1 for ever, whatever rows are chosen blindly to their values."""
+    """Second moment of a 1-D fit about the truth. Its expectation stays 1 if rows are chosen without regard to their values."""
     return record["marginal_variance"] + record["marginal_mean"] ** 2
 
 
@@ -30,7 +30,7 @@ def test_value_blind_strategies_conserve_the_second_moment(id):
 
 
 def test_weighted_fits_conserve_the_second_moment():
-    """As above, for random weights that do not look at values."""
+    """The same for random weights that do not depend on values."""
 
     class Random(Strategy):
         def training_set(self, context, pool):
@@ -98,7 +98,7 @@ def test_accumulate_keeps_the_known_share_of_variance():
 
 @pytest.mark.parametrize("id", ["replace", "accumulate"])
 def test_the_recursion_of_covariances_knows_the_closed_forms(id):
-    """One recursion for all workflows; two of them have products, which it does not use."""
+    """One recursion serves all workflows. Two of them have products as closed forms, which the recursion does not use."""
     assert 1 - theory.moments(id, 7, 50)[0] == pytest.approx(theory.trace_ratio(id, 7, 50), rel=1e-12)
 
 
@@ -123,7 +123,7 @@ def test_anchor_has_the_known_error_of_the_mean(id, expected):
     ("accumulate-subsample", lambda t: np.cumsum(1 / t)),
 ])  # fmt: skip
 def test_kde_widens_at_the_known_rate(id, growth):
-    """Second moment of generation t about the origin: Σ0 + h²t for replace, Σ0 + h²H_t where data accumulate."""
+    """Second moment of generation t about the origin: Σ0 + h²t for replace, Σ0 + h²H_t if data accumulate."""
     h, horizon, seeds = 0.5, 8, 500
     task = KDE("moons", h, 20)
     found, real = [], []
@@ -144,7 +144,7 @@ def test_kde_widens_at_the_known_rate(id, growth):
 
 @pytest.mark.parametrize("id", ["replace", "accumulate", "accumulate-subsample"])
 def test_a_kde_generation_spreads_at_the_known_rate(id):
-    """About its own mean, from the variance of the real data themselves, whatever their law: moons are no independent draws."""
+    """The variance about its own mean follows from that of the real data, whatever their distribution: moons are not independent draws."""
     h, n, horizon, seeds = 0.5, 20, 8, 500
     real = []
 

@@ -1,4 +1,4 @@
-"""What a strategy may and may not do, and what it is told where it may not."""
+"""What a strategy may and may not do, and the errors that say so."""
 
 import numpy as np
 import pytest
@@ -52,7 +52,7 @@ def losses(*args, **kwargs):
     (lambda c, p: p, "returned a view"),
     (lambda c, p: TrainingSet(p.all()) + p.all(), "wrap the rows first"),
 ])  # fmt: skip
-def test_what_is_not_allowed_is_refused_with_the_facts(answer, complaint):
+def test_a_forbidden_answer_is_refused_with_the_facts(answer, complaint):
     with pytest.raises(ContractBroken, match=f"(?s)training_set.. at iteration 1: .*{complaint}"):
         records(answering(answer))
 
@@ -64,7 +64,7 @@ def test_a_blind_strategy_cannot_tell_rows_apart(ask):
 
 
 def test_a_blind_strategy_remembers_nothing():
-    """A fresh object at every iteration."""
+    """It is a fresh object at every iteration."""
 
     class Counting(Strategy):
         seen = 0
@@ -78,7 +78,7 @@ def test_a_blind_strategy_remembers_nothing():
 
 
 def test_ids_are_drawn_anew_at_every_iteration():
-    """The ids of the real rows at iteration 1 are not theirs at iteration 2, and their order is no help."""
+    """The real rows have other ids at iteration 2 than at iteration 1, and the order of ids does not help."""
     seen = []
 
     def watch(context, pool):
@@ -90,8 +90,8 @@ def test_ids_are_drawn_anew_at_every_iteration():
     assert all(ids.max() > 11 for ids in seen[1:])  # not the first twelve
 
 
-def test_listing_rows_does_not_tell_their_age():
-    """The ids of lazy rows come in increasing order: real rows are not first among them."""
+def test_the_order_of_rows_does_not_reveal_their_age():
+    """The ids of lazy rows come in increasing order, in which real rows are not the first."""
 
     def first_listed(context, pool):
         return np.asarray(pool.all())[: context.n]
@@ -102,7 +102,7 @@ def test_listing_rows_does_not_tell_their_age():
 
 
 def test_a_strange_generator_is_refused():
-    """It could choose which rows are drawn, and one of NumPy's could be searched for a draw to one's liking."""
+    """A generator of one's own could choose which rows are drawn, and one of NumPy's could be searched for a favourable draw."""
 
     class First:
         def choice(self, count, size, **how):
@@ -113,7 +113,7 @@ def test_a_strange_generator_is_refused():
             records(answering(lambda c, p, rng=strange: p.sample(c.n, rng) if c.t > 1 else p.all()), Rules())
 
 
-def test_rows_of_another_view_are_refused_wherever_they_stand():
+def test_rows_of_another_view_are_refused_in_every_position():
     class Hoarding(Fixed):
         kept = None
 
@@ -153,15 +153,15 @@ def test_a_candidate_enters_the_pool_once(keep, complaint):
 
 
 @pytest.mark.parametrize("method", ["sample_request", "fit_options"])
-def test_answers_of_another_kind_are_refused(method):
+def test_answers_of_the_wrong_type_are_refused(method):
     with pytest.raises(ContractBroken, match=rf"{method}\(\) at iteration 1: returned NoneType: expected"):
         records(type("Silent", (Fixed,), {method: lambda self, context: None}))
 
 
-def test_choosing_places_chooses_no_rows():
-    """In `blind` a strategy may choose places of `ids` (in a confined process of its own, as it likes); what it gets is still uniform.
+def test_a_blind_strategy_that_chooses_positions_gets_uniform_rows():
+    """In `blind` a strategy may choose positions in `ids` (in its confined process, as it likes). The rows it gets are still uniform.
 
-    The ones chosen here are below n, which are the real rows where places follow age.
+    The positions chosen here are below n; if positions followed age, they would be the real rows.
     """
 
     def choosing(context, pool):
@@ -171,7 +171,7 @@ def test_choosing_places_chooses_no_rows():
     assert np.mean(shares) == pytest.approx(1 / 3, abs=4 * np.std(shares) / np.sqrt(150))
 
 
-def test_a_loss_that_is_no_number_is_divergence():
+def test_a_loss_that_is_not_a_number_counts_as_divergence():
     class Lost(Gaussian):
         def test_loss(self, model, test):
             return float("nan")
@@ -233,7 +233,7 @@ def test_candidates_are_capped():
 
 
 def test_kept_candidates_enter_the_pool():
-    """Half of 24 candidates, by id; a budget that grows lets all 24 in, but in track blind, where their number would be a memory."""
+    """Half of 24 candidates, by id. A growing budget admits all 24, except in track blind, where their number would be a memory."""
 
     class Choosy(Fixed):
         def sample_request(self, context):
@@ -275,14 +275,14 @@ def test_only_proportions_of_weights_matter(name):
 
 @EACH
 def test_listed_rows_train_as_whole_generations_do(name):
-    """Lazy or listed, in whatever order, it is the same training set."""
+    """Lazy or listed, in any order, the training set is the same."""
     lazy, listed = (answering(a) for a in (lambda c, p: p.all(), lambda c, p: p.ids[::-1]))
     assert losses(listed, task=INSTANCES[name]) == pytest.approx(losses(lazy, task=INSTANCES[name]), rel=1e-9)
 
 
 @pytest.mark.parametrize("name", [name for name in INSTANCES if name != "language_model"])
 def test_a_row_twice_weighs_twice(name):
-    """But for text, where a fit depends on the number of rows too."""
+    """Except for text, where a fit also depends on the number of rows."""
 
     def answer(weigh):
         def training_set(context, pool):
@@ -299,7 +299,7 @@ def test_a_row_twice_weighs_twice(name):
 
 @pytest.mark.parametrize("id", sorted(ENTRIES))
 def test_entries_are_deterministic_and_start_from_one_real_fit(id):
-    """Every entry: the same seed gives the same numbers, and iteration 1 is the fit on real data, in its own way where it has one."""
+    """For every entry, the same seed gives the same numbers, and iteration 1 is its own fit on the real data."""
     found = ENTRIES[id]
     fitting = {name: task for name, task in INSTANCES.items() if TASK_SETTINGS[name] not in found.card.not_for}
     seen = 0

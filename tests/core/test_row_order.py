@@ -1,4 +1,4 @@
-"""One order: weights, features and log-likelihoods of rows come in the order in which the rows are listed, however they are held."""
+"""Weights, features and log-likelihoods of rows come in the order in which the rows are listed, however the rows are stored."""
 
 import numpy as np
 import pytest
@@ -38,7 +38,7 @@ def losses(task, training_set, rules=FREE, horizon=4):
 
 
 def likelihood_or_feature(context, pool, rows):
-    """Weights that differ much from row to row, by both of what is seen of rows."""
+    """Weights that differ much from row to row, from the likelihood or from a feature."""
     features = pool.features(rows)[:, 0]
     seen = features if context.t == 1 else features + 0.1 * np.maximum(pool.log_likelihood(rows), -50)
     return np.exp((seen - seen.mean()) / max(seen.std(), 1e-9))
@@ -47,7 +47,7 @@ def likelihood_or_feature(context, pool, rows):
 @NAMED
 @pytest.mark.parametrize("name", SELECTIONS)
 def test_weights_of_lazy_rows_are_those_of_the_same_rows_as_ids(task, name):
-    """`TrainingSet(rows, f(pool.features(rows)))` is the same, whether rows are lazy, an array of ids, or a shuffled array."""
+    """`TrainingSet(rows, f(pool.features(rows)))` is the same for lazy rows, an array of ids, and a shuffled array."""
 
     def held(how):
         def training_set(self, context, pool):
@@ -68,7 +68,7 @@ def test_weights_of_lazy_rows_are_those_of_the_same_rows_as_ids(task, name):
 
 @NAMED
 def test_every_array_of_a_view_comes_in_the_order_of_its_ids(task):
-    """`features()`, `log_likelihood()`, `generation()` and `is_real()` without rows pair with `all()`, too."""
+    """`features()`, `log_likelihood()`, `generation()` and `is_real()` without rows follow the order of `all()`."""
 
     def training_set(self, context, pool):
         views = [pool, pool.real(), pool.latest(), *([pool.generations(1, context.t)] if context.t > 1 else [])]
@@ -128,8 +128,8 @@ def test_weights_go_to_the_rows_that_they_are_meant_for():
     assert losses(TASKS[0], weighted) == pytest.approx(losses(TASKS[0], selected), rel=1e-9)
 
 
-def test_a_weight_too_small_to_count_is_none():
-    """Weights are proportions: what is below 10⁻¹² of the largest is left out, and denormal numbers are like others."""
+def test_a_negligible_weight_counts_as_zero():
+    """Weights are proportions: a weight below 10⁻¹² of the largest is left out, and denormal numbers are treated like others."""
 
     def tiny(self, context, pool):
         return TrainingSet(pool.latest().all(), 5e-324)
@@ -155,8 +155,8 @@ def test_a_weight_too_small_to_count_is_none():
 
 
 @NAMED
-def test_no_rows_have_no_features_and_no_likelihoods(task):
-    """Of the right shape, for lazy rows as for ids, in every view."""
+def test_an_empty_view_has_empty_features_and_likelihoods(task):
+    """They have the right shape, for lazy rows and for ids, in every view."""
 
     def keep(self, context, candidates):
         for view in (candidates, self.pool):

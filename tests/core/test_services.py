@@ -1,4 +1,4 @@
-"""What the harness does for a strategy on request, against definitions; and what it costs."""
+"""The services of the harness for a strategy, compared with definitions, and their cost."""
 
 import itertools
 
@@ -27,7 +27,7 @@ def records(strategy, rules, task=TASK, seed=0, horizon=4):
 
 
 def strategy(**methods):
-    """One that trains on the newest generation and otherwise does what it is told."""
+    """A strategy that trains on the newest generation and otherwise does what is asked here."""
     latest = {"training_set": lambda self, context, pool: pool.latest().all()}
     return type("Told", (Fixed,), latest | methods)
 
@@ -41,8 +41,8 @@ def keeping(look):
 
 
 @pytest.mark.parametrize("task", TASKS, ids=lambda task: task.name)
-def test_features_are_one_affine_map_of_the_examples_all_through_a_run(task):
-    """Differences of three features stand in the ratios of those of the examples; seeds have maps of their own."""
+def test_features_are_one_affine_map_of_the_examples_throughout_a_run(task):
+    """Differences of three features have the same ratios as those of the examples. Each seed has its own map."""
     seen = {}
 
     def look(context, candidates):
@@ -76,8 +76,8 @@ def test_features_of_some_rows_come_in_the_order_of_their_ids():
 
 
 @pytest.mark.parametrize("task", TASKS, ids=lambda task: task.name)
-def test_log_likelihood_is_the_models(task):
-    """In `keep` under the model just fitted, in `training_set` under the last, and "first" is that of iteration 1."""
+def test_log_likelihood_is_that_of_the_model(task):
+    """In `keep` it is under the model just fitted, in `training_set` under the last one; "first" is the model of iteration 1."""
     noted = []
 
     def training_set(self, context, pool):
@@ -120,7 +120,7 @@ def test_log_likelihood_is_metered_and_capped():
         records(greedy, Rules(Track.LABELLED, Budget.FIXED, Role.REFERENCE))
 
 
-def test_before_there_is_a_model_nothing_is_rated():
+def test_nothing_is_rated_before_there_is_a_model():
     asking = type("Asking", (Fixed,), {"answer": staticmethod(lambda context, pool: pool.log_likelihood())})
     with pytest.raises(ContractBroken, match="at iteration 1 there is one only in keep"):
         records(asking, LABELLED)
@@ -193,8 +193,8 @@ def test_bought_rows_are_real_new_and_stay_in_the_pool():
     assert len(np.unique(np.concatenate([s[1] for s in seen]), axis=0)) == 20
 
 
-def test_bought_rows_can_be_named_like_others():
-    """Alone or together with the pool's, in a list of ids with weights."""
+def test_bought_rows_can_be_chosen_by_id_like_others():
+    """Alone or together with rows of the pool, in a list of ids with weights."""
 
     def training_set(self, context, pool):
         bought = context.buy_real(4)
@@ -210,16 +210,16 @@ def test_no_more_is_bought_than_a_training_set_may_have():
         records(greedy, ASSISTED)
 
 
-def test_fresh_data_hold_the_mean_error_where_theory_has_it():
-    """Training on n fresh real rows at every iteration is one fit on real data, anew: E‖μ‖² = d/n at every t."""
+def test_fresh_data_keep_the_mean_error_at_its_theoretical_value():
+    """Training on n fresh real rows at every iteration is a new fit on real data: E‖μ‖² = d/n at every t."""
     fresh = strategy(training_set=lambda self, context, pool: context.buy_real(context.n).all())
     errors = np.array([[r["mean_error"] for r in records(fresh, ASSISTED, seed=s)] for s in range(1000)])
     assert_mean(errors, np.full(4, 2 / 12))
 
 
 @pytest.mark.parametrize("task", [Gaussian(d=2, n=400), KDE("moons", 0.3, 400)], ids=lambda task: task.name)
-def test_a_verifier_knows_real_from_synthetic(task):
-    """Its scores are higher on real rows than on those of a model that has drifted; it is paid once for a run."""
+def test_a_verifier_distinguishes_real_from_synthetic(task):
+    """Its scores are higher on real rows than on rows of a model that has drifted. It is paid once for a run."""
     gaps = []
 
     def training_set(self, context, pool):
@@ -252,7 +252,7 @@ def test_blending_averages_a_gaussians_parameters():
 
 
 def test_blending_mixes_kernel_densities():
-    """And a mixture blended again stays the mixture that its shares say, in its density and in its samples."""
+    """A mixture that is blended again has the right shares, in its density and in its samples."""
     task = KDE("moons", 0.3, 12)
     a, b, c = (task.fit(_rows(RNG.standard_normal((12, 2)) + 50 * k), FitOptions(), None) for k in range(3))
     mixture = task.blend(c, task.blend(b, a, 0.25), 0.4)  # .6 c + .4 (.75 b + .25 a)
@@ -276,7 +276,7 @@ def test_a_long_chain_of_blends_stays_short():
     assert len(records(averaging, LABELLED, task)) == 4
 
 
-def test_blending_wholly_with_the_first_model_keeps_it():
+def test_a_full_blend_with_the_first_model_is_the_first_model():
     still = strategy(fit_options=lambda self, context: FitOptions(blend=("first", 1.0)))
     for task in TASKS:
         losses = [r["test_loss"] for r in records(still, LABELLED, task)]
@@ -322,8 +322,8 @@ def test_the_rows_to_move_away_from_are_training_rows():
         records(Moving, BLIND)
 
 
-def test_a_biased_sampler_is_everyones():
-    """An instance whose sampler has temperature .81 is one where all entries ask for it."""
+def test_a_biased_sampler_applies_to_every_entry():
+    """An instance whose sampler has temperature 0.81 is like one on which all entries ask for it."""
     biased, asked = (
         Gaussian(2, 12, sampler_temperature=0.81),
         strategy(sample_request=lambda self, context: SampleRequest(temperature=0.81)),

@@ -1,4 +1,4 @@
-"""Named streams: what they depend on, and that nothing in them leads back to a seed."""
+"""Named streams: what they depend on, and that nothing in them reveals a seed."""
 
 import hashlib
 import json
@@ -27,7 +27,7 @@ INVERTS = Entry(ROOT / "tests" / "fixtures" / "intruders" / "inverts-the-seed")
 
 
 def first_derivation(seed: int, purpose: str, t: int) -> SeedSequence:
-    """How streams were seeded at first: by a one-to-one map, so that a generator's state led back to the seed."""
+    """The first way of seeding streams: by a one-to-one map, so that a generator's state revealed the seed."""
     number = int.from_bytes(hashlib.sha256(purpose.encode()).digest()[:4], "big")
     return SeedSequence(seed, spawn_key=(number, t))
 
@@ -43,7 +43,7 @@ def table() -> dict[str, dict[str, list[list[float]]]]:
 
 @pytest.fixture
 def first_streams(monkeypatch):
-    """The first derivation in place of today's; what was started under the other is forgotten."""
+    """Use the first derivation instead of today's, and forget starts that were computed under the other."""
     monkeypatch.setattr(streams, "_entropy", first_derivation)
     loop.start_of.cache_clear()
     yield
@@ -53,7 +53,7 @@ def first_streams(monkeypatch):
 @pytest.mark.parametrize("workflow", WORKFLOWS)
 @pytest.mark.parametrize("instance", INSTANCES)
 def test_only_the_derivation_of_streams_moved_the_losses(first_streams, instance, workflow):
-    """With the first streams, replace and accumulate give per seed what they gave then, to rounding."""
+    """With the first streams, replace and accumulate give the old losses of every seed, up to rounding."""
     stored = json.loads(TABLE.read_text())[instance][workflow]
     np.testing.assert_allclose([losses(instance, workflow, seed) for seed in SEEDS], stored, rtol=1e-7)
 
@@ -64,7 +64,7 @@ def test_the_first_derivation_is_not_the_one_in_use():
 
 
 def found_seed(seed) -> int | None:
-    """What the attack finds in the state of a strategy's stream."""
+    """The seed that the attack finds in the state of a strategy's stream."""
     attack = sys.modules[INVERTS.strategy_class.__module__]
     found: int | None = attack.seed_of(
         streams.stream(seed, "strategy", 3).bit_generator.state, attack.number_of("strategy"), 3
@@ -73,7 +73,7 @@ def found_seed(seed) -> int | None:
 
 
 def test_the_attack_inverts_the_first_derivation(first_streams):
-    """So that what the next test shows is owed to today's derivation, not to a broken attack."""
+    """This shows that the next test passes because of today's derivation, not because the attack is broken."""
     numbers = [int(n) for n in np.random.default_rng(0).integers(2**48, size=50)]
     assert [found_seed(number) for number in numbers] == numbers
     with pytest.raises(AssertionError, match="the seed is 5"):
@@ -81,7 +81,7 @@ def test_the_attack_inverts_the_first_derivation(first_streams):
 
 
 def test_a_generators_state_does_not_lead_back_to_its_seed():
-    """Neither of a public nor of a secret seed: what the inversion finds is a hash, and not of the form of any seed."""
+    """Neither for a public nor for a secret seed: the inversion finds a hash that has not the form of a seed."""
     for number in range(50):
         for seed in (number, streams.SecretSeed(bytes(16), number)):
             assert found_seed(seed) is None
@@ -89,7 +89,7 @@ def test_a_generators_state_does_not_lead_back_to_its_seed():
 
 @pytest.mark.parametrize("seed", [5, streams.SecretSeed(bytes(16), 5)])
 def test_an_entry_that_inverts_the_seed_gains_nothing(seed):
-    """It finds none, and selects what an honest entry selects."""
+    """It finds no seed and selects what an honest entry selects."""
     task, honest = INSTANCES["gaussian d=2 n=12"], entry("accumulate-subsample")
     records = [list(loop.run(task, e.make, e.rules, seed, HORIZON)) for e in (INVERTS, honest)]
     assert records[0] == records[1]
@@ -104,13 +104,13 @@ def test_a_stream_depends_on_salt_number_purpose_and_iteration():
     assert first == [streams.stream(*name).integers(2**63) for name in names]
 
 
-def test_names_of_streams_do_not_run_into_one_another():
-    """Number, iteration and purpose stay apart whatever digits a purpose begins with."""
+def test_names_of_streams_do_not_collide():
+    """Number, iteration and purpose are kept apart, whatever digits a purpose begins with."""
     names = [(1, "1 x", 1), (1, "x", 11), (11, "x", 1), (1, "1 1 x", 1), (1, "x", 1)]
     assert len({streams.stream(*name).integers(2**63) for name in names}) == len(names)
 
 
-def test_a_secret_seed_shows_its_number_alone():
+def test_a_secret_seed_shows_only_its_number():
     seed = streams.SecretSeed(b"a secret of 16 b", 7)
     assert "secret of" not in repr(seed)
     assert int(seed) == 7

@@ -90,7 +90,7 @@ TASKS_OF_TWO = {
 
 
 def keys(folder: Path, files: dict[str, str], tasks: tuple[str, ...] = ("a", "b")) -> dict[str, str]:
-    """The digest of each task-setting of a package that is written for it."""
+    """Write a package, and return the digest of each of its task-settings."""
     shutil.rmtree(folder / "p", ignore_errors=True)
     for name, text in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -133,7 +133,7 @@ HELPER, LOOP_FILE = "p/helpers.py", "p/loop.py"
     (HELPER, "from math import sqrt\n", "from math import sqrt\nfrom typing import ClassVar, overload\n"),
     (HELPER, "def even(n)", "from typing import overload\n\n\n@overload\ndef even(n: int) -> bool: ...\n@overload\ndef even(n: str) -> str: ...\ndef even(n)"),
 ])  # fmt: skip
-def test_how_it_is_written_does_not_matter(tmp_path, edit):
+def test_a_change_of_style_changes_no_key(tmp_path, edit):
     edits = [edit]
     if edit[2] == "import numpy as np":
         edits.append((LOOP_FILE, "return log(", "return np.log("))
@@ -175,12 +175,12 @@ def test_how_it_is_written_does_not_matter(tmp_path, edit):
     ("a", ("p/a.py", "class A:", "class A:\n    n = 1\n")),
     ("b", ("p/b.py", "else x", "else -x")),
 ])  # fmt: skip
-def test_what_it_does_changes_the_keys_that_depend_on_it_and_no_others(tmp_path, tasks, edit):
+def test_a_change_of_meaning_changes_the_keys_that_depend_on_it_and_no_others(tmp_path, tasks, edit):
     assert changed(tmp_path, edit) == set(tasks)
 
 
 def test_moving_splitting_and_reordering_change_nothing(tmp_path):
-    """helpers.py into a package of three files, the loop deeper, definitions the other way round, and the same definition twice."""
+    """helpers.py becomes a package of three files, the loop moves deeper, definitions are reversed, and one definition occurs twice."""
     before = keys(tmp_path, TASKS_OF_TWO)
     head, *definitions = HELPERS.split("\n\n\n")
     base, scaled, other, even, odd = definitions
@@ -274,12 +274,12 @@ def test_names_scopes_and_strings(tmp_path, one, other, same):
     ("def f():\n    'Doc.'\n    return len(f.__doc__)", "line 3: __doc__ reads"),
     ("from p.loop import absent\ndef f(): return absent()", "a.py: p.loop has no 'absent'"),
 ])  # fmt: skip
-def test_what_hides_its_meaning_is_refused(tmp_path, module, reason):
+def test_code_that_hides_its_meaning_is_refused(tmp_path, module, reason):
     with pytest.raises(Refused, match=reason):
         keys(tmp_path, {"p/__init__.py": "", "p/loop.py": "def g(): return 1", "p/a.py": module}, ("a",))
 
 
-def test_a_subclass_that_its_base_is_told_of_belongs_to_all_of_its_module(tmp_path):
+def test_a_subclass_that_its_base_registers_belongs_to_its_whole_module(tmp_path):
     base = "class Base:\n    def __init_subclass__(cls):\n        ALL.append(cls)\n\n\nALL = []\n\n\nclass New(Base):\n    n = 1\n"
     files = {
         "p/__init__.py": "",
@@ -322,8 +322,8 @@ A, *B = H
 """
 
 
-def test_the_same_under_every_python(tmp_path):
-    """A stored digest of tricky code, and those of the task-settings, by every other supported Python that is here."""
+def test_digests_are_the_same_under_every_python(tmp_path):
+    """Every other supported Python on this machine gives the stored digest of tricky code, and the digests of the task-settings."""
     (tmp_path / "p").mkdir()
     (tmp_path / "p" / "__init__.py").write_text(TRICKY)
     script = tmp_path / "digests.py"
@@ -351,7 +351,7 @@ print(*(program.digest(*{cell_keys.CORE!r}, f"benchmark.tasks.{{name}}") for nam
 
 
 def edited(tmp_path: Path, module: str, node: ast.AST, text: str) -> Program:
-    """This package with another text in the place of a node."""
+    """This package with another text in place of a node."""
     root, path = digest.PACKAGE.parent, Path(*module.split("."))
     name = path.with_suffix(".py") if (root / path).with_suffix(".py").is_file() else path / "__init__.py"
     shutil.copytree(
@@ -375,7 +375,7 @@ def of_tasks(program: Program) -> dict[str, str]:
 
 
 def numbers_and_operators(definition) -> list[tuple[ast.AST, str]]:
-    """Places in a definition where another number or operator can stand, with what to write there."""
+    """Places in a definition where a number or operator can be replaced, with the replacement."""
     skipped = {id(inner) for node in ast.walk(definition.node) for part in (getattr(node, "annotation", None), getattr(node, "returns", None),
                *(node.exc.args if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call) else ()),
                *(node.values if isinstance(node, ast.JoinedStr) else ())) if part is not None for inner in ast.walk(part)}  # fmt: skip
@@ -393,7 +393,7 @@ def numbers_and_operators(definition) -> list[tuple[ast.AST, str]]:
 
 @pytest.mark.parametrize("task", TASKS)
 def test_a_number_an_operator_or_a_result_changes_what_depends_on_it(tmp_path, task):
-    """One place in a number of the definitions that a task-setting reaches: the loop's change all keys, the task-setting's own just its own."""
+    """One edit in each of many definitions that a task-setting reaches: one in the loop changes all keys, one in the task-setting only its own."""
     program = digest.program()
     before = of_tasks(program)
     closures = {name: program.closure(*cell_keys.CORE, f"benchmark.tasks.{name}") for name in TASKS}
@@ -419,7 +419,7 @@ SMALL = {"gaussian": {"d": 2, "n": 12}, "kde": {"data": "moons", "bandwidth": 0.
 
 @pytest.mark.parametrize("task", TASKS)
 def test_all_code_that_runs_counts(root, monkeypatch, task):
-    """Every function of ours that a run goes through is of a definition that the key has seen."""
+    """Every function of ours that a run calls belongs to a definition that is in the key."""
     ran = set()
 
     def record(frame, event, _):
@@ -466,7 +466,7 @@ def test_all_code_that_runs_counts(root, monkeypatch, task):
 
 
 class Rewritten(ast.NodeTransformer):
-    """The same code, written otherwise: without docstrings and annotations, with other messages, definitions the other way round."""
+    """The same code in another style: without docstrings and annotations, with other messages, definitions reversed."""
 
     def visit_Module(self, node):
         self.generic_visit(node)
@@ -508,8 +508,8 @@ MOVED = {
 }
 
 
-def test_this_package_written_otherwise_and_moved_has_the_same_keys(tmp_path):
-    """Every module rewritten; five of them elsewhere; one split in two."""
+def test_this_package_rewritten_and_moved_has_the_same_keys(tmp_path):
+    """Every module is rewritten, five are moved, one is split in two."""
     for folder in ("base", "base/deep"):
         (tmp_path / "benchmark" / folder).mkdir(parents=True)
         (tmp_path / "benchmark" / folder / "__init__.py").touch()
@@ -539,7 +539,7 @@ def test_this_package_written_otherwise_and_moved_has_the_same_keys(tmp_path):
 
 
 def test_an_entry_that_imports_more_of_the_harness_depends_on_it(tmp_path):
-    """By name; and on all of the package where what it imports hides its meaning."""
+    """On the definitions that it imports by name, and on the whole package if an import hides its meaning."""
     strategy = tmp_path / "mine" / "strategy.py"
     strategy.parent.mkdir()
     strategy.write_text(
@@ -559,7 +559,7 @@ def test_an_entry_that_imports_more_of_the_harness_depends_on_it(tmp_path):
     ("import helper", "import helper as h", False), ("LIMIT = 1", "LIMIT: int = 1", True), ("LIMIT = 1", "LIMIT = 2", False),
     ("from math import log", "from numpy import log", False),
 ])  # fmt: skip
-def test_an_entry_by_what_its_code_means(tmp_path, old, new, same):
+def test_an_entrys_digest_follows_the_meaning_of_its_code(tmp_path, old, new, same):
     code = "from benchmark import Strategy\nB = Strategy\nfrom math import log\nfrom . import helper\nLIMIT = 1\nLIMIT = LIMIT + helper.x\ndef f(x):\n    'Doc.'\n    if log( x ): raise ValueError('no')\n    return x + 1\n"
     assert old in code
     path = tmp_path / "strategy.py"
@@ -569,7 +569,7 @@ def test_an_entry_by_what_its_code_means(tmp_path, old, new, same):
     assert (digest.digest_of_folder(tmp_path, set()) == before) is same
 
 
-def test_an_entry_that_is_no_python_is_told(tmp_path):
+def test_an_entry_that_is_not_python_is_reported(tmp_path):
     (tmp_path / "strategy.py").write_text("def f(:\n")
     with pytest.raises(BadEntry, match="strategy.py: SyntaxError"):
         digest.digest_of_folder(tmp_path, set())
@@ -583,7 +583,7 @@ def test_an_entry_that_is_no_python_is_told(tmp_path):
     ("import inspect\nX = len(inspect.getsource(f))", "import inspect\nX = len(inspect.getsource(f))  # more"),
     ("def f(x: 1): ...\nX = f.__annotations__", "def f(x: 2): ...\nX = f.__annotations__"),
 ])  # fmt: skip
-def test_an_entrys_key_holds_all_that_its_code_can_see_of_itself(tmp_path, one, other):
+def test_an_entrys_digest_contains_all_that_its_code_can_read_of_itself(tmp_path, one, other):
     found = []
     for text in (one, other):
         (tmp_path / "strategy.py").write_text(text)
@@ -591,7 +591,7 @@ def test_an_entrys_key_holds_all_that_its_code_can_see_of_itself(tmp_path, one, 
     assert found[0] != found[1]
 
 
-def test_a_file_of_an_ignored_name_counts_in_a_folder_below(tmp_path):
+def test_a_file_of_an_ignored_name_counts_in_a_subfolder(tmp_path):
     (tmp_path / "strategy.py").write_text("")
     (tmp_path / "data").mkdir()
     found = []

@@ -1,4 +1,4 @@
-"""What makes each baseline itself: the rows and weights that it gives, its closed form, or what it does to its models.
+"""What distinguishes each baseline: the rows and weights that it chooses, its closed form, or what it does to its models.
 
 The conformance checks of every entry are in tests/conformance/test_check.py; more laws of whole runs in tests/core/test_closed_forms.py.
 """
@@ -26,7 +26,7 @@ N = 20
 
 
 class Part(NamedTuple):
-    """Rows of one generation in a training set. Real rows that were bought are of generation "fresh"."""
+    """Rows of one generation in a training set. Bought real rows have generation "fresh"."""
 
     rows: int
     share: float  # of the mass
@@ -45,7 +45,7 @@ def parts(chosen: Weighted) -> dict[int | str, Part]:
 
 
 class Watched(Gaussian):
-    """Keeps what it was fitted to, and the models, in the order of the fits."""
+    """Records the training sets and the models, in the order of the fits."""
 
     sets: list[Weighted]
     models: list[Normal]
@@ -101,7 +101,7 @@ ON_SUBSAMPLE = [
 
 @pytest.mark.parametrize("id", ON_SUBSAMPLE)
 def test_the_base_is_accumulate_subsample(id):
-    """The same rows of the pool as accumulate-subsample, each of the same weight: only something else differs."""
+    """It chooses the same rows as accumulate-subsample, with the same weights, and differs in something else."""
     mine, base = watched(id, 5).sets[-1], watched("accumulate-subsample", 5).sets[-1]
     assert mine.rows.tolist() == base.rows.tolist()
     assert mine.weights.tolist() == base.weights.tolist()
@@ -114,7 +114,7 @@ def test_sliding_window_forgets():
 
 
 def test_sliding_window_forgets_within_the_shortest_horizon_that_ranks(root):
-    """Where its window is at least T, it is accumulate-subsample under another name."""
+    """If its window were T or longer, it would be accumulate-subsample under another name."""
     profiles = yaml.safe_load((root / "params.yaml").read_text())["profiles"]
     shortest = min(suite["horizon"] for name in ("quick", "standard") for suite in profiles[name]["suites"].values())
     assert 0 not in last_set("sliding-window", shortest)
@@ -161,7 +161,7 @@ def test_golden_ratio_has_the_least_error_in_the_long_run():
 
 
 def mixed_error(w: float, m: int, horizon: int) -> float:
-    """Of m fresh rows with mass w and m rows of the last model with the rest; iteration 1 has 2m real rows."""
+    """The error for m fresh rows with mass w and m rows of the last model with the rest of the mass. Iteration 1 has 2m real rows."""
     error = 1 / (2 * m)
     for _ in range(horizon - 1):
         error = w**2 / m + (1 - w) ** 2 * (1 / m + (1 - 1 / m) * error)
@@ -184,19 +184,19 @@ def test_low_temperature_cools_log_variance():
 
 @pytest.mark.parametrize("d", [1, 3])
 def test_critical_temperature_stops_the_drift(d):
-    """Replace: E log det Σ_t stays what it is after the first fit."""
+    """Replace: E log det Σ_t keeps its value of the first fit."""
     found = measure(Gaussian(d, 12), "critical-temperature-replace", SEEDS, 6, "log_determinant_ratio")
     first = sum(digamma((12 - i) / 2) for i in range(1, d + 1)) + d * np.log(2 / 12)
     assert_mean(found, first)
 
 
 def test_unbiased_covariance_keeps_the_mean_of_the_variance():
-    """E Σ_t = Σ0, where maximum likelihood loses 1/n of it at every iteration."""
+    """E Σ_t = Σ0, while maximum likelihood loses 1/n of it at every iteration."""
     assert_mean(measure(Gaussian(2, 10), "unbiased-covariance-replace", SEEDS, 6, "trace_ratio"), 1)
 
 
 class Wide(KDE):
-    """Tells the second moment of a generation and of the real data about the origin."""
+    """Reports the second moments of a generation and of the real data about the origin."""
 
     def diagnostics(self, model, generation, test, *, full):
         history = model.training_set.history
@@ -205,9 +205,9 @@ class Wide(KDE):
 
 
 def test_shrunk_bootstrap_does_not_widen():
-    """The second moment of every generation stays near Σ0, where accumulate-subsample gains d·h²·H_t = 2.6 by t = 8.
+    """The second moment of every generation stays near Σ0, while that of accumulate-subsample gains d·h²·H_t = 2.6 by t = 8.
 
-    What n resampled points lose, 1/n of the variance an iteration, bounds it from below: .6/20·8 = .24.
+    Resampling n points loses 1/n of the variance at each iteration, which gives a lower bound: 0.6/20·8 = 0.24.
     """
     found = measure(Wide("moons", 0.7, 20), "shrunk-bootstrap", 300, 8, "gain")
     mean, error = found.mean(axis=0), found.std(axis=0, ddof=1) / np.sqrt(300)
@@ -227,7 +227,7 @@ def seen(model):
 
 
 def test_self_correction_is_half_the_first_model():
-    """Σ and μ are the mean of the new fit's and the first model's, or nearer to the new fit's where the cap on real mass has it."""
+    """Σ and μ are the means of the new fit's and the first model's, or nearer to the new fit's if the cap on real mass requires it."""
     task, found = watched("self-correction", 5), entry("self-correction")
     records = list(run(Gaussian(2, N), found.make, found.rules, 0, 5))
     real = records[-1]["real_share"]
@@ -266,19 +266,19 @@ def test_negative_guidance_moves_away_from_a_model_of_the_last_samples():
     ("negative-guidance", "accumulate-subsample"), ("negative-guidance-accumulate", "accumulate")
 ])  # fmt: skip
 def test_negative_guidance_helps_against_a_biased_sampler(id, base):
-    """At temperature .9 on everyone, d=7 n=89, t=20: loss minus the base's, paired, below 0 by four standard errors."""
+    """With temperature 0.9 for every entry, d=7 n=89, t=20: the loss minus the base's, paired, is below 0 by four standard errors."""
     task = Gaussian(7, 89, sampler_temperature=0.9)
     difference = (measure(task, id, 30, 20) - measure(task, base, 30, 20))[:, -1]
     assert difference.mean() < -4 * difference.std(ddof=1) / np.sqrt(30)
 
 
 def test_truncated_cross_entropy_masks_sure_tokens():
-    """What the language model does with it is in tests/tasks/test_language_model.py."""
+    """Its effect on the language model is tested in tests/tasks/test_language_model.py."""
     assert entry("truncated-cross-entropy").make().fit_options(None) == FitOptions(token_loss_clip=0.99)
 
 
 class Candidates:
-    """Candidates as a strategy sees them, with whatever they are said to be worth."""
+    """Candidates as a strategy sees them, with given features and likelihoods."""
 
     def __init__(self, **worth: np.ndarray) -> None:
         self.ids = np.arange(len(next(iter(worth.values())))) * 7 + 100
@@ -322,7 +322,7 @@ def test_filters_keep_the_likeliest_or_the_least_likely(suffix):
     ("verifier-filter-1", {"verifier": np.log([1, 2, 4, 8.0])}, [1, 2, 4, 8]),
 ])  # fmt: skip
 def test_candidates_are_kept_in_proportion_to_their_weights(id, worth, weights):
-    """One of four; ratios above the clip count as the clip. 4,000 draws, four standard errors."""
+    """One of four is kept; ratios above the clip count as the clip. 4,000 draws, four standard errors."""
     shares = np.array(weights) / sum(weights)
     draws = [kept(id, 1, Candidates(**worth), seed)[0] for seed in range(4000)]
     found = np.bincount(draws, minlength=4) / 4000
@@ -330,14 +330,14 @@ def test_candidates_are_kept_in_proportion_to_their_weights(id, worth, weights):
 
 
 def test_verifiers_are_as_good_as_what_they_are_trained_on():
-    """Rows that the harness counts: v·n once a run."""
+    """The harness counts the rows of their training: v·n once in a run."""
     for id, v in [("verifier-filter-0.5", 0.5), ("verifier-filter-1", 1), ("verifier-filter-10", 10)]:
         found = entry(id)
         assert {r["verifier_rows"] for r in run(Gaussian(2, N), found.make, found.rules, 0, 3)} == {v * N}
 
 
 def test_detector_resampling_takes_what_looks_real_at_most_three_times():
-    """Replaced by far cooler samples, real rows are easy to tell: they fill the training set, each thrice at most."""
+    """Real rows are easy to tell from far cooler samples: they fill the training set, each at most three times."""
     task, found = Watched(2, N, sampler_temperature=0.01), entry("detector-resampling")
     object.__setattr__(task, "sets", [])
     object.__setattr__(task, "models", [])

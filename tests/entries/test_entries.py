@@ -1,4 +1,4 @@
-"""Entries: how a folder is loaded, whose fault it is where it cannot be, and that one bad folder stops nobody else."""
+"""Entries: how a folder is loaded, whose fault it is if it cannot be loaded, and that one bad folder stops no other entry."""
 
 import importlib.metadata
 import itertools
@@ -75,7 +75,7 @@ def test_hyperparameters_arrive(mine):
     ("{alpha: 4, gamma: 1}", "card.yaml: hyperparameters: .* unexpected keyword argument 'gamma'. 'gamma' is unknown. Known: alpha, beta"),
     ("{}", "card.yaml: hyperparameters: .* missing a required argument: 'alpha'"),
 ])  # fmt: skip
-def test_hyperparameters_that_the_class_does_not_take_are_the_cards_fault(mine, given, complaint):
+def test_hyperparameters_that_the_class_does_not_take_are_an_error_of_the_card(mine, given, complaint):
     with pytest.raises(BadEntry, match=complaint):
         with_hyperparameters(mine, given).make()
 
@@ -83,7 +83,7 @@ def test_hyperparameters_that_the_class_does_not_take_are_the_cards_fault(mine, 
 @pytest.mark.parametrize(
     ("given", "complaint"), [("{alpha: four}", "TypeError: unsupported operand"), ("{alpha: 0}", "ZeroDivisionError")]
 )
-def test_what_init_raises_is_the_strategys_fault_with_its_line(mine, given, complaint):
+def test_an_error_in_init_is_reported_with_its_line(mine, given, complaint):
     with pytest.raises(
         BadEntry, match=f"Mine.__init__ raised {complaint}.*strategy.py:6: self.alpha = 1 / alpha"
     ) as error:
@@ -91,7 +91,7 @@ def test_what_init_raises_is_the_strategys_fault_with_its_line(mine, given, comp
     assert "card.yaml" not in str(error.value)
 
 
-def test_a_strategy_that_exits_at_import_ends_nothing(mine):
+def test_a_strategy_that_exits_at_import_stops_nothing_else(mine):
     (mine / "strategy.py").write_text("raise SystemExit('enough')")
     with pytest.raises(BadEntry, match="SystemExit at import: enough .*strategy.py:1"):
         Entry(mine).make()
@@ -101,8 +101,8 @@ HELPED = "from benchmark import Strategy\n{line}\nclass Mine(Strategy):\n    def
 
 
 @pytest.mark.parametrize("line", ["from .helper import VALUE", "from . import helper; VALUE = helper.VALUE"])
-def test_files_beside_it_can_be_imported(mine, line):
-    """Those of this folder, though another folder of that id was loaded before."""
+def test_files_in_the_entrys_folder_can_be_imported(mine, line):
+    """The files of this folder, even if another folder of the same id was loaded before."""
     (mine / "strategy.py").write_text(HELPED.format(line=line))
     (mine / "helper.py").write_text("VALUE = 1")
     assert Entry(mine).make().value == 1
@@ -120,7 +120,7 @@ def test_an_id_with_a_dot_is_a_package_too(mine):
     assert Entry(folder).make().value == 1
 
 
-def test_a_plain_import_of_a_file_beside_it_is_told_how(mine):
+def test_an_absolute_import_of_a_file_of_the_entry_is_refused_with_the_right_form(mine):
     (mine / "strategy.py").write_text(HELPED.format(line="from helper import VALUE"))
     (mine / "helper.py").write_text("VALUE = 1")
     with pytest.raises(BadEntry, match=r"For helper.py beside it, write: from . import helper"):
@@ -133,7 +133,7 @@ def test_a_helper_is_in_the_digest(mine):
     assert Entry(mine).digest != before
 
 
-def test_links_may_lead_to_other_entries_alone(root, mine, tmp_path):
+def test_links_may_lead_only_to_other_entries(root, mine, tmp_path):
     linked = root / "baselines" / "anchor-0.5"
     assert Entry(linked).sources == [linked, root / "baselines" / "anchor-0.1" / "strategy.py"]
     (mine / "data").symlink_to(Path.home())
@@ -150,7 +150,7 @@ def test_links_may_lead_to_other_entries_alone(root, mine, tmp_path):
     ("--index-url https://example.org", "expected a name and versions"),
     ("x @ https://example.org/x.whl", "found the address https://example.org/x.whl"),
 ])  # fmt: skip
-def test_requirements_may_add_and_never_change(mine, line, complaint):
+def test_requirements_may_add_packages_and_change_none(mine, line, complaint):
     (mine.parents[1] / "requirements.lock").write_text("numpy==2.4.6\n")
     (mine / "requirements.txt").write_text(f"# what it needs\n{line}\n")
     with pytest.raises(BadEntry, match=complaint):
@@ -187,7 +187,7 @@ def broken(request, clone, monkeypatch) -> Path:
     return clone
 
 
-def test_one_bad_card_is_told_and_the_others_are_found(broken):
+def test_one_bad_card_is_reported_and_the_others_are_found(broken):
     good, faults = sound(find(broken))
     assert list(good) == ["accumulate"]
     assert ["mine/card.yaml" in str(fault) for fault in faults] == [True]
@@ -202,7 +202,7 @@ def test_list_shows_the_good_ones_and_the_fault(broken):
     assert "mine/card.yaml" in outcome.stderr
 
 
-def test_a_run_stops_for_a_bad_card_only_where_it_is_named(broken):
+def test_a_run_stops_for_a_bad_card_only_if_the_entry_is_named(broken):
     words = ["run", "--only", "-t", "gaussian", "--profile", "smoke", "--seeds", "0:1", "-j", "1"]
     good = CliRunner().invoke(main, [*words, "-s", "accumulate"])
     assert (good.exit_code, "left out" in good.stderr) == (0, False)
@@ -224,7 +224,7 @@ def test_a_run_of_all_entries_leaves_a_bad_card_out_and_says_so(broken):
     assert (broken / "results" / "smoke" / "gaussian" / "scores.parquet").is_file()
 
 
-def test_a_card_knows_the_task_settings_that_it_does_not_fit(mine):
+def test_a_card_names_the_task_settings_that_it_does_not_fit(mine):
     (mine / "card.yaml").write_text(CARD + "not_for: {language_modle: no text}\n")
     with pytest.raises(BadEntry, match="not_for: .*no task-setting 'language_modle'. Did you mean 'language_model'"):
         _ = Entry(mine).card
@@ -235,8 +235,8 @@ def test_a_card_knows_the_task_settings_that_it_does_not_fit(mine):
 
 
 @pytest.mark.parametrize("value", ['!!binary "/w=="', "!!set {a, b}", "2026-01-31"])
-def test_hyperparameters_are_what_json_can_hold(mine, value):
-    """The board is written as JSON: one card must not keep it from that."""
+def test_hyperparameters_must_be_json(mine, value):
+    """The board is written as JSON, and one card must not prevent that."""
     with pytest.raises(BadEntry, match="hyperparameters"):
         _ = with_hyperparameters(mine, f"{{alpha: {value}}}").card
 
@@ -273,11 +273,11 @@ def test_a_misspelled_method_is_refused_with_the_right_name(mine, name, near):
     "name",
     ["_keeps", "__keep", "_sample_requests", "distances", "choose", "weights", "train", "select", "fit", "sample"],
 )
-def test_methods_of_ones_own_are_fine(mine, name):
+def test_additional_methods_are_allowed(mine, name):
     assert with_method(mine, name).make().alpha == 0.25
 
 
-def test_attributes_are_no_methods(mine):
+def test_attributes_do_not_count_as_methods(mine):
     (mine / "strategy.py").write_text(
         STRATEGY + "\n    keeps = 0.5\n    keep = staticmethod(lambda context, candidates: candidates.all())\n"
     )
@@ -298,13 +298,13 @@ def test_a_method_may_name_its_parameters_as_it_likes(mine, parameters):
     assert with_method(mine, "keep", parameters).make().alpha == 0.25
 
 
-def test_a_method_that_is_none_is_refused(mine):
+def test_a_number_in_place_of_a_method_is_refused(mine):
     (mine / "strategy.py").write_text(STRATEGY + "\n    keep = 0.5\n")
     with pytest.raises(BadEntry, match=r"Mine.keep: found float, expected keep\(self, context, candidates\)"):
         Entry(mine).make()
 
 
-def test_baselines_have_no_name_that_counts_as_a_slip(root):
+def test_no_name_in_a_baseline_counts_as_misspelled(root):
     for found in find(root).values():
         assert found.strategy_class
 
@@ -368,8 +368,8 @@ def spoil(clone: Path, how: str) -> None:
 
 
 @pytest.mark.parametrize("how", ["reference line", "folder", *NO_ENTRY])
-def test_who_names_an_entry_that_is_left_out_is_told_the_line_of_the_list(root, clone, monkeypatch, how):
-    """And nothing of it is run, printed or installed."""
+def test_naming_an_entry_that_is_left_out_gives_the_reason_in_the_list(root, clone, monkeypatch, how):
+    """Nothing of the entry is run, printed or installed."""
     monkeypatch.chdir(clone)
     for id in ("real-only", "replace", "accumulate-subsample"):
         shutil.copytree(root / "baselines" / id, clone / "baselines" / id, ignore=shutil.ignore_patterns("__*"))
@@ -403,7 +403,7 @@ def test_the_projects_own_entries_may_be_reference_lines(mine, clone):
     (lambda clone: spoil(clone, "requirements folder"), "the entry or its card cannot be read, see: thrive list"),
     (lambda clone: None, "its cells are kept: to have it there, add -s mine"),
 ])  # fmt: skip
-def test_an_entry_that_leaves_the_results_is_told_why(root, clone, monkeypatch, change, reason):
+def test_an_entry_removed_from_the_results_is_reported_with_the_reason(root, clone, monkeypatch, change, reason):
     monkeypatch.chdir(clone)
     shutil.copytree(
         root / "baselines" / "replace", clone / "baselines" / "replace", ignore=shutil.ignore_patterns("__*")
@@ -422,7 +422,7 @@ REFUSAL = "raise Unsupported('not\\n\\x1b[31mhere')"
 
 
 def refuse(mine: Path, how: str) -> str:
-    """The reason that is to be told."""
+    """The reason that must be reported."""
     if how == "card":
         (mine / "card.yaml").write_text(CARD + "not_for: {gaussian: 'it needs text'}\n")
         return "it needs text"
@@ -432,8 +432,8 @@ def refuse(mine: Path, how: str) -> str:
 
 
 @pytest.mark.parametrize("how", ["card", "all"])
-def test_who_refuses_all_that_is_run_is_told_with_the_reason(clone, mine, monkeypatch, how):
-    """Again, too, when the cells are finished; and entries and task-settings that run are shown all the same."""
+def test_an_entry_that_refuses_everything_is_reported_with_the_reason(clone, mine, monkeypatch, how):
+    """It is reported again when the cells are finished. Entries and task-settings that run are shown in any case."""
     monkeypatch.chdir(clone)
     line = f"gaussian: mine refuses: {refuse(mine, how)}"
     words = ["run", "--only", "-s", "mine", "--profile", "smoke", "-t", "gaussian", "-j", "1"]
@@ -453,7 +453,7 @@ def test_who_refuses_all_that_is_run_is_told_with_the_reason(clone, mine, monkey
         assert other.exit_code == 0
 
 
-def test_a_task_setting_whose_cells_failed_hides_none_that_ran(clone, mine, monkeypatch):
+def test_a_failed_task_setting_does_not_hide_those_that_ran(clone, mine, monkeypatch):
     monkeypatch.chdir(clone)
     (mine / "strategy.py").write_text(
         STRATEGY.replace("return pool.all()", "return pool.all() if context.n == 20 else 1 / 0")
@@ -466,7 +466,7 @@ def test_a_task_setting_whose_cells_failed_hides_none_that_ran(clone, mine, monk
 
 
 @pytest.mark.parametrize("how", [*NO_CARD, *NO_ENTRY])
-def test_what_is_no_entry_is_left_out_with_one_line_and_stops_nobody(clone, monkeypatch, how):
+def test_a_folder_that_is_not_an_entry_is_left_out_with_one_line(clone, monkeypatch, how):
     monkeypatch.chdir(clone)
     spoil(clone, how)
     text = (clone / "params.yaml").read_text()
@@ -525,7 +525,7 @@ def test_an_error_of_an_entry_names_seed_and_iteration(clone, mine, monkeypatch,
     assert "Traceback" not in outcome.output
 
 
-def test_a_strategy_without_its_one_method_is_told_so(clone, mine, monkeypatch):
+def test_a_strategy_without_training_set_is_refused(clone, mine, monkeypatch):
     monkeypatch.chdir(clone)
     (mine / "strategy.py").write_text(
         "from benchmark import Strategy\nclass Mine(Strategy):\n    def __init__(self, alpha): ...\n"

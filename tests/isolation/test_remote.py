@@ -1,4 +1,4 @@
-"""A strategy in a confined process: the same numbers as outside, and nothing more to be had."""
+"""A strategy in a confined process: the same numbers as outside, and access to nothing else."""
 
 import os
 import socket
@@ -99,7 +99,7 @@ def ended(task, make, entry: Entry, seed=1, horizon=4) -> list[str]:
 def test_every_entry_gives_the_same_numbers_inside_and_outside(id):
     """Baselines and submissions, to the bit; the language model is the stand-in of `thrive check`.
 
-    None is refused but where it is never ranked: there a card need not say so.
+    An entry may refuse an instance unannounced only on task-settings that are never ranked.
     """
     found = ENTRIES[id]
     fitting = {name: task for name, task in INSTANCES.items() if TASK_SETTINGS[name] not in found.card.not_for}
@@ -133,7 +133,7 @@ class Looks(Strategy):
 
 
 def test_an_empty_draw_gives_the_same_numbers_inside_and_outside(entry):
-    """A generation's share may be nothing: so early-half asks for `sample(0)`."""
+    """A generation's share may be empty; early-half then asks for `sample(0)`."""
     code = (
         "from benchmark import Strategy\n\n\nclass Shares(Strategy):\n    def training_set(self, context, pool):\n"
         "        nothing = pool.sample(0, context.rng)\n"
@@ -172,7 +172,7 @@ def attempt(entry, code: str, track: str = "assisted", **more):
     ("import os; os._exit(3)", Stopped, "ended with status 3"),
     ("import os; os.write(1, b'\\xff' * 100); os.kill(os.getpid(), 9)", Stopped, "SIGKILL"),
 ])  # fmt: skip
-def test_a_broken_strategy_is_told_apart(entry, code, error, told):
+def test_errors_of_a_broken_strategy_are_distinguished(entry, code, error, told):
     with pytest.raises(error, match=told):
         attempt(entry, code, seconds=3)
 
@@ -189,7 +189,7 @@ def test_a_broken_strategy_is_told_apart(entry, code, error, told):
     "open('big', 'wb').write(bytes(1 << 26))",
 ])  # fmt: skip
 def test_a_hostile_entry_is_stopped_and_nothing_is_lost(entry, tmp_path, code):
-    """Sockets, files of the user, processes without end, files without end: an error, and all is as it was."""
+    """Sockets, files of the user, endless processes, endless files: each ends in an error, and nothing has changed."""
     secret = Path.home() / f".thrive-test-{os.getpid()}"
     secret.write_text("mine")
     package = Path(sandbox.__file__).with_name("__init__.py").read_bytes()
@@ -231,7 +231,7 @@ def test_a_blind_strategy_remembers_nothing_in_its_module_or_its_files(entry):
 
 
 def test_the_process_knows_neither_seed_nor_examples_nor_test_data(entry):
-    """What it can reach of the pool is a number and a size; the pinned data are not there."""
+    """Of the pool it knows a number and a size. The pinned data are not there."""
     look = (
         "assert set(vars(pool)) == {'_line', '_own', '_number', '_size'}, vars(pool)\n"
         "import benchmark, pathlib\n"
@@ -254,18 +254,18 @@ def test_the_process_knows_neither_seed_nor_examples_nor_test_data(entry):
     "{}",
 ])  # fmt: skip
 def test_forged_messages_are_refused(entry, message):
-    """The stranger's code holds the line, too: whatever it sends is an answer that is checked, or an error."""
+    """The stranger's code can write to the connection too: whatever it sends is a checked answer or an error."""
     with pytest.raises(ThriveError):
         attempt(entry, f"pool._line.send({message})", seconds=10)
 
 
-def test_limits_are_told(entry):
+def test_exceeded_limits_are_reported(entry):
     with pytest.raises(Stopped, match="used up its 2 s of CPU time"):
         attempt(entry, "while True: pass", limits=Limits(cpu_seconds=2, wall_seconds=60), seconds=30)
 
 
-def test_the_strategys_own_stream_is_the_harnesss(entry):
-    """Two runs of one seed agree, two seeds do not, though no seed ever passes the line."""
+def test_the_strategy_gets_the_same_stream_as_outside(entry):
+    """Two runs of one seed agree and two seeds differ, although no seed is ever sent."""
     head = "from benchmark import Strategy\n\n\nclass Strange(Strategy):\n    def training_set(self, context, pool):\n"
     found = entry(f"{head}        return pool.sample(1 + int(context.rng.integers(len(pool))), context.rng)\n")
     rows = [[r["training_rows"] for r in inside(found, seed=seed)] for seed in (1, 1, 2)]

@@ -35,7 +35,7 @@ def thrive(*words: str):
 
 @pytest.fixture(scope="module")
 def verified_once(tmp_path_factory):
-    """A clone with one result that nothing but its own content tells how to run: not the default's profile, seeds or instances."""
+    """A clone with a result whose profile, seeds and instances are not the defaults, so that only its content says how to run it."""
     home = tmp_path_factory.mktemp("once")
     for id in ("replace", "accumulate", "accumulate-subsample"):
         shutil.copytree(ROOT / "baselines" / id, home / "baselines" / id)
@@ -95,7 +95,7 @@ def test_a_result_is_found_and_run_again_as_it_was_run(clone, how):
     assert len(list(clone.glob("**/verified/*.json")) + list(clone.glob("elsewhere/*"))) == 1
 
 
-def test_options_that_agree_may_stand_and_others_are_refused_before_anything_runs(clone, monkeypatch):
+def test_options_that_contradict_the_result_are_refused_before_anything_runs(clone, monkeypatch):
     words = ["verify", "accumulate", "--salt", json.loads(written(clone).read_text())["salt"]]
     for option in (["--profile", "other"], ["-t", "kde"], ["-t", "gaussian", "-t", "kde"], ["--seeds", "2"]):
         refused = thrive(*words, *option)
@@ -125,7 +125,7 @@ CHANGES = {
 
 @pytest.mark.parametrize("place", CHANGES)
 def test_an_edited_number_is_named(verified_once, tmp_path, place):
-    """Were it by one bit. The others are the same, and so is the result beside itself."""
+    """Even if one bit differs. Unedited numbers agree, and so does a result with itself."""
     path = written(verified_once[0])
     again = json.loads(path.read_text())
     assert repeat.first_difference(verified.read_form(path), again) is None
@@ -137,7 +137,7 @@ def test_an_edited_number_is_named(verified_once, tmp_path, place):
     assert line.endswith(" is written.")
 
 
-def test_what_differs_ends_with_a_status_and_says_where_the_entry_has_changed(clone):
+def test_a_difference_ends_with_a_status_and_says_if_the_entry_has_changed(clone):
     path = written(clone)
     rewrite(path, lambda result: result["instances"][0]["final"].__setitem__(0, 1.5))
     done = thrive("verify", "accumulate", "--salt", path.stem[-8:])
@@ -153,7 +153,7 @@ def test_what_differs_ends_with_a_status_and_says_where_the_entry_has_changed(cl
     assert changed.exit_code == 1
 
 
-def test_a_missing_or_a_strange_result_is_told_in_one_line(clone):
+def test_a_missing_or_strange_result_is_reported_in_one_line(clone):
     path = written(clone)
     salt = json.loads(path.read_text())["salt"]
     for given, complaint in {
@@ -170,7 +170,7 @@ def test_a_missing_or_a_strange_result_is_told_in_one_line(clone):
     assert "no written result of 'replace'" in thrive("verify", "replace", "--salt", salt).output
 
 
-def test_a_copy_is_the_same_result_and_another_of_that_salt_is_none(clone):
+def test_copies_count_as_one_result_and_different_results_of_one_salt_are_refused(clone):
     path = written(clone)
     folder = clone / "leaderboard" / "verified"
     folder.mkdir(parents=True)

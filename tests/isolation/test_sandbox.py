@@ -1,4 +1,4 @@
-"""What a stranger's process can do to its user: nothing under bubblewrap; without it, less than it would."""
+"""What a stranger's process can do to the user: nothing under bubblewrap, and less than usual without it."""
 
 import os
 import socket
@@ -32,7 +32,7 @@ MODES = [
 
 @pytest.fixture(params=MODES)
 def mode(request, monkeypatch) -> str:
-    """With bubblewrap, and as if there were none."""
+    """With bubblewrap and without it."""
     if request.param == "limits only":
         monkeypatch.setattr(sandbox, "why_no_bubblewrap", lambda: "bubblewrap is not installed")
     return request.param
@@ -58,7 +58,7 @@ def start(tmp_path):
 
 
 def left_over(tmp_path: Path) -> list[int]:
-    """Processes whose command line or working folder is of this test, once those that were killed have gone."""
+    """Processes of this test, by command line or working folder, that are still alive after killed ones have gone."""
     for _ in range(100):
         found = [int(p.name) for p in Path("/proc").glob("[0-9]*") if _is_of(p, str(tmp_path))]
         if not found:
@@ -81,7 +81,7 @@ def stopped(process: Confined, complaint: str, tmp_path: Path) -> None:
 
 
 def test_messages_come_back_as_they_were_sent(mode, start):
-    """Bit for bit, non-finite numbers and empty arrays too; whatever is printed in between garbles nothing."""
+    """Bit for bit, with non-finite numbers and empty arrays. Prints in between garble nothing."""
     sent = {
         "numbers": [1, -0.5, float("inf"), None, "σ"],
         "floats": np.array([[0.1, -np.inf], [np.nan, -0.0]]),
@@ -112,7 +112,7 @@ while True:
     assert "from a child of mine" in process.printed
 
 
-def test_the_warning_says_what_does_not_hold(mode, start):
+def test_the_warning_says_what_is_not_protected(mode, start):
     with start("line.send(1)") as process:
         if mode == "bubblewrap":
             assert process.warning is None
@@ -135,22 +135,22 @@ def test_garbage_is_an_error_that_shows_it(found):
 
 
 @pytest.mark.parametrize("value", [{1, 2}, np.array([1j]), np.array([object()]), open, np.array(["a"])])
-def test_what_is_not_plain_cannot_be_sent(value):
+def test_only_plain_values_can_be_sent(value):
     with pytest.raises(TypeError, match="a message cannot hold|an array of strings that holds"):
         encode(value)
 
 
-def test_garbage_on_the_line_stops_the_process(mode, start, tmp_path):
+def test_garbage_sent_to_the_harness_stops_the_process(mode, start, tmp_path):
     stopped(start("print('hello, world', flush=True); input(); input()", prelude=""), "found b'hello, world'", tmp_path)
 
 
-def test_a_gigantic_message_is_not_taken_in(mode, start, tmp_path):
+def test_a_gigantic_message_is_not_read(mode, start, tmp_path):
     program = "line.receive()\nwhile True: os.write(line._outbox.fileno(), b'x' * 65536)"
     limits = Limits(cpu_seconds=20, wall_seconds=60, message_bytes=1 << 20)
     stopped(start(program, limits), "message of more than 1,048,576 bytes: b'xxx", tmp_path)
 
 
-def test_all_that_is_sent_has_a_limit_too(mode, start, tmp_path):
+def test_the_total_of_all_messages_is_limited(mode, start, tmp_path):
     program = "line.receive()\nwhile True: line.send('x' * 100_000); line.receive()"
     limits = Limits(cpu_seconds=20, wall_seconds=60, line_bytes=1 << 20)
     with start(program, limits) as process, pytest.raises(Stopped, match="more than 1,048,576 bytes in all"):
@@ -159,7 +159,7 @@ def test_all_that_is_sent_has_a_limit_too(mode, start, tmp_path):
 
 
 def test_a_long_message_is_read_in_time_with_its_length(start):
-    """A third of the largest message arrives in seconds, beside what was sent with it."""
+    """A third of the largest message arrives in seconds, together with what was sent after it."""
     with start("line.receive(); line.send(line.receive()); line.send('and more')") as process:
         long = np.zeros(2_000_000)
         process._send(encode("go"), process._ends)
@@ -167,8 +167,8 @@ def test_a_long_message_is_read_in_time_with_its_length(start):
         assert decode(process._line(process._ends)) == "and more"
 
 
-def test_prints_without_end_do_not_keep_the_harness_busy(mode, start):
-    """Beyond the limit they are lost, and the line still works."""
+def test_endless_prints_do_not_block_the_harness(mode, start):
+    """Prints beyond the limit are lost, and the connection still works."""
     program = """
 line.receive()
 try:
@@ -237,7 +237,7 @@ line.send([entry.make().alpha, entry.rules.track])
 
 
 def test_an_entry_can_be_loaded_in_it(mode, tmp_path, root):
-    """From its own folder and what a link in it leads to, and nothing else of the clone."""
+    """From its own folder and the target of a link in it; nothing else of the clone is visible."""
     entry = Entry(root / "baselines" / "anchor-0.5")
     (tmp_path / "scratch").mkdir()
     command = [sys.executable, "-c", PRELUDE + ENTERED]
@@ -262,7 +262,7 @@ line.send([children, "no limit"])
 
 
 def test_forks_are_limited_and_none_is_left(mode, start, tmp_path):
-    """Root without bubblewrap is exempt from the limit, and the warning says so; the clock and the kill hold for all."""
+    """Root without bubblewrap is exempt from the limit, and the warning says so. Time limit and kill apply in every case."""
     with start(FORKING) as process:
         children, error = process.ask("go")
         if mode == "limits only" and os.geteuid() == 0:
@@ -291,7 +291,7 @@ except OSError as error:
 
 
 def test_the_network_is_out_of_reach(mode, start):
-    """Of a listener on this very machine; without bubblewrap it is reached, as the warning says."""
+    """Even a listener on this machine. Without bubblewrap it is reached, as the warning says."""
     with socket.create_server(("127.0.0.1", 0)) as server, start(CONNECTING) as process:
         answer = process.ask(server.getsockname()[1])
     assert (answer == "connected") == (mode == "limits only")
@@ -308,7 +308,7 @@ for path in iter(line.receive, None):
 
 @pytest.fixture
 def planted(tmp_path):
-    """Files that are none of an entry's business: in the real home, beside the entry, and in the environment."""
+    """Files that an entry must not see: in the real home, next to the entry, and named by the environment."""
     files = [Path.home() / f".thrive-test-{os.getpid()}", tmp_path / "private"]
     for file in files:
         file.write_text("a secret")
@@ -317,8 +317,8 @@ def planted(tmp_path):
         file.unlink()
 
 
-def test_what_the_user_has_cannot_be_read(mode, start, planted, root):
-    """Neither home nor neighbours nor held-out data; the interpreter and the harness's end of the line can."""
+def test_files_of_the_user_cannot_be_read(mode, start, planted, root):
+    """Not the home, other entries or held-out data. The interpreter and the strategy's side of the harness can be read."""
     assets = next((root / "benchmark" / "assets").glob("*/README.md"))
     hidden = [*planted, root / "README.md", assets, Path("/etc/passwd")]
     with start(READING) as process:
@@ -373,7 +373,7 @@ def test_other_processes_are_not_seen(start):
         assert len(process.ask("go")) <= 3  # bubblewrap's own, and itself
 
 
-def test_a_folder_that_holds_the_home_is_not_given(start, tmp_path):
+def test_a_folder_that_contains_the_home_is_not_mounted(start, tmp_path):
     for readable, complaint in (
         ([Path.home()], "holds the home"),
         ([Path("/")], "holds the home"),
@@ -388,7 +388,7 @@ def test_a_folder_that_holds_the_home_is_not_given(start, tmp_path):
     ("echo No permissions to create new namespace >&2; exit 1", "does not work here: No permissions"),
     (None, "not installed"),
 ])  # fmt: skip
-def test_a_bubblewrap_that_does_not_work_is_found_out(says, expected, tmp_path, monkeypatch):
+def test_a_broken_bubblewrap_is_detected(says, expected, tmp_path, monkeypatch):
     if says:
         (tmp_path / "bwrap").write_text(f"#!/bin/sh\n{says}\n")
         (tmp_path / "bwrap").chmod(0o755)

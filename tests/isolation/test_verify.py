@@ -53,7 +53,7 @@ def thrive(*words: str):
 
 
 def test_the_result_can_be_run_again_from_its_salt(clone, monkeypatch):
-    """Outside, on the seeds of the salt, the entry gives the very numbers that it gave inside."""
+    """Outside the sandbox, on the seeds of the salt, the entry gives exactly the numbers that it gave inside."""
     monkeypatch.setattr(verify.secrets, "token_hex", lambda size: "0" * 2 * size)  # replace does damage on its seeds
     done = thrive("verify", "accumulate-subsample")
     assert done.exit_code == 0, done.output
@@ -91,7 +91,7 @@ def test_seeds_are_secret_and_new_each_time(clone):
 
 
 def test_the_number_of_a_secret_seed_is_nothing_without_its_salt(clone):
-    """Who knows the number alone, as a record has it, draws other data."""
+    """Whoever knows only the number in a record draws other data."""
     thrive("verify", "accumulate", "-t", "gaussian")
     result = written(clone)
     [one], accumulate = result["instances"], find(clone)["accumulate"]
@@ -124,7 +124,7 @@ def enter(clone, id: str, code: str | None = None) -> None:
 
 
 def test_an_entry_that_inverts_the_seed_finds_none(clone):
-    """Were one found, it would stop with it."""
+    """The entry would stop and show a seed if it found one."""
     enter(clone, "inverts-the-seed")
     done = thrive("verify", "inverts-the-seed")
     assert done.exit_code == 0, done.output
@@ -133,7 +133,7 @@ def test_an_entry_that_inverts_the_seed_finds_none(clone):
 
 @pytest.mark.skipif(sandbox.why_no_bubblewrap() is not None, reason=str(sandbox.why_no_bubblewrap()))
 def test_a_refusal_that_the_card_does_not_announce_is_a_failure_in_one_line(clone):
-    """It refuses in the sandbox alone, with a line that looks like a score."""
+    """The entry refuses only in the sandbox, with a line that looks like a score."""
     enter(clone, "refuses-in-the-sandbox")
     entry, [instance] = find(clone)["refuses-in-the-sandbox"], instances(load(clone), "tiny", "gaussian")
     assert len(list(run(instance.task, entry.make, entry.rules, 0, 2))) == 2
@@ -145,7 +145,7 @@ def test_a_refusal_that_the_card_does_not_announce_is_a_failure_in_one_line(clon
     assert not [line for line in done.output.splitlines() if line.startswith("gaussian        d=2 n=12            0.1")]
 
 
-def test_a_refusal_that_the_card_announces_is_none(clone):
+def test_a_refusal_that_the_card_announces_is_not_a_failure(clone):
     enter(clone, "refuses-in-the-sandbox")
     with (clone / "submissions/refuses-in-the-sandbox/card.yaml").open("a") as card:
         card.write('not_for: {gaussian: "it needs\n  text"}\n')
@@ -156,7 +156,7 @@ def test_a_refusal_that_the_card_announces_is_none(clone):
 
 
 def test_a_number_beyond_all_floats_is_refused_in_a_line(clone):
-    """Outside by the budget, inside by the line already."""
+    """Outside by the budget, inside already by the connection."""
     enter(clone, "asks-for-too-much")
     entry, [instance] = find(clone)["asks-for-too-much"], instances(load(clone), "tiny", "gaussian")
     with pytest.raises(BudgetExceeded, match=r"candidates: 1e\+300, and the track and budget allow 48"):
@@ -215,7 +215,7 @@ def test_a_hostile_answer_ends_in_one_plain_line_and_a_result(clone, kind):
     ("SECONDS_PER_RUN", 1.0, "used up the 2 s that it has for all its runs here"),
 ])  # fmt: skip
 def test_an_entry_that_takes_its_time_is_stopped(clone, monkeypatch, limit, seconds, complaint):
-    """In one call, or in many short ones; a pipe through which it asks on and on is no way around."""
+    """In one call or in many short ones, also if it keeps asking through the pipe."""
     monkeypatch.setattr(verify, limit, seconds)
     code = (
         "import time\n        time.sleep(30 if len(pool) else 0)"
@@ -231,7 +231,7 @@ def test_an_entry_that_takes_its_time_is_stopped(clone, monkeypatch, limit, seco
 
 
 def test_a_fault_of_the_harness_is_a_failure_with_a_result(clone, monkeypatch):
-    """What numpy makes of an entry's answer may be any error; the other instances go on."""
+    """NumPy may raise any error on an entry's answer. The other instances continue."""
     monkeypatch.setattr("benchmark.tasks.gaussian.Gaussian.sample", lambda *of: np.linalg.inv(np.zeros((2, 2))))
     done = thrive("verify", "accumulate")
     assert done.exit_code != 0
@@ -249,7 +249,7 @@ def test_without_bubblewrap_it_says_so_on_the_console_and_in_the_result(clone, m
     assert "isolation: limits only" in done.output
 
 
-def test_a_failure_is_told_and_leaves_the_other_instances_alone(clone):
+def test_a_failure_is_reported_and_stops_no_other_instance(clone):
     path = clone / "baselines/accumulate/strategy.py"
     path.write_text(path.read_text().replace("return pool", "assert context.t < 4, 'tired'\n        return pool"))
     done = thrive("verify", "accumulate")

@@ -1,4 +1,4 @@
-"""The board: a pure function of scores and cards, in every form it is written in."""
+"""The board: a pure function of scores and cards, in every format."""
 
 import html
 import io
@@ -37,7 +37,7 @@ def some_results(losses: dict[str, list[list[float]]], **about) -> Results:
 
 
 def with_task(found: Results, task: str, **changes) -> About:
-    """With a task-setting that is as the Gaussian but for some changes."""
+    """Add a task-setting that is the Gaussian with some changes."""
     changed = found.about.tasks["gaussian"].model_copy(update=changes)
     return found.about.model_copy(update={"tasks": found.about.tasks | {task: changed}})
 
@@ -68,7 +68,7 @@ def test_the_committed_board_is_what_the_committed_scores_give(root, tmp_path, c
 
 
 def test_the_readme_shows_the_boards_rows(root):
-    """Every line of the README's table stands on the board."""
+    """Every line of the README's table is on the board."""
     readme, board = (root / "README.md").read_text(), (root / "leaderboard" / "leaderboard.md").read_text()
     rows = [line for line in readme.splitlines() if line.startswith("| ") and "[" in line and "`" in line]
     assert len(rows) >= 4

@@ -1,4 +1,4 @@
-"""What moved on the board, and why, is told row by row."""
+"""The list of changes of the board: which rows moved, and why."""
 
 import subprocess
 
@@ -19,7 +19,7 @@ def cards(root):
 
 @pytest.fixture
 def board(cards):
-    """Of entries with these losses, beside replace."""
+    """A board of replace and of entries with these losses."""
 
     def made(cards=cards, computed=COMPUTED, **losses):
         losses = {id.replace("_", "-").replace("anchor-0", "anchor-0."): runs for id, runs in losses.items()}
@@ -36,11 +36,11 @@ def why(old, new):
     return {row[1].strip("`"): row[-1] for row in rows}
 
 
-def test_the_same_board_has_nothing_to_tell(board):
+def test_an_unchanged_board_has_no_changes(board):
     assert changes.changes(board(anchor_05=LOW).model_dump(), board(anchor_05=LOW)) == ""
 
 
-def test_who_came_who_left_and_who_was_pushed(board):
+def test_new_removed_and_displaced_entries_are_listed(board):
     old = board(anchor_05=LOW, anchor_01=HIGH)
     found = why(old, board(anchor_05=LOW, anchor_01=HIGH, self_correction=REPLACE))
     assert found == {
@@ -60,7 +60,7 @@ def test_a_number_that_moved_has_a_cause(board, cards):
     assert "| its code or data changed |" in changes.changes(other, new)
 
 
-def test_what_changed_for_all_stands_on_top(board):
+def test_changes_for_all_entries_come_first(board):
     old = board(anchor_05=LOW).model_dump()
     old["metrics_version"] -= 1
     old["tasks"][0]["horizon"] = 7
@@ -71,7 +71,7 @@ def test_what_changed_for_all_stands_on_top(board):
     assert text.endswith("No row moved.\n")
 
 
-def test_the_latest_stands_first_and_the_old_stay(board, tmp_path):
+def test_the_latest_changes_come_first_and_the_old_ones_stay(board, tmp_path):
     def git(*words):
         subprocess.run(
             ["git", "-c", "user.name=x", "-c", "user.email=x@x", "-c", "commit.gpgsign=false", *words],

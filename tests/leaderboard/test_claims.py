@@ -1,4 +1,4 @@
-"""What the board says of two entries: sentences follow the scores, and nobody enters another's losses as their own."""
+"""Claims about pairs of entries: sentences follow the scores, and nobody can enter the losses of another entry."""
 
 import dataclasses
 import re
@@ -39,7 +39,7 @@ def board(committed, cards):
 
 @pytest.fixture(scope="module")
 def ranked(committed):
-    """Runs of ranked instances with their scores."""
+    """The runs of ranked instances, with scores."""
     runs = committed.scores
     names = {i.name for about in committed.about.tasks.values() for i in about.instances if i.ranked}
     parts = [own for (_, name), own in runs.groupby(["task", "instance"]) if name in names]
@@ -51,7 +51,7 @@ def with_card(cards, id, **changes):
 
 
 def without_claims(cards):
-    """Cards that name nothing, so that a small board of a few entries has no fault but those that a test makes."""
+    """Cards that name no other entry, so that a small board has only the faults that a test makes."""
     return {id: card.model_copy(update={"compare_with": [], "same_as": {}}) for id, card in cards.items()}
 
 
@@ -61,13 +61,13 @@ def test_no_card_contradicts_the_committed_scores(board):
 
 
 def test_no_description_claims_a_result(cards):
-    """A comparison that is written by hand is checked by nobody: the board writes them."""
+    """Nobody checks a comparison written by hand; the board writes them."""
     claim = re.compile(r"\b(better|worse|helps?|harms?|beats?|prevents?|outperforms?|negative control|much like)\b")
     assert [id for id, card in cards.items() if claim.search(card.description)] == []
 
 
 def test_every_ranked_instance_is_in_a_sentence_with_the_right_direction(board, ranked):
-    """Beside paired t tests with a Holm correction written out here."""
+    """Compared with paired t tests and a Holm correction, written out here."""
     for row in rows_of(board).values():
         if row.observed:
             expected = said_by_hand(row.entry, ranked, re.findall(r"core against ([\w.-]+):", row.observed)[::2])
@@ -89,7 +89,7 @@ def word_on(instance: str, part: str) -> str:
 
 
 def said_by_hand(id, ranked, others):
-    """By metric, other and task-setting: the word over all its instances, and by instance where there are several."""
+    """By metric, other entry and task-setting: the word over all instances, and the words by instance if there are several."""
     titles = {"gaussian": "Gaussian", "kde": "KDE", "language_model": "Language model"}
     tests = {}
     for other in others:
@@ -120,7 +120,7 @@ def said_by_hand(id, ranked, others):
 @settings(deadline=None, max_examples=40)
 @given(shift=st.floats(-3, 3), seed=st.integers(0, 1000))
 def test_the_sentence_turns_with_the_scores(shift, seed):
-    """Better of one is worse of the other, by the same size."""
+    """If one is better, the other is worse, by the same size."""
     rng = np.random.default_rng(seed)
     runs = pd.concat([scores_of("a", rng.normal(shift, 1, 12)), scores_of("b", rng.normal(0, 1, 12))])
     one, other = said("a", ["b"], runs), said("b", ["a"], runs)
@@ -185,12 +185,12 @@ def test_a_clone_is_caught_unless_its_card_says_so(cards, clone):
 
 
 @pytest.mark.parametrize("clone", [[[1, 1.5, 2], [1, 1.6, np.nextafter(2.25, 3)]], [[1, 1.4, 2.5], [1, 1.6, 2.25]]])
-def test_entries_that_differ_in_one_seed_are_no_clones(cards, clone):
+def test_entries_that_differ_in_one_seed_are_not_clones(cards, clone):
     found = some_results({"replace": REPLACE, "anchor-0.1": BASE, "anchor-0.5": clone})
     assert build.build_board(found, without_claims(cards)).faults == []
 
 
-def test_a_card_that_says_same_and_is_not_is_a_fault(cards):
+def test_a_card_that_wrongly_claims_the_same_losses_is_a_fault(cards):
     found = some_results({"replace": REPLACE, "anchor-0.1": BASE, "anchor-0.5": [[1, 1.1, 1.2], [1, 1, 1.3]]})
     [fault] = build.build_board(
         found, with_card(without_claims(cards), "anchor-0.1", same_as={"gaussian": "anchor-0.5"})
@@ -198,14 +198,14 @@ def test_a_card_that_says_same_and_is_not_is_a_fault(cards):
     assert "same_as: gaussian: found 'anchor-0.5', whose losses differ on i" in fault
 
 
-def test_two_losses_that_never_move_are_no_clones(cards):
+def test_two_entries_whose_losses_never_move_are_not_clones(cards):
     """Both slopes are 0; the losses differ."""
     found = some_results({"replace": REPLACE, "anchor-0.1": [[1.0] * 3] * 2, "anchor-0.5": [[2.0] * 3] * 2})
     assert build.build_board(found, without_claims(cards)).faults == []
 
 
-def test_a_clone_among_diverged_runs_is_told_by_its_diagnostics():
-    """Every diverged run has the loss +inf, which makes no clone."""
+def test_a_clone_among_diverged_runs_is_recognized_by_its_diagnostics():
+    """Every diverged run has an infinite loss, which alone makes no clone."""
 
     def diverged(entry, at, variance):
         return pd.DataFrame({"task": "g", "instance": "i", "entry": entry, "seed": [0, 1], "final": np.inf, "slope": np.inf,
@@ -221,7 +221,7 @@ def test_a_clone_among_diverged_runs_is_told_by_its_diagnostics():
 
 @pytest.mark.parametrize("id", ["accumulate-subsample", "sliding-window", "replace", "early-half"])
 def test_a_clone_of_a_committed_entry_is_caught_in_every_task_setting(committed, cards, id):
-    """Its runs under another name."""
+    """The clone has its runs under another name."""
     runs = committed.scores[committed.scores["entry"].isin([id, "replace"])]
     clone = runs[runs["entry"] == id].assign(entry="anchor-0.5")
     copied = dataclasses.replace(committed, scores=pd.concat([runs, clone], ignore_index=True))
@@ -236,7 +236,7 @@ def as_run(found: Results, id: str) -> str:
 
 
 def test_the_old_window_of_five_generations_is_caught(committed, cards):
-    """Scores of version 1.0.0, whose window was longer than the language model's T = 4: it was accumulate-subsample there."""
+    """In version 1.0.0 the window was longer than the language model's T = 4, where the entry was accumulate-subsample."""
     if as_run(committed, "sliding-window") != "1.0.0":
         pytest.skip("the committed scores are of a later version")
     few = committed.scores[committed.scores["entry"].isin(["replace", "accumulate-subsample", "sliding-window"])]
@@ -246,8 +246,8 @@ def test_the_old_window_of_five_generations_is_caught(committed, cards):
 
 
 @pytest.mark.parametrize("other", ["nobody", "anchor-0.5", "covariance-matching"])
-def test_a_comparison_with_what_is_not_ranked_is_refused(cards, other):
-    """Unknown, itself, and an entry that did not run here."""
+def test_a_comparison_with_an_unranked_entry_is_refused(cards, other):
+    """An unknown entry, the entry itself, and one that did not run here."""
     found = some_results({"replace": REPLACE, "anchor-0.1": BASE, "anchor-0.5": [[1, 1.1, 1.2], [1, 1, 1.3]]})
     made = build.build_board(found, with_card(without_claims(cards), "anchor-0.5", compare_with=[other]))
     assert rows_of(made)["anchor-0.5"].observed is None
@@ -255,7 +255,7 @@ def test_a_comparison_with_what_is_not_ranked_is_refused(cards, other):
     assert f"compare_with: found '{other}', which shares no ranked instance with it" in fault
 
 
-def test_nothing_is_said_from_an_unranked_instance(cards):
+def test_an_unranked_instance_supports_no_claim(cards):
     found = some_results({"replace": REPLACE, "anchor-0.1": BASE, "anchor-0.5": BASE})
     [shown] = found.about.tasks["gaussian"].instances
     hidden = shown.model_copy(update={"name": "hidden", "ranked": False})
@@ -268,7 +268,7 @@ def test_nothing_is_said_from_an_unranked_instance(cards):
     assert "hidden" not in rows_of(made)["anchor-0.5"].observed
 
 
-def test_thrive_board_says_the_faults(committed, cards, root, tmp_path, monkeypatch):
+def test_thrive_board_prints_the_faults(committed, cards, root, tmp_path, monkeypatch):
     some_results({"replace": REPLACE, "anchor-0.1": BASE, "anchor-0.5": BASE}).write(tmp_path / "mine")
     monkeypatch.chdir(root)
     outcome = CliRunner().invoke(main, ["board", "--at", str(tmp_path / "mine")])

@@ -1,4 +1,4 @@
-"""The simulation behind leaderboard/statistics.md, small: it has populations of known truth, and tells a good method from a bad one."""
+"""The simulation behind leaderboard/statistics.md, in small: populations have a known truth, and a good method is told from a bad one."""
 
 import dataclasses
 import itertools
@@ -28,7 +28,7 @@ def committed(root):
 
 @pytest.fixture(scope="module")
 def board(root):
-    """As the committed scores and today's cards give it; entries from outside are ranked by other seeds, and left out here."""
+    """The board from the committed scores and cards. Entries from outside are ranked by other seeds and left out here."""
     entries = find(root)
     known = Known(outside=frozenset(entry.id for entry in entries.values() if entry.outside))
     return build.build_board(
@@ -38,7 +38,7 @@ def board(root):
 
 @pytest.fixture(scope="module")
 def few(committed):
-    """Four entries of one division beside the reference lines, which take a tenth of the time."""
+    """Four entries of one division and the reference lines, which take a tenth of the time."""
     chosen = next(d for d in committed.divisions if d.name == "blind, fixed")
     ids = {"replace", "real-only", *chosen.entries[:4]}
     return dataclasses.replace(
@@ -54,7 +54,7 @@ def only(own, ids):
 
 
 def test_the_population_is_the_committed_runs(board, committed):
-    """Its whole gives the board's own centres; one drawn without replacement would give its intervals."""
+    """The whole population has the board's own centres, and its committed runs the board's intervals."""
     rows = {row.entry: row for division in board.divisions for row in division.rows}
     exact = {task: own for task, own in committed.tasks.items() if own.smoothing == 0}
     assert set(committed.seeds.items()) == {(task.task, task.seeds) for task in board.tasks}
@@ -72,7 +72,7 @@ def test_the_population_is_the_committed_runs(board, committed):
 
 
 def test_the_boards_words_and_ranks_are_those_of_the_simulation(board, committed):
-    """On the committed runs themselves, where every task-setting has enough seeds to be its own population."""
+    """On the committed runs, in task-settings that have enough seeds for a population."""
     tasks = {task: dataclasses.replace(own, smoothing=0.0) for task, own in committed.tasks.items()}
     runs = dataclasses.replace(committed, tasks=tasks).whole()
     ranks, words, verdicts = BOARD.ranks(runs), BOARD.words(runs), BOARD.verdicts(runs)
@@ -100,7 +100,7 @@ def test_smoothing_keeps_means_and_covariances(committed, smoothing):
 
 
 def test_an_entry_with_a_diverged_run_is_left_out_and_named(root, tmp_path):
-    """Replace may diverge late: its damage is known all the same."""
+    """Replace may diverge late; its damage is known in any case."""
     scores = results.read(root / "leaderboard").scores
     scores = scores[
         scores["entry"].isin(["replace", "real-only", "accumulate", "anchor-0.5", "self-correction"])
@@ -118,7 +118,7 @@ def test_an_entry_with_a_diverged_run_is_left_out_and_named(root, tmp_path):
 
 
 def test_the_committed_statistics_are_of_the_committed_board(root, committed):
-    """They take minutes, so that no other command makes them anew: `python -m leaderboard.coverage` does."""
+    """No other command rebuilds them, because they take minutes: `python -m leaderboard.coverage` does."""
     text = (root / "leaderboard" / "statistics.md").read_text()
     assert report.compared(report.largest(committed)) in text
     assert f"({', '.join(f'{task} {seeds}' for task, seeds in committed.seeds.items())})" in text
@@ -140,8 +140,8 @@ def test_normal_losses_are_covered_as_often_as_t_intervals_say():
     assert abs(found.mean - 0.95) < 4 * np.sqrt(0.95 * 0.05 / 2000)
 
 
-def test_the_simulation_tells_the_board_from_a_bootstrap():
-    """At 5 seeds the percentile bootstrap covers too little; each has its error beside it."""
+def test_the_simulation_distinguishes_the_board_from_a_bootstrap():
+    """At 5 seeds the percentile bootstrap covers too little, by more than the Monte-Carlo errors."""
     own = synthetic("normal", 5)
     board, bootstrap, known = (
         measure.intervals(method, own, 400, [SCORE])[SCORE] for method in (BOARD, BOOTSTRAP, KNOWN_SCALE)
@@ -151,8 +151,8 @@ def test_the_simulation_tells_the_board_from_a_bootstrap():
     assert (board.remark, bootstrap.remark, known.remark) == ("", "below 93 %", "below 93 %")
 
 
-def test_a_bootstrap_of_ranks_is_told_where_entries_are_tied(few):
-    """All tied: the board errs in at most 5 % of families, uncorrected resampling in far more."""
+def test_the_simulation_shows_that_a_bootstrap_of_ranks_fails_for_tied_entries(few):
+    """If all entries are tied, the board errs in at most 5 % of families, and uncorrected resampling in far more."""
     tied = near_ties(few, few.divisions[0], 0.0)
     board, bootstrap = (measure.ranks(method, tied, 60) for method in (BOARD, BOOTSTRAP))
     assert board.mean > 0.93 > bootstrap.mean + bootstrap.error
@@ -166,7 +166,7 @@ def test_a_bootstrap_of_ranks_is_told_where_entries_are_tied(few):
 
 
 def test_entries_are_as_far_apart_as_asked(few):
-    """Standard errors of the paired pooled difference, here from many boards."""
+    """In standard errors of the paired pooled difference, estimated here from many boards."""
     apart = near_ties(few, few.divisions[0], 1.0)
     ids = apart.divisions[0].entries
     rng = np.random.default_rng(0)
@@ -178,8 +178,8 @@ def test_entries_are_as_far_apart_as_asked(few):
     assert apart.groups == {id: k for k, id in enumerate(ids)}
 
 
-def test_a_bad_run_in_ten_is_said_to_be_missed_at_few_seeds():
-    """With 3 seeds .9³ = 73 % of boards show none of an entry's bad runs."""
+def test_the_report_says_that_few_seeds_miss_one_bad_run_in_ten():
+    """With 3 seeds, 0.9³ = 73 % of boards have no bad run of an entry."""
     found = measure.intervals(BOARD, synthetic("one bad run in ten", 3), 200, ["final loss in nats, synthetic"])
     assert found["final loss in nats, synthetic"].mean < 0.5
     assert populations.KINDS["one bad run in ten"](np.random.default_rng(0), (1, 1, 100_000)).mean() == pytest.approx(
@@ -187,8 +187,8 @@ def test_a_bad_run_in_ten_is_said_to_be_missed_at_few_seeds():
     )
 
 
-def test_a_truth_that_is_elsewhere_is_missed(few):
-    """Else nothing here could fail: every interval moved by 5, every order turned round, every word swapped, a verdict of its own for every board."""
+def test_intervals_around_a_wrong_estimate_miss_the_truth(few):
+    """This shows that the measures can fail: intervals are moved by 5, orders reversed, words swapped, and every board has its own verdict."""
     moved = dataclasses.replace(
         BOARD,
         intervals=lambda runs: {
@@ -210,7 +210,7 @@ def test_a_truth_that_is_elsewhere_is_missed(few):
 
 
 def wins(runs: Runs) -> dict[str, dict[str, np.ndarray]]:
-    """Share of the others that an entry beats, by task-setting and seed, ties a half."""
+    """The share of other entries that an entry beats, by task-setting and seed. A tie counts one half."""
     found = {}
     for task, own in runs.tasks.items():
         duels = (own.excess[:, None] < own.excess[None]) + 0.5 * (own.excess[:, None] == own.excess[None])
@@ -220,7 +220,7 @@ def wins(runs: Runs) -> dict[str, dict[str, np.ndarray]]:
 
 
 def test_another_method_is_measured_by_its_own_truth(few):
-    """Win rates over paired duels, whose truth is no mean score; halving its intervals is seen."""
+    """Win rates over paired duels, whose truth is not a mean score. Halved intervals are detected."""
 
     def centres(runs):
         return {f"win rate, {task}": {id: v.mean() for id, v in own.items()} for task, own in wins(runs).items()}
@@ -253,7 +253,7 @@ def test_true_ranks_share_ties():
     }
 
 
-def test_synthetic_ties_are_ties():
+def test_entries_tied_by_construction_have_the_same_truth():
     order = BOARD.centres(synthetic("lognormal, σ = 1.5", 5).whole())["score, over all"]
     assert order["a"] == order["b"] == order["c"] < order["d"] == order["e"] < order["f"]
     assert [synthetic("normal", 3).groups[id] for id in SYNTHETIC] == [1, 1, 1, 2, 2, 4]
@@ -270,7 +270,7 @@ def test_the_truth_of_synthetic_losses_is_their_integral(kind, distribution):
 
 
 def test_the_monte_carlo_error_counts_boards():
-    """Entries of a board go together: ten columns that agree are no more than one; none that ever fails has the rule of three."""
+    """Ten columns that always agree count as one. If none ever fails, the rule of three applies."""
     column = np.random.default_rng(0).random((400, 1)) < 0.9
     one, ten = (measure.Share(np.repeat(column, k, axis=1).astype(float), tuple("abcdefghij"[:k])) for k in (1, 10))
     assert one.error == pytest.approx(ten.error) == pytest.approx(2 * column.std(ddof=1) / 20)
@@ -288,7 +288,7 @@ def test_a_share_names_what_is_covered_least():
 
 
 def test_pseudo_values_are_the_boards_own():
-    """On one instance: interval and centre as scoring has them."""
+    """On one instance, interval and centre are those of scoring."""
     runs = synthetic("lognormal, σ = 1.5", 8).draw(np.random.default_rng(1))
     own = runs.tasks["synthetic"]
     damage = own.damage[0]
@@ -298,7 +298,7 @@ def test_pseudo_values_are_the_boards_own():
 
 
 def test_the_report_says_what_is_below_93_percent(few, monkeypatch):
-    """In the row where it is, with its error beside it."""
+    """It is said in the row of the share, with its error."""
     monkeypatch.setattr(report, "SEEDS", (3,))
     monkeypatch.setattr(report, "APART", (0.0,))
     text = report.report(few, boards=12)

@@ -1,4 +1,4 @@
-"""leaderboard.html in a real browser: what a reader does with it, and what strangers' text may not do to it."""
+"""leaderboard.html in a real browser: what a reader can do with it, and what strangers' text must not do to it."""
 
 import os
 import shutil
@@ -29,7 +29,7 @@ def browser():
 
 @pytest.fixture
 def show(browser):
-    """Opens a file in a new window; at the end, nothing may have gone wrong in it, nor been asked of a network."""
+    """Opens a file in a new window. At the end the page must have raised no error and sent no request to a network."""
     faults, windows = [], []
 
     def open_(path, size=DESKTOP, **options):
@@ -57,21 +57,21 @@ def committed(root):
 
 
 def entries_of(page):
-    """The rows that are to be seen, in their order, without reference lines."""
+    """The visible rows in their order, without reference lines."""
     return page.locator("#rows tbody tr[data-entry]:not(.reference)").evaluate_all(
         "rows => rows.filter(row => row.offsetParent).map(row => row.dataset.entry)"
     )
 
 
 def test_the_committed_page_is_one_small_file(committed):
-    """That it asks for no other, every test of this file sees."""
+    """Every test of this file checks that the page asks for no other file."""
     assert committed.stat().st_size < 3_000_000
 
 
 @pytest.mark.parametrize("size", [DESKTOP, PHONE])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_it_loads_and_fits_its_window(show, committed, size, scheme):
-    """The page itself is never wider than the window: what is wide scrolls by itself."""
+    """The page is never wider than the window: wide parts scroll by themselves."""
     page = show(committed, size, color_scheme=scheme)
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     assert page.locator("#rows tbody tr[data-entry]").count() > 30
@@ -125,7 +125,7 @@ def test_a_row_opens_its_page_and_back(show, committed):
 
 
 def test_it_is_named_for_a_screen_reader(show, committed):
-    """Every control, region and chart has a name; the table's cells have headers; what scrolls can be reached by keyboard."""
+    """Every control, region and chart has a name, the table's cells have headers, and scrolling parts can be reached by keyboard."""
     page = show(committed)
     unnamed = page.evaluate("""() => [...document.querySelectorAll("select, input")].filter(e => !e.labels.length).length
         + [...document.querySelectorAll("main svg[role]")].filter(e => !e.getAttribute("aria-label")).length
@@ -173,7 +173,7 @@ def test_strangers_text_stays_text(show, cards, tmp_path):
 
 
 def test_it_stays_usable_with_500_entries(show, cards, tmp_path):
-    """How fast it is tests/speed/test_page.py measures; here, that everything still works."""
+    """Everything still works. tests/speed/test_page.py measures how fast."""
     results = some_results({"replace": REPLACE, "anchor-0.5": [[1, 1.1, 1.2], [1, 1.1, 1.1]]})
     board = build.build_board(results, cards)
     [division] = board.divisions

@@ -1,4 +1,4 @@
-"""Rank intervals, verdicts, and the intervals that they rest on."""
+"""Rank intervals, verdicts, and the intervals behind them."""
 
 import dataclasses
 
@@ -23,7 +23,7 @@ def standing(*by_task: np.ndarray, life: float = 1.0) -> Standing:
 
 
 def test_pseudo_values_are_the_jackknife_of_the_mean_score():
-    """Beside a loop that leaves out one seed at a time, from scores and from the scale; the mean is the plain mean."""
+    """Compared with a loop that leaves out one seed at a time, from scores and from the scale. The mean is the plain mean."""
     rng = np.random.default_rng(0)
     change, damage = rng.lognormal(size=6), rng.lognormal(size=6)
     plain = np.arcsinh(change / damage.mean())
@@ -61,7 +61,7 @@ def test_entries_far_apart_have_their_ranks_and_equal_ones_share_them_all():
 
 
 def test_the_correction_is_holms():
-    """p = .02 for a against b rejects alone, and not in a family of two where the other is p = 1: 2 × .02 < .05 does, 3 × .02 does not."""
+    """p = 0.02 for a against b rejects in a family of two tests, since 2 × 0.02 < 0.05, and not in a family of three: 3 × 0.02 > 0.05."""
     values = np.random.default_rng(1).normal(size=12)
     values = (values - values.mean()) / values.std(ddof=1) * np.sqrt(12)  # a mean's error of 1
     a, b = standing(values + stats.t.isf(0.01, 11)), standing(np.zeros(12))
@@ -93,7 +93,7 @@ def test_holm_rejects_in_ascending_order_until_one_test_does_not(p_values, rejec
 
 @given(st.lists(st.floats(0, 0.1), min_size=1, max_size=12))
 def test_holm_rejects_where_the_adjusted_p_value_is_at_most_5_percent(p_values):
-    """Adjusted: the largest of (n + 1 - k) times the k-th smallest, over the tests up to one's own."""
+    """The adjusted p-value is the largest of (n + 1 - k) times the k-th smallest, over the tests up to this one."""
     n, ascending = len(p_values), sorted(range(len(p_values)), key=p_values.__getitem__)
     adjusted = {
         i: max((n - k) * p_values[j] for k, j in enumerate(ascending[: place + 1])) for place, i in enumerate(ascending)
@@ -146,7 +146,7 @@ def cards(root):
     return {entry.id: entry.card for entry in find(root).values()}
 
 
-def test_the_base_workflow_may_stand_in_another_division(cards):
+def test_the_base_workflow_may_be_in_another_division(cards):
     """accumulate-subsample is blind; anchor-0.5 is labelled, a whole nat below it."""
     noise = 0.05 * np.random.default_rng(0).normal(size=6)
     board = build.build_board(some_results({
@@ -169,7 +169,7 @@ def test_a_run_that_diverged_on_the_way_scores_infinity(cards):
 
 
 def test_scores_of_a_card_that_has_changed_are_stale(cards):
-    """A changed track would rank an entry where it never ran."""
+    """After a change of track an entry would be ranked in a division in which it never ran."""
     as_run = {"anchor-0.5": {"digest": "d", "version": "1.0.0", "track": "blind", "budget": "fixed"}}
     found = some_results({"replace": REPLACE, "anchor-0.5": [[1, 1, 1], [1, 1, 1.1]]}, as_run=as_run)
     row = rows_of(build.build_board(found, cards))["anchor-0.5"]

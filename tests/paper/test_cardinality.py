@@ -1,4 +1,4 @@
-"""Laws of the grid of real and synthetic rows."""
+"""Laws of the cardinality experiment, the grid of real and synthetic rows."""
 
 import itertools
 import shutil
@@ -106,7 +106,7 @@ def test_kernel_density_is_the_naive_mean_of_kernels():
 
 @pytest.fixture(scope="module")
 def text(tiny):
-    """A grid of the tiny network: its losses, and of every fit the steps, the rows and the model's task."""
+    """A grid with the tiny network: its losses, and for every fit the steps, the rows and the task."""
     experiment = grid(replace(tiny, n=8), (2, 8), (0, 4), seeds=1, steps_of=6)
     fits, minimize, batches = [], training.minimize, training.batches
     with pytest.MonkeyPatch.context() as patch:
@@ -123,7 +123,7 @@ def text(tiny):
 
 
 def test_a_language_model_takes_more_steps_with_more_rows_or_those_of_one_set(text):
-    """40 epochs in batches of 4: ten steps a row. What is the same fit under both controls is trained once."""
+    """40 epochs in batches of 4 are ten steps for each row. A fit that is the same under both controls is trained once."""
     experiment, found, fits = text
     assert [steps for _, steps in fits] == [80, 20, 60, 120, 60, 60, 60]  # the first on all real rows, which is a cell
     assert [experiment.steps(cell) for cell in experiment.cells] == [0, 20, 60, 80, 120, 60, 60, 60, 60]
@@ -142,7 +142,7 @@ def test_a_language_model_trains_on_the_first_rows_of_both_kinds(text):
         assert rows == task.base.encode([*start.real[:r], *generation[:s]])
 
 
-def test_the_untrained_model_stands_beside_the_others(text):
+def test_the_untrained_model_is_in_the_table(text):
     experiment, found, _ = text
     task = experiment.task
     assert found[cardinality.UNTRAINED] == task.test_loss(task.base.network, task.held_out(None, stream(0, "test")))
@@ -159,13 +159,13 @@ def test_changes_are_paired_by_seed():
     assert row["change_sd"] == pytest.approx((both - alone).std(ddof=1))
 
 
-def test_the_table_is_the_same_whoever_computes_it():
+def test_the_table_does_not_depend_on_the_number_of_processes():
     experiments = (grid(Gaussian(2, 10)), Experiment("kde", KDE("moons", 0.3, 10), (4, 10), (0, 6), 2))
     tables = [cardinality.run(experiments, jobs).to_csv() for jobs in (1, 1, 2)]
     assert tables[0] == tables[1] == tables[2]
 
 
-def test_an_interrupted_seed_goes_on_where_it_was(tmp_path, monkeypatch):
+def test_an_interrupted_seed_continues_where_it_stopped(tmp_path, monkeypatch):
     experiment, kept = grid(Gaussian(2, 10)), tmp_path / "0.json"
     whole, computed = losses(experiment, 0), []
 
@@ -189,7 +189,7 @@ def test_an_interrupted_seed_goes_on_where_it_was(tmp_path, monkeypatch):
     assert computed == experiment.cells[2:]
 
 
-def test_what_fails_is_named_and_stops_nothing_else(monkeypatch):
+def test_a_failure_is_named_and_stops_nothing_else(monkeypatch):
     done = []
 
     def some_fail(experiment, seed, known):
@@ -211,7 +211,7 @@ def test_more_real_rows_than_there_are_is_refused():
 
 
 def test_the_committed_table_is_that_of_the_grid():
-    """Every cell of every experiment; and the Gaussian's numbers, computed again."""
+    """Every cell of every experiment is there, and the Gaussian's numbers are reproduced."""
     table = pd.read_csv(cardinality.TABLE)
     found = {task: part.set_index(["control", "real", "synthetic"]) for task, part in table.groupby("task")}
     for experiment in cardinality.EXPERIMENTS:

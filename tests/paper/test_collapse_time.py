@@ -1,4 +1,4 @@
-"""Times to collapse of a discrete distribution, by coalescence, against the chain of counts itself."""
+"""Times to collapse of a discrete distribution: coalescence compared with the Markov chain of counts."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from tests.conftest import assert_mean
 
 @pytest.mark.parametrize("n", [2, 5, 20])
 def test_two_outcomes_as_the_linear_system_of_counts_has_it(n):
-    """Absorption of the Wright-Fisher chain with transient states 1 … n - 1, begun by a draw of n real examples."""
+    """Absorption of the Wright-Fisher chain with transient states 1 … n - 1, started by a draw of n real examples."""
     inner = np.arange(1, n)
     transitions = binom.pmf(inner, n, inner[:, None] / n)
     times = np.linalg.solve(np.eye(n - 1) - transitions, np.ones(n - 1))

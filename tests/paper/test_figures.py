@@ -1,4 +1,4 @@
-"""Figures: the table behind each is held, not its pixels; what is measured lies on the closed forms; what is absent is told."""
+"""Figures: their tables, not their pixels, are compared; measurements lie on closed forms; missing data are reported."""
 
 import inspect
 from pathlib import Path
@@ -34,7 +34,7 @@ def test_all_figures_are_committed():
 
 @pytest.mark.parametrize(("home", "name"), COMMITTED)
 def test_the_committed_table_is_what_is_drawn(root, home, name):
-    """Byte for byte, from the committed results: the pipelines' stages `figures` write it anew."""
+    """Byte for byte, from the committed results. The `figures` stages of the pipelines rebuild it."""
     at = Path("leaderboard") if home == "leaderboard" else None
     _, table = figures.made(name, figures.source(root, name, at))
     assert figures.as_csv(table) == (root / home / "figures" / f"{name}.csv").read_text()
@@ -54,7 +54,7 @@ def test_drawn_again_the_bytes_are_the_same(root, tmp_path):
 
 
 def test_fonts_are_embedded_as_text(root, tmp_path):
-    """As outlines of TrueType: journals refuse Type 3, and text stays text. Log axes bring in the fonts of formulas."""
+    """As TrueType, since journals refuse Type 3, and so that text stays text. Logarithmic axes use the fonts of formulas too."""
     for path in figures.draw_figures(root, None, tmp_path, ["fig2"]):
         if path.suffix == ".pdf":
             assert b"/FontFile2" in path.read_bytes()
@@ -74,16 +74,16 @@ def test_slides_have_larger_words_on_larger_panels():
 
 
 def measured(root):
-    """Whatever the committed results hold of the quantities with a closed form."""
+    """All committed results of quantities with a closed form."""
     source = figures.source(root, "closed-forms")
     return pd.concat([table for _, _, table in closed_forms.tables(source)])
 
 
 def test_what_is_measured_lies_on_the_closed_forms(root):
-    """|z| < 4, where a mean over seeds says anything: to t = n.
+    """|z| < 4 as long as a mean over seeds is informative, which is until t = n.
 
     Under replace, d = 1, a run's variance has the squared coefficient of variation ((1 + 1/n) / (1 - 1/n))^t - 1, which is about
-    e^(2t/n) - 1: beyond t = n few runs hold all of the mean, and up to there its exact spread is taken, not that of the seeds.
+    e^(2t/n) - 1. Beyond t = n a few runs make up the whole mean; until then the exact spread is used, not that of the seeds.
     A KDE's closed form starts from the measured t = 1, whose error counts too.
     """
     table = measured(root)
@@ -134,7 +134,7 @@ def test_only_plain_figures_overwrite_the_committed_ones(root, monkeypatch, word
     assert written
 
 
-def test_figures_stand_beside_what_they_are_drawn_from():
+def test_each_figure_belongs_to_the_paper_or_to_the_board():
     assert {str(drawing.home) for drawing in FIGURES.values()} == {"paper/figures", "leaderboard/figures"}
     assert str(FIGURES["ranks"].home) == "leaderboard/figures"
 
@@ -147,7 +147,7 @@ def test_an_entry_without_results_is_refused_with_the_way_to_them(root, monkeypa
     assert "thrive run --profile standard -s acumulate && thrive score" in outcome.output
 
 
-def test_what_is_absent_is_told_with_its_command(tmp_path):
+def test_missing_data_are_reported_with_their_command(tmp_path):
     told = []
     assert not figures.draw_figures(tmp_path, tmp_path / "empty", tmp_path, ["fig1", "fig5", "ranks"], tell=told.append)
     for name, line, command in zip(
@@ -161,7 +161,7 @@ def test_what_is_absent_is_told_with_its_command(tmp_path):
 
 
 def test_the_published_variant_of_the_densities_passes_the_variance(root):
-    """A density's height is 1 / (√2π width): its square, times √2π, where the width is σ² and not σ."""
+    """A density of width σ has the height 1 / (√2π σ). With width σ² the height is the square of that, times √2π."""
     drawn = [figures.made(name, figures.source(root, name))[0] for name in ("fig1", "fig1-as-published")]
     right, published = (figure.axes[0].lines[3].get_ydata().max() for figure in drawn)  # truth, t = 1, 2, 5
     assert published == pytest.approx(np.sqrt(2 * np.pi) * right**2, rel=0.01)
@@ -174,6 +174,6 @@ def test_pooled_bandwidths_need_all_three(root, tmp_path):
     assert "not all of the bandwidths" in told[0]
 
 
-def test_a_source_shows_unbiased_samplers_alone(root):
+def test_a_source_shows_only_unbiased_samplers(root):
     found = Source(root / "leaderboard").of("gaussian", "test_loss", "replace")
     assert not found["instance"].str.contains("τ").any()

@@ -1,4 +1,4 @@
-"""Defect 8: scikit-learn's densities are wrong far from the data, and a bound that densities keep says so."""
+"""Defect 8: scikit-learn's densities are wrong far from the data, as a bound that every density keeps shows."""
 
 import dataclasses
 
@@ -32,14 +32,14 @@ def fitted(task: KDE, seed: int = 0) -> tuple[KernelDensity, np.ndarray]:
 
 
 @pytest.mark.parametrize("data", ["blobs", "circles", "moons", "swiss_roll"])
-def test_one_leaf_is_exact(data):
-    """Up to 40 rows the tree is one leaf, and what it sums are the kernels themselves."""
+def test_densities_from_one_leaf_are_exact(data):
+    """Up to 40 rows the tree is one leaf, which sums the kernels themselves."""
     task = KDE(data, 0.1, LEAF)
     model, test = fitted(task)
     assert as_published(task).test_loss(model, test) == pytest.approx(task.test_loss(model, test), rel=1e-9)
 
 
-def test_it_is_score_samples_as_it_comes():
+def test_densities_are_those_of_score_samples():
     task = KDE("swiss_roll", 0.1, 500)
     model, test = fitted(task)
     by_hand = -Sklearn(bandwidth=0.1).fit(model.training_set.history.examples).score_samples(test).mean()
@@ -66,7 +66,7 @@ def test_weights_and_blends_are_mixtures_of_its_densities():
 
 
 def test_the_switch_moves_the_test_loss_alone():
-    """Sampling knows nothing of it: all else of a run is the same, to the bit."""
+    """Sampling does not depend on it: everything else in a run is the same, to the bit."""
     task = KDE("swiss_roll", 0.1, 300)
     entry = ENTRIES["accumulate-subsample"]
     exact, published = (list(run(t, entry.make, entry.rules, 0, 4)) for t in (task, as_published(task)))
@@ -75,7 +75,7 @@ def test_the_switch_moves_the_test_loss_alone():
         assert a["test_loss"] != b["test_loss"]
 
 
-def test_its_name_says_so():
+def test_the_name_of_the_instance_shows_the_switch():
     assert as_published(KDE("moons", 0.1, 10)).name == "moons h=0.1 n=10 densities=scikit-learn"
     assert KDE("moons", 0.1, 10).name == "moons h=0.1 n=10"
 
@@ -102,7 +102,7 @@ def test_an_instance_may_have_its_own_number_of_seeds(root):
 
 
 def over_bound(losses: np.ndarray) -> float:
-    """The most that NLL(t2) is over NLL(t1) + ln(t2/t1), of one run."""
+    """The largest NLL(t2) - NLL(t1) - ln(t2/t1) of one run."""
     return max(
         losses[b] - theory.accumulate_bound(losses[a], a + 1, b + 1)
         for a in range(len(losses)) for b in range(a + 1, len(losses))
@@ -113,26 +113,26 @@ def over_bound(losses: np.ndarray) -> float:
 @pytest.mark.parametrize("h", [0.02, 0.1, 1.0])
 @pytest.mark.parametrize("n", [3, 30])
 def test_accumulate_keeps_its_bound(data, h, n):
-    """In every run, at every pair of iterations: a law of kernels, and so of exact densities."""
+    """In every run and at every pair of iterations: a law of kernels, and so of exact densities."""
     for losses in measure(KDE(data, h, n), "accumulate", 3, 12):
         assert over_bound(losses) < 1e-9
 
 
-def test_scikit_learns_densities_do_not_keep_it():
-    """100 swiss-roll points at h = 0.1: over the bound by nats in each of five runs, whose exact losses keep it."""
+def test_scikit_learns_densities_exceed_the_bound():
+    """100 swiss-roll points at h = 0.1: each of five runs exceeds the bound by nats, while its exact losses keep it."""
     task = KDE("swiss_roll", 0.1, 100)
     exact, published = (measure(t, "accumulate", 5, 12) for t in (task, as_published(task)))
     assert min(map(over_bound, published)) > 1
     assert max(map(over_bound, exact)) < 1e-9
 
 
-def test_replace_is_under_no_such_bound():
-    """So that the law says something: what replace loses is not held back."""
+def test_replace_has_no_such_bound():
+    """This shows that the law is not empty: the losses of replace exceed the bound."""
     assert max(map(over_bound, measure(KDE("swiss_roll", 0.1, 100), "replace", 3, 12))) > 10
 
 
 def test_the_plain_loop_finds_the_error_too():
-    """Same data, two losses: equal on one leaf, and apart at a thousand rows in every workflow."""
+    """Two losses on the same data: equal on one leaf, and different at a thousand rows in every workflow."""
     for workflow in plain_loop.WORKFLOWS:
         losses = plain_loop.losses(workflow, 0, (1, 2))
         assert np.all(np.abs(losses[:, 0] - losses[:, 1]) > 0.3)
@@ -147,7 +147,7 @@ def test_the_plain_loop_is_brute_force_where_both_can_be_taken():
 # The committed numbers
 
 
-def test_committed_curves_keep_the_bound_but_for_scikit_learns(root):
+def test_all_committed_curves_but_scikit_learns_keep_the_bound(root):
     found = [row for results in load().profiles.values() for row in report_kde.bounds(results.curves)]
     exact = [row for row in found if not row["instance"].endswith(SCIKIT_LEARN)]
     assert {row["data"] for row in exact} == {"blobs", "circles", "moons", "swiss_roll"}
@@ -155,8 +155,8 @@ def test_committed_curves_keep_the_bound_but_for_scikit_learns(root):
     assert max(row["worst"] for row in found) > 1
 
 
-def test_with_the_switch_the_published_numbers_are_met(root):
-    """By the plain loop, and by the benchmark at its few seeds; with exact densities they are not."""
+def test_with_the_switch_the_published_numbers_are_reproduced(root):
+    """By the plain loop, and by the benchmark with its few seeds. With exact densities they are not reproduced."""
     numbers = compared(load())
     swiss = numbers[numbers["instance"] == plain_loop.INSTANCE]
     assert swiss["loop_z"].abs().max() < published.AGREES < swiss["z"].abs().max()
@@ -167,6 +167,6 @@ def test_with_the_switch_the_published_numbers_are_met(root):
     assert p.min() > 1e-4  # of about seven independent numbers
 
 
-def test_all_that_differs_is_explained():
+def test_every_difference_is_explained():
     numbers = compared(load())
     assert not (numbers["reason"] == UNEXPLAINED).any(), numbers[numbers["reason"] == UNEXPLAINED]

@@ -1,4 +1,4 @@
-"""The reproduction report: the right number beside each published one, nothing dropped, and text that stays text."""
+"""The reproduction report: each published number is compared with the right one of ours, none is dropped, and text stays text."""
 
 import html
 import json
@@ -82,7 +82,7 @@ def tables(made) -> dict[str, Table]:
 
 
 def test_z_counts_both_numbers_of_seeds_and_the_reading():
-    """ours .95, published .901 of 100 seeds each, sd .3: error² = .3²·(1/100 + 1/100) + (.003·.901)² + .0005²."""
+    """Ours 0.95, published 0.901, of 100 seeds each, sd 0.3: error² = 0.3²·(1/100 + 1/100) + (0.003·0.901)² + 0.0005²."""
     found = published.compare(curve("gaussian", "d=1 n=10", "accumulate", "trace_ratio", {2: 0.95}, sd=0.3))
     row = found[found["verdict"] == "agrees"].iloc[0]
     assert row["z"] == pytest.approx((0.95 - 0.901) / np.sqrt(0.09 * 0.02 + (0.003 * 0.901) ** 2 + 0.0005**2))
@@ -135,7 +135,7 @@ def test_the_exact_spread_of_regression_is_that_of_its_runs(entry, t):
 
 
 def test_a_symmetric_number_of_z_is_expected_within_each_level():
-    """Of a normal 95.45 % lie within 2; of t with 2 degrees of freedom 81.65 %."""
+    """Of a normal distribution 95.45 % is within 2; of t with 2 degrees of freedom, 81.65 %."""
     rows = pd.DataFrame({"freedom": [np.inf, 2.0], "z": [1.0, 5.0]})
     assert published.expected_within(rows, 2) == pytest.approx(0.9545 + 0.8165, abs=1e-4)
     assert published.agreement(rows, 2) == "1 (1.8)"
@@ -164,8 +164,8 @@ def switched(mean: float, t: int = 50) -> pd.DataFrame:
 
 
 @pytest.mark.parametrize(("more", "explained"), [([], False), ([switched(740)], True), ([switched(100)], False)])
-def test_a_reason_holds_where_the_data_bear_it_out(more, explained):
-    """Published 756, exact 664: explained by scikit-learn's densities where these were run and give the published number."""
+def test_a_reason_needs_the_support_of_the_data(more, explained):
+    """Published 756, exact 664: explained by scikit-learn's densities if these were run and give the published number."""
     found = evidence(SWISS, MOONS, as_published=results("as-published", *more) if more else None)
     row = row_of(compared(found), SWISS_ROLL, 50)
     assert row["verdict"] == "differs"
@@ -175,20 +175,20 @@ def test_a_reason_holds_where_the_data_bear_it_out(more, explained):
     causes = {line[0]: line[-1] for line in tables(made)["differences"].cells}
     assert (causes[f"KDE, {SWISS_ROLL}"] == UNEXPLAINED) != explained
     assert causes["KDE, moons h=0.1 n=100"] == UNEXPLAINED
-    summary = next(block.text for block in made if isinstance(block, Paragraph) and "are held" in block.text)
+    summary = next(block.text for block in made if isinstance(block, Paragraph) and "The report compares" in block.text)
     assert f"{int(explained)} are explained and {2 - explained} are {UNEXPLAINED}" in summary
 
 
-def test_a_reason_that_nothing_needs_is_shown():
+def test_a_reason_that_no_number_needs_is_shown():
     made = report.blocks(evidence(GAUSSIAN), report.HERE)
-    assert any("nothing needs it any more" in block.text for block in made if isinstance(block, Paragraph))
+    assert any("no number needs any more" in block.text for block in made if isinstance(block, Paragraph))
 
 
 def test_ours_that_miss_a_closed_form_are_shown():
     far = curve("gaussian", "d=1 n=10", "accumulate", "trace_ratio", {2: 2.0})
     made = report.blocks(evidence(far), report.HERE)
     assert any(
-        block.text.startswith(UNEXPLAINED) and "closed form at d=1 n=10 accumulate t = 2" in block.text
+        block.text.startswith(UNEXPLAINED) and "at d=1 n=10 accumulate t = 2" in block.text
         for block in made if isinstance(block, Paragraph)
     )  # fmt: skip
 
@@ -202,8 +202,8 @@ def test_every_number_has_a_source_of_a_known_kind():
         assert table["where"].str.len().gt(0).all()
 
 
-def test_what_figures_show_is_of_a_hundred_seeds():
-    """As all statistical experiments of the paper are; a mean of another number of runs was read off no figure of theirs."""
+def test_numbers_read_off_figures_are_means_of_a_hundred_seeds():
+    """As in all statistical experiments of the paper. Means of other numbers of runs were read off none of its figures."""
     table = published.read()
     figures = table[(table["source"] == published.FIGURE) & ~table["task"].isin(published.NO_COUNTERPART)]
     assert set(figures["seeds"].dropna()) == {100}
@@ -211,7 +211,7 @@ def test_what_figures_show_is_of_a_hundred_seeds():
     assert not (figures["instance"] == "moons h=0.5 n=100").any()
 
 
-def test_a_rerun_is_called_one_and_counted_nowhere():
+def test_a_rerun_is_named_as_such_and_counted_nowhere():
     table = published.read()
     reruns = table[table["source"] == published.RERUN]
     assert len(reruns) == 15
@@ -226,8 +226,8 @@ def test_a_rerun_is_called_one_and_counted_nowhere():
     assert not any("moons h=0.5 n=100" in cell for row in made["kde"].cells for cell in row)
 
 
-def test_every_published_number_stands_in_the_report_once():
-    """Run or not: by index, and as the text that was published."""
+def test_every_published_number_occurs_in_the_report_once():
+    """Whether it was run or not, by index and as the published text."""
     made = report.blocks(evidence(), report.HERE)
     known = published.read()
     held = [index for table in tables(made).values() for index in table.holds]
@@ -241,7 +241,7 @@ def test_every_published_number_stands_in_the_report_once():
     assert sorted(cell for cell in cells if cell != "–") == sorted(cardinality)
 
 
-def test_what_was_not_run_names_its_command():
+def test_missing_runs_name_their_command():
     made = tables(report.blocks(evidence(), report.HERE))
     commands = {row[1] for row in made["not-run"].cells}
     assert "`thrive run --profile paper -t linear_regression && python -m paper.data`" in commands
@@ -265,7 +265,7 @@ def test_the_summary_counts():
     "of", [evidence(), evidence(GAUSSIAN, SWISS, MOONS), None], ids=["nothing", "a little", "committed"]
 )
 def test_every_row_of_the_summaries_adds_up(of):
-    """Published = agree + differ + not run + no counterpart, and the last row is the sum; what is run = what agrees or differs."""
+    """Published = agree + differ + not run + no counterpart. The last row is the sum. Run = agree + differ."""
     made = tables(report.blocks(of or load(), report.HERE))
     summary = made["summary"]
     counts = np.array([[int(cell) for cell in row[1:]] for row in summary.cells])
@@ -281,7 +281,7 @@ def test_every_row_of_the_summaries_adds_up(of):
 
 @pytest.mark.parametrize("of", [evidence(GAUSSIAN, SWISS, MOONS), None], ids=["a little", "committed"])
 def test_no_two_rows_have_one_label(of):
-    """A row is known by what stands before its numbers; a defect's by what is shown."""
+    """A row is identified by the cells before its numbers; a row of a defect by the quantity shown."""
     labels = {"summary": 1, "agreement": 1, "differences": 4, "defects": 2, "defects-shown": 2, "language-model-patterns": 1, "cardinality-patterns": 1,
               "plain-loop": 3, "kde-as-published": 3, "accumulate-bound": 3, "kde-rerun": 3, "cost": 2}  # fmt: skip
     labels |= {part.name: 3 for part in parts.PARTS}
@@ -303,7 +303,7 @@ def test_closed_forms_are_those_of_the_textbook():
 
 
 def blobs(apart: list[float]) -> Results:
-    """Runs as published whose first losses are these much above the corrected ones."""
+    """Runs as published whose first losses are above the corrected ones by these amounts."""
     names, base = ("blobs h=1.0 n=1000 as published", "blobs h=1.0 n=1000"), np.array([3.0, 4.0, 5.0])
     curves = [
         curve("kde", name, "replace", "test_loss", {1: mean, 100: 9.0})
@@ -319,7 +319,7 @@ def blobs(apart: list[float]) -> Results:
 @pytest.mark.parametrize(
     ("apart", "word"), [([16, 17, 18], "yes"), ([-16, -17, -18], "yes"), ([-9, 1, 12], "not shown by 3 seeds")]
 )
-def test_a_defect_makes_a_difference_where_its_paired_interval_leaves_out_0(apart, word):
+def test_a_defect_makes_a_difference_if_its_paired_interval_excludes_0(apart, word):
     row = tables(report.blocks(evidence(as_published=blobs(apart)), report.HERE))["defects-shown"].cells[0]
     assert row[0] == "1"
     assert "blobs" in row[1]
@@ -363,7 +363,7 @@ def test_a_pattern_agrees_in_sign_and_size(theirs, ours, beside, words):
     [(4.05, 0.05, "open"), (4.7, 0.01, "no, "), (3.5, 0.01, "no, the other sign"), (4.05, 0.005, "yes")],
 )
 def test_patterns_of_the_language_model_are_compared_in_size(accumulate, sd, word):
-    """Published at t = 4: accumulate rises by .031, replace by 1.085."""
+    """Published at t = 4: accumulate rises by 0.031, replace by 1.085."""
     ends = {"replace": 5.2, "accumulate-subsample": 4.1, "accumulate": accumulate}
     curves = [curve("language_model", "factbook n=200", e, "test_loss", {1: 4.0, 4: end}, seeds=3, sd=sd) for e, end in ends.items()]  # fmt: skip
     rows = {row[0]: row for row in tables(report.blocks(evidence(*curves), report.HERE))["language-model-patterns"].cells}  # fmt: skip
@@ -373,7 +373,7 @@ def test_patterns_of_the_language_model_are_compared_in_size(accumulate, sd, wor
 
 
 def test_a_ratio_has_the_error_of_both():
-    """Monte Carlo of two independent normals, relative errors .01 and .02."""
+    """Monte Carlo with two independent normals of relative errors 0.01 and 0.02."""
     a, b = Estimate(2.0, 0.02, 50), Estimate(4.0, 0.08, 50)
     rng = np.random.default_rng(0)
     drawn = rng.normal(2, 0.02, 100_000) / rng.normal(4, 0.08, 100_000)
@@ -382,7 +382,7 @@ def test_a_ratio_has_the_error_of_both():
 
 
 def test_the_workflows_coincide_at_their_first_iteration():
-    """A slip of the finger in published.csv would show: same seeds, same real data, and so the same first fit, but for reading."""
+    """A typing error in published.csv would show: with the same seeds and real data the first fit is the same, up to reading errors."""
     known = published.read()
     first = known[known["t"] == 1].groupby(["task", "instance", "quantity"])["value"]
     assert ((first.max() - first.min()) / first.min() < 2 * published.READING_ERROR).all()
@@ -405,7 +405,7 @@ def test_text_stays_text_in_markdown():
 
 
 def words_of(content) -> str:
-    """The text in what `typst query` returns."""
+    """The text in the output of `typst query`."""
     if isinstance(content, dict):
         return content.get("text", "") + "".join(
             words_of(content[k]) for k in ("body", "child", "children") if k in content
@@ -465,7 +465,7 @@ def test_the_bytes_depend_on_the_data_alone(tmp_path):
 # The data
 
 
-def test_slim_data_hold_what_is_shown_and_come_back(tmp_path):
+def test_reduced_data_have_all_that_is_shown_and_can_be_read_back(tmp_path):
     means = dict.fromkeys(range(1, 101), 1.0)
     kept = curve("gaussian", "d=1 n=10", "replace", "trace_ratio", means)
     flat = curve("gaussian", "d=1 n=10", "real-only", "trace_ratio", means)
@@ -483,7 +483,7 @@ def test_slim_data_hold_what_is_shown_and_come_back(tmp_path):
     assert again.about == found.about
 
 
-def test_data_that_are_not_there_name_their_commands(tmp_path):
+def test_missing_data_name_their_commands(tmp_path):
     with pytest.raises(ThriveError, match="thrive run --profile paper, then python -m paper.data"):
         data.read(tmp_path)
 

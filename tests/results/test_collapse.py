@@ -1,4 +1,4 @@
-"""The collapse profile: each measure where its value is known."""
+"""The collapse profile: each measure on cases with a known value."""
 
 import numpy as np
 import pandas as pd
@@ -28,7 +28,7 @@ def run_of(losses, real=1.0, simplest=5.0, **quantities):
     return frame.assign(**quantities)
 
 
-def test_loss_beside_the_simplest_model_and_the_first():
+def test_loss_is_compared_with_the_simplest_model_and_with_the_first():
     found = collapse.of_run(run_of([2.0, 3.0, 7.0, 6.0]))
     assert (found["catastrophe"], found["increase"]) == (1.0, 4.0)
 
@@ -39,7 +39,7 @@ def test_divergence_is_the_exponent_of_growth(exponent):
     assert collapse.of_run(run_of(1 + 0.3 * t**exponent))["divergence"] == pytest.approx(exponent)
 
 
-def test_where_the_real_data_are_no_better_than_the_simplest_model_no_catastrophe_is_defined():
+def test_no_catastrophe_is_defined_if_the_real_data_are_no_better_than_the_simplest_model():
     assert np.isnan(collapse.of_run(run_of([6.0, 7.0], real=5.5))["catastrophe"])
 
 
@@ -73,14 +73,14 @@ def test_scaling_counts_from_one_over_n():
 
 
 def test_the_spread_of_jackknife_values_is_that_of_the_exponent():
-    """Beside the standard deviation of the estimate over many draws of the seeds."""
+    """Compared with the standard deviation of the estimate over many draws of the seeds."""
     drawn = [collapse.scaling(excess(-1, 30, 0.2)) for _ in range(300)]
     claimed = np.mean([values.std(ddof=1) / np.sqrt(30) for values in drawn])
     assert claimed == pytest.approx(np.std([values.mean() for values in drawn]), rel=0.15)
 
 
 def test_replace_loses_log_determinant_at_the_known_rate():
-    """E log det Σ_t is linear in t: Σ_{i≤d} ψ((n-i)/2) + d·log(2/n) an iteration."""
+    """E log det Σ_t is linear in t: it changes by Σ_{i≤d} ψ((n-i)/2) + d·log(2/n) at each iteration."""
     d, n, horizon, seeds = 2, 12, 6, 300
     rate = sum(digamma((n - i) / 2) for i in range(1, d + 1)) + d * np.log(2 / n)
     found = np.array([profile(Gaussian(d, n), "replace", seed, horizon)["variance"] for seed in range(seeds)])
@@ -88,8 +88,8 @@ def test_replace_loses_log_determinant_at_the_known_rate():
 
 
 @pytest.mark.parametrize("data", ["blobs", "circles", "moons"])
-def test_what_lies_halfway_to_another_component_is_entangled_and_real_data_are_not(data):
-    """But for the circles, whose radii differ by four times the noise: a few of their points lie between them."""
+def test_rows_halfway_to_another_component_are_entangled_and_real_ones_are_not(data):
+    """Except for the circles, whose radii differ by four times the noise, so that a few points are between them."""
     task = KDE(data, 0.1, 500)
     start = start_of(task, 0)
     places, labels = COMPONENTS[data](start.world[0])
@@ -106,7 +106,7 @@ def test_one_component_is_not_entangled_with_itself():
 
 
 def test_the_simplest_model_is_worse_than_a_fit_and_better_than_nothing():
-    """On 200 examples. The Gaussian's is d/2 nats above the truth, in expectation."""
+    """On 200 examples. The Gaussian's simplest model is d/2 nats above the truth in expectation."""
     for task in (Gaussian(3, 200), KDE("moons", 0.1, 200)):
         start = start_of(task, 0)
         assert start.loss < start.simplest_loss < np.inf
@@ -116,7 +116,7 @@ def test_the_simplest_model_is_worse_than_a_fit_and_better_than_nothing():
 
 @pytest.mark.parametrize("task", ["gaussian", "kde"])
 def test_each_definition_is_measured(task):
-    """But for entanglement of the one mode of a Gaussian."""
+    """Except entanglement for a Gaussian, which has one mode."""
     found = profile(INSTANCES[task], "accumulate", 0, 5)
     missing = {"scaling"} | ({"entanglement"} if task == "gaussian" else set())
     assert set(found) == set(collapse.DEFINITIONS) - missing

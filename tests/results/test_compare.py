@@ -31,7 +31,7 @@ def rows(losses: dict, a: str = "a", b: str = "b", **about):
 
 
 def test_what_seeds_share_cancels():
-    """A minus B is 1 ± .1 in every seed, though each of the two varies by 5: the interval is that of the four differences."""
+    """A minus B is 1 ± 0.1 in every seed, although each of the two varies by 5: the interval is that of the four differences."""
     row = rows({"a": shifted(1), "b": shifted(0, (0, 0, 0, 0))})["final", "i"]
     assert row.nats == pytest.approx(scoring.t_interval(np.array([1, 1.1, 0.9, 1])))
     assert (row.verdict, row.runs) == ("higher", 4)
@@ -64,7 +64,7 @@ def test_the_other_way_round_is_the_opposite():
     ([1, 2, 3, 4], [1, 2, 3, 4 * (1 + 1e-14)], 0, "the same"),
     ([1, 2, 3, 4], [2, 1, 4, 3], 0, "not separable"),
 ])  # fmt: skip
-def test_verdicts_and_what_is_not_finite_is_never_averaged_away(a, b, centre, verdict):
+def test_an_infinite_loss_is_never_averaged_away_and_decides_the_verdict(a, b, centre, verdict):
     found = rows({"a": [[1, 1, x] for x in a], "b": [[1, 1, x] for x in b]})
     for instance in ("i", None):
         row = found["final", instance]
@@ -79,7 +79,7 @@ def test_one_seed_separates_nothing():
     assert compare.shown(row.nats) == "-8"
 
 
-def test_only_seeds_that_both_have_are_compared_and_it_is_said():
+def test_only_seeds_that_both_have_are_compared_and_a_note_says_so():
     losses = {"replace": REPLACE, "a": shifted(1), "b": shifted(0)[:3]}
     found = some_results(losses)
     assert compare.compare(found, "a", "b")[0].runs == 3
@@ -97,7 +97,7 @@ def test_without_replace_there_are_nats_and_no_scores():
 
 
 def mean_of_two(first: dict, second: dict) -> compare.Row:
-    """The mean of instances i and j, each with replace."""
+    """The row of the mean over instances i and j, each with replace."""
     one, other = (some_results({"replace": REPLACE, **losses}) for losses in (first, second))
     [instance] = one.about.tasks["gaussian"].instances
     about = with_task(one, "gaussian", instances=[instance.model_copy(update={"name": name}) for name in "ij"])
@@ -125,7 +125,7 @@ def test_a_seed_where_both_diverge_makes_the_mean_of_instances_unknown():
 
 
 def test_it_agrees_with_the_committed_board(root):
-    """Differences of task-settings and of the whole are the differences of what the board shows."""
+    """Differences by task-setting and over all are those between the board's scores."""
     board = json.loads((root / "leaderboard" / "leaderboard.json").read_text())
     shown = {r["entry"]: r for d in board["divisions"] for r in d["rows"]}
     found = compare.compare(results.read(root / "leaderboard"), "anchor-0.5", "anchor-0.1")
@@ -181,7 +181,7 @@ def test_a_fresh_clone_compares_what_the_board_was_made_from(clone):
     assert set(table["task"]) == {"gaussian", "kde", "language_model", "all"}
 
 
-def test_runs_of_the_profile_go_before_the_committed_ones(clone):
+def test_runs_of_the_profile_take_precedence_over_the_committed_ones(clone):
     mine = some_results({"replace": REPLACE, "accumulate": shifted(0)})
     mine.write(clone / "results" / "standard" / "gaussian")
     outcome = CliRunner().invoke(main, ["compare", "accumulate", "replace"])
@@ -192,6 +192,6 @@ def test_runs_of_the_profile_go_before_the_committed_ones(clone):
 @pytest.mark.parametrize("losses", [
     {"a": [[1, 1, np.inf]] * 4, "b": shifted(0)}, {"a": shifted(0), "b": shifted(0)}, {"a": [[1, 1, 1]], "b": [[1, 1, 2]]},
 ])  # fmt: skip
-def test_the_picture_can_be_drawn_whatever_came_out(tmp_path, losses):
+def test_the_picture_can_be_drawn_for_any_result(tmp_path, losses):
     found = compare.compare(some_results({"replace": REPLACE, **losses}), "a", "b")
     assert [path.suffix for path in write(found, "a", "b", tmp_path)] == [".png", ".pdf", ".csv"]

@@ -1,4 +1,4 @@
-"""What board, figures and report share: titles, the order of verdicts, and how intervals are written."""
+"""Shared by board, figures and report: titles, the order of verdicts, and how intervals are written."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Scores by hand, and what becomes of runs that diverge or lack."""
+"""Scores computed by hand, and how diverged and missing runs count."""
 
 import numpy as np
 import pandas as pd
@@ -68,7 +68,7 @@ def test_a_diverged_run_scores_infinity_and_is_never_averaged_into_something_fin
 
 
 def test_t_interval_covers_at_its_nominal_rate():
-    """Normal values, n = 5: 95 % of 4,000 intervals cover, within four standard errors (.34 %)."""
+    """Normal values, n = 5: 95 % of 4,000 intervals cover, within four standard errors (0.34 % each)."""
     rng = np.random.default_rng(0)
     intervals = [scoring.t_interval(rng.standard_normal(5)) for _ in range(4000)]
     covered = np.mean([i.low < 0 < i.high for i in intervals])

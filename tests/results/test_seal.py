@@ -1,4 +1,4 @@
-"""Results on disk are those that were written, or whoever reads them is told: file, and the command that makes it again."""
+"""Results on disk are those that were written; otherwise the reader gets an error with the file and the command that rebuilds it."""
 
 import json
 import shutil
@@ -43,7 +43,7 @@ def made(tmp_path_factory, root) -> Path:
 
 @pytest.fixture
 def clone(made, tmp_path, monkeypatch) -> Path:
-    """A copy of it, in which commands are called."""
+    """A copy of that clone, in which commands run."""
     shutil.copytree(made, tmp_path / "clone")
     monkeypatch.chdir(tmp_path / "clone")
     return tmp_path / "clone"
@@ -82,7 +82,7 @@ def test_spoiled_results_are_refused_by_score_and_made_again_by_run(clone, name,
     ("board", "--at", "results/tiny/board"),
     ("figures", "--at", "results/tiny/board", "--to", "drawn", "--only", "fig1"),
 ])  # fmt: skip
-def test_a_spoiled_board_folder_is_refused_by_all_that_read_it(clone, name, words):
+def test_a_spoiled_board_folder_is_refused_by_every_reader(clone, name, words):
     path = clone / "results" / "tiny" / "board" / name
     path.write_bytes(SPOILS["flipped"](path.read_bytes()))
     found = call(*words)
@@ -103,8 +103,8 @@ def test_compare_refuses_spoiled_results(clone, name):
     assert found.stderr.endswith("Make it again: thrive run --profile tiny -t kde\n")
 
 
-def test_nothing_is_written_where_nothing_changed(clone):
-    """Which `dvc repro` would see."""
+def test_nothing_is_written_if_nothing_changed(clone):
+    """`dvc repro` would see a rewritten file."""
     paths = [path for path in (clone / "results").rglob("*") if path.is_file()]
     paths += (clone / "cells").glob("*.txt")
     before = {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in paths}
@@ -115,7 +115,7 @@ def test_nothing_is_written_where_nothing_changed(clone):
 
 @pytest.mark.parametrize("which", range(3))
 def test_an_interrupted_write_is_found_and_made_again(clone, monkeypatch, which):
-    """Whichever of the three files the power goes out before."""
+    """Before whichever of the three files the power fails."""
     folder = clone / "results" / "tiny" / "gaussian"
     before = content(folder)
     old = results.read(folder)
@@ -173,7 +173,7 @@ def test_about_json_is_written_as_it_was_read(root, folder):
 
 
 def test_results_are_not_made_by_code_that_was_edited_after_it_was_loaded(clone, monkeypatch):
-    """They would be taken for those of the code that lies there now."""
+    """Such results would be taken for results of the edited code."""
     source = clone / "some.py"
     source.write_text("A = 1")
     monkeypatch.setattr(stamps, "_FIRST", {})

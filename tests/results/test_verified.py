@@ -102,7 +102,7 @@ def verified_once(tmp_path_factory):
 
 @pytest.fixture
 def clone(verified_once, tmp_path):
-    """A copy of it that a test may change."""
+    """A copy of that clone, which a test may change."""
     return shutil.copytree(verified_once[0], tmp_path / "clone")
 
 
@@ -162,7 +162,7 @@ def test_fresh_instances_follow_from_the_salt_alone_and_stay_within_their_ranges
         ({"speed": 1}, "unknown key"),
     ],
 )  # fmt: skip
-def test_ranges_that_are_none_are_refused_in_one_line_that_names_file_and_key(tmp_path, fresh, words):
+def test_invalid_ranges_are_refused_in_one_line_that_names_file_and_key(tmp_path, fresh, words):
     wrong = {**PARAMS, "verification": {"seeds": 2, "fresh": {"gaussian": {**FRESH, **fresh}}}}
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(wrong))
     with pytest.raises(BadParams) as refusal:
@@ -173,7 +173,7 @@ def test_ranges_that_are_none_are_refused_in_one_line_that_names_file_and_key(tm
     assert len(str(refusal.value).splitlines()) <= 2
 
 
-def test_ranges_that_hold_too_few_instances_say_so(tmp_path):
+def test_ranges_with_too_few_instances_are_refused(tmp_path):
     narrow = {**PARAMS, "verification": {"fresh": {"gaussian": {**FRESH, "draw": {"d": 2, "n": [12, 13]}}}}}
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(narrow))
     with pytest.raises(BadParams, match="hold 1: widen them"):  # n = 12 is the profile's own
@@ -197,7 +197,7 @@ def test_a_verification_shows_public_and_fresh_instances_and_their_gap(verified_
 
 
 def forged(change):
-    """A test's change of the file, by name."""
+    """A change of the file, as a named test case."""
     return pytest.param(change, id=change.__name__)
 
 
@@ -320,7 +320,7 @@ def test_a_file_that_does_not_follow_from_its_salt_and_losses_is_refused_in_one_
 
 
 @pytest.mark.parametrize("text", [b"", b"null", b"[]", b"\xff", b"[" * 100_000, b" " * (2 << 20)])
-def test_what_is_no_verification_is_refused_in_one_line(clone, text):
+def test_a_file_that_is_not_a_verification_is_refused_in_one_line(clone, text):
     the_file(clone).write_bytes(text)
     with pytest.raises(ThriveError) as refusal:
         known_of(clone)
@@ -351,8 +351,8 @@ def one_instance(own, base, damage, name="i", fresh=False, diverged=None):
     )  # fmt: skip
 
 
-def test_a_difference_holds_the_errors_of_the_seeds_and_of_the_unit():
-    """Known s: the paired t interval alone. Noisy s: wider by what its error does, as simulation has it."""
+def test_the_interval_of_a_difference_contains_the_errors_of_the_seeds_and_of_the_unit():
+    """If s is known, it is the paired t interval. If s is noisy, it is wider by the effect of its error, as in simulation."""
     rng = np.random.default_rng(0)
     own, base = rng.normal(1, 0.1, 6), rng.normal(4, 0.1, 6)
     exact = verified.scored(one_instance(own, base, [1.0] * 20)).above_base
@@ -369,7 +369,7 @@ def test_a_difference_holds_the_errors_of_the_seeds_and_of_the_unit():
 
 
 def test_the_gap_is_zero_for_the_base_workflow_and_covers_honest_entries():
-    """95 % of honest entries, whose differences to the base workflow vary from instance to instance alike, have 0 in their interval."""
+    """The interval contains 0 for 95 % of honest entries, whose differences to the base workflow vary alike on public and fresh instances."""
     rng = np.random.default_rng(1)
     base = [one_instance([4.0, 5], [4.0, 5], [1.0, 1], f"i{k}", fresh=k > 4) for k in range(7)]
     assert verified.gap(base) == (0, 0, 0)
@@ -389,7 +389,7 @@ def public(values):
 
 
 def apart(difference, base):
-    """An entry with seeds of its own, whose difference to the base workflow there is this."""
+    """An entry with its own seeds, on which its difference to the base workflow is given."""
     return Standing(
         {"t": pd.Series(difference + base.scores["t"].mean())}, {"t": pd.Series(np.ones(len(difference)))},
         {"t": (np.asarray(difference), np.zeros(20))},
@@ -397,7 +397,7 @@ def apart(difference, base):
 
 
 def test_an_entry_with_seeds_of_its_own_is_tested_at_the_level_that_is_stated():
-    """Equal entries: at most 5 % of tests reject (the half-widths of two samples, added in squares, are a little wide), and not next to none."""
+    """For equal entries at most 5 % of tests reject (half-widths of two samples, added in squares, are a little too wide), but not nearly none."""
     rng = np.random.default_rng(2)
     rejected = {"base": 0, "other": 0}
     for _ in range(1000):
@@ -443,7 +443,7 @@ LOSSES = {
 
 @pytest.fixture
 def board(clone):
-    """The board of some public runs, with what is known in the clone; `mine` is in the division of anchor-0.1."""
+    """The board of some public runs and of the clone's verifications. `mine` is in the division of anchor-0.1."""
     entries = find(ROOT) | find(clone)
     cards = {id: entry.card for id, entry in entries.items()}
     found = some_results(
@@ -498,7 +498,7 @@ def test_public_runs_of_an_entry_from_outside_move_nothing(board, monkeypatch):
         ({"instances": []}, "was not verified to T = 3"),
     ],
 )
-def test_what_verifies_too_little_ranks_nothing_and_says_why(board, change, why):
+def test_a_verification_that_covers_too_little_gives_no_rank_and_says_why(board, change, why):
     def changed(result):
         if change.get("instances") == []:
             other = dataclasses.replace(result.instances[0], horizon=2)
@@ -564,7 +564,7 @@ def alike(clone, id):
     return duplicates.by_code(entries[id], entries.values())
 
 
-def test_clones_are_named_whatever_they_call_things(clone):
+def test_clones_with_other_names_are_detected(clone):
     hand_in(clone, "copy")
     hand_in(clone, "renamed", RENAMED.replace(": float = 0.3) -> None", ")"))
     hand_in(clone, "tuned", share=0.26)
@@ -577,14 +577,14 @@ def test_clones_are_named_whatever_they_call_things(clone):
     assert set(found) == {"copy", "renamed", "tuned", "edited"}  # and none of the workflows
 
 
-def test_what_cannot_be_parsed_or_is_huge_is_like_nothing_and_takes_no_time(clone):
+def test_code_that_cannot_be_parsed_or_is_huge_resembles_nothing_and_takes_no_time(clone):
     hand_in(clone, "broken", "def (")
     hand_in(clone, "deep", "x = " + "-" * 100_000 + "1")
     hand_in(clone, "huge", MINE + "x = 1\n" * 50_000)
     assert not {"broken", "deep", "huge"} & set(alike(clone, "mine"))
 
 
-def test_shipped_entries_are_alike_for_known_reasons_alone(root):
+def test_shipped_entries_are_alike_only_for_known_reasons(root):
     entries = find(root)
     pairs = {
         frozenset((id, other)): words
@@ -604,7 +604,7 @@ def test_shipped_entries_are_alike_for_known_reasons_alone(root):
     assert set(pairs) - same <= opposite | blends
 
 
-def test_the_same_losses_are_named_and_common_luck_is_not():
+def test_equal_losses_are_reported_and_shared_luck_is_not():
     rng = np.random.default_rng(4)
     luck = rng.normal(5, 1, 20)
     own = luck + rng.normal(0, 0.5, 20)
@@ -628,12 +628,12 @@ def test_the_same_losses_are_named_and_common_luck_is_not():
     assert few["a"] == {"copy": "the same losses, to the last digit"}  # four seeds tell no more
 
 
-def test_no_shipped_entry_loses_what_another_does(root):
+def test_no_two_shipped_entries_have_the_same_losses(root):
     assert duplicates.by_losses(pd.read_parquet(root / "leaderboard" / "scores.parquet")) == {}
 
 
-def test_a_clone_whose_code_hides_it_is_known_by_its_losses(clone):
-    """In the sandbox, beside the project's own entries, on secret seeds."""
+def test_a_clone_with_disguised_code_is_recognized_by_its_losses(clone):
+    """In the sandbox, together with the project's own entries, on secret seeds."""
     shutil.copytree(ROOT / "baselines" / "anchor-0.5", clone / "baselines" / "anchor-0.5")
     hidden = MINE.replace(
         "real = int(self.share * context.n)", "real = len([0 for _ in range(context.n) if _ % 2 == 0])"
@@ -670,7 +670,7 @@ def wheel(folder, name, requires=""):
 
 @pytest.fixture
 def index(tmp_path, monkeypatch):
-    """A folder in place of the package index."""
+    """A folder that serves as package index."""
     folder = tmp_path / "index"
     folder.mkdir()
     monkeypatch.setenv("PIP_NO_INDEX", "1")
@@ -678,7 +678,7 @@ def index(tmp_path, monkeypatch):
     return folder
 
 
-def test_requirements_become_wheels_that_the_entrys_process_alone_imports(clone, index, monkeypatch):
+def test_requirements_become_wheels_that_only_the_entrys_process_imports(clone, index, monkeypatch):
     wheel(index, "thrivetestwheel")
     (clone / "requirements.lock").write_text("")
     (clone / "submissions" / "mine" / "requirements.txt").write_text("thrivetestwheel>=1\n")
@@ -738,7 +738,7 @@ def test_the_benchmarks_text_cannot_be_required_not_even_by_another(clone, index
 
 
 def commands_of(root, job):
-    """All that a job's steps run, with the repository's own scripts that they call."""
+    """The commands of a job's steps, with the repository's own scripts that they call."""
     text = "\n".join(step.get("run", "") for step in job["steps"])
     return text + "".join((root / name).read_text() for name in re.findall(r"\.ci/[a-z-]+", text))
 
@@ -770,7 +770,7 @@ def test_no_workflow_installs_an_entrys_requirements_into_the_harness(root):
 
 
 def test_the_verifying_script_leaves_both_boards_and_every_verification(clone, tmp_path):
-    """As a pull request's job runs it, with a harness of a few lines in place of thrive."""
+    """Run as in a pull request's job, with a program of a few lines in place of thrive."""
     fake = tmp_path / "bin" / "thrive"
     fake.parent.mkdir()
     fake.write_text(

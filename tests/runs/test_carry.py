@@ -1,4 +1,4 @@
-"""`thrive carry`: finished cells go to the keys of new code, all or none."""
+"""`thrive carry`: finished cells get the keys of new code, all of them or none."""
 
 import contextlib
 import os
@@ -16,18 +16,12 @@ from benchmark.errors import ThriveError
 from benchmark.runs import carry, sweep
 from benchmark.runs import cells as records
 from benchmark.runs.cells import provenance_of
+from tests.conftest import tiny_profile
 
-PARAMS = """
-profile: tiny
-profiles:
-  tiny:
-    about: for tests
-    entries: [replace, accumulate]
-    suites:
-      gaussian: {horizon: 5, seeds: 3, instances: [{d: [1, 2], n: 12, seconds: 0.01}]}
-      kde: {horizon: 5, seeds: 3, instances: [{data: moons, bandwidth: 0.3, n: 12, seconds: 0.01}]}
-pins: {}
-"""
+PARAMS = tiny_profile(
+    "gaussian: {horizon: 5, seeds: 3, instances: [{d: [1, 2], n: 12, seconds: 0.01}]}",
+    "kde: {horizon: 5, seeds: 3, instances: [{data: moons, bandwidth: 0.3, n: 12, seconds: 0.01}]}",
+)
 
 
 def call(folder: Path, *words: str) -> subprocess.CompletedProcess:
@@ -47,7 +41,7 @@ def commit(folder: Path) -> None:
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory, root) -> Path:
-    """A clone of the code with a tiny profile, whose six cells are finished."""
+    """A clone of the code with a tiny profile and its six finished cells."""
     folder = tmp_path_factory.mktemp("clone")
     ignored = shutil.ignore_patterns("__pycache__", "assets", "recipes")
     for name in ("benchmark", "thrive", *(f"baselines/{id}" for id in ("replace", "accumulate"))):
@@ -78,7 +72,7 @@ def edit(folder: Path, name: str, old: str, new: str) -> None:
 
 
 def test_a_refactoring_carries(clone):
-    """A function has another name: the cells that reach it have new keys, and go on being finished."""
+    """A function is renamed: the cells that reach it get new keys and stay finished."""
     before = contents(clone)
     edit(clone, "benchmark/tasks/gaussian.py", "_scaled(", "_times(")
     assert "2 cells finished, 4 to do" in thrive(clone, "run", "--dry-run").stderr
@@ -113,14 +107,14 @@ def test_a_change_of_numbers_is_refused_and_changes_nothing(clone, name, old, ne
     assert contents(clone) == before
 
 
-def test_what_is_of_other_numbers_is_not_carried(clone):
+def test_cells_of_other_parameters_are_not_carried(clone):
     edit(clone, "benchmark/tasks/gaussian.py", "_scaled(", "_times(")
     edit(clone, "params.yaml", "d: [1, 2]", "d: [1, 3]")
     done = thrive(clone, "carry", "--from", "HEAD", "-j", "1")
     assert done.stdout == "2 cells carried.\n", done.stderr
 
 
-def test_a_revision_that_does_not_exist_or_knows_no_carry_is_told(clone):
+def test_a_revision_that_does_not_exist_or_has_no_carry_is_refused(clone):
     for nowhere in ("nowhere", "HEAD~99", "--all", "HEAD:benchmark", ""):
         done = thrive(clone, "carry", "--from", nowhere)
         [line] = done.stderr.splitlines()
@@ -136,7 +130,7 @@ def test_a_revision_that_does_not_exist_or_knows_no_carry_is_told(clone):
 
 @pytest.fixture
 def renamed(finished, tmp_path, monkeypatch) -> Path:
-    """The same cells, under keys that some old revision would have; the new code is this one."""
+    """The same cells under the keys of an imagined old revision; the new code is the current one."""
     shutil.copytree(finished, tmp_path / "clone")
     folder = tmp_path / "clone"
     old = [each | {"key": digest(each["key"])[:32]} for each in carry.keys(folder)["cells"]]
@@ -154,7 +148,7 @@ def tables(folder: Path) -> list[str]:
     return sorted({str(pa.parquet.read_table(path).to_pylist()) for path in (folder / "cells").glob("*.parquet")})
 
 
-def test_interrupted_it_loses_nothing_and_goes_on(renamed, monkeypatch):
+def test_an_interrupted_carry_loses_nothing_and_continues(renamed, monkeypatch):
     before, files = tables(renamed), contents(renamed)
     write, written = records.write_atomically, []
 
@@ -176,7 +170,7 @@ def test_interrupted_it_loses_nothing_and_goes_on(renamed, monkeypatch):
     assert carry.carry(renamed, "old", 1) == 0
 
 
-def test_what_is_truncated_is_not_carried(renamed):
+def test_truncated_cells_are_not_carried(renamed):
     path = next((renamed / "cells").glob("*.parquet"))
     path.write_bytes(path.read_bytes()[:-9])
     assert carry.carry(renamed, "old", 1) == 5
@@ -184,7 +178,7 @@ def test_what_is_truncated_is_not_carried(renamed):
 
 
 def test_two_percent_and_at_least_twenty_are_computed_again(renamed):
-    """Of each task-setting, and of each entry whose own code is another."""
+    """In each task-setting, and for each entry whose own code has changed."""
     [cell, *_] = [c for c in carry.known_cells(renamed) if c.instance.task_setting == "gaussian"]
     same = {"entry": cell.entry.digest}
 
@@ -215,7 +209,7 @@ def test_two_percent_and_at_least_twenty_are_computed_again(renamed):
     ({"x": [["a"]]}, {"x": [["b"]]}, "column 'x', row 0"),
     ({}, {}, None),
 ])  # fmt: skip
-def test_the_first_difference_is_told(before, now, told):
+def test_the_first_difference_is_named(before, now, told):
     found = carry.difference(pa.table(before), pa.table(now))
     assert (found is None) if told is None else (told in found)
 

@@ -1,4 +1,4 @@
-"""Each cell in a process of its own: nothing of an entry reaches another, and what was loaded is what the key says."""
+"""Each cell runs in its own process: entries do not influence each other, and the loaded code is that of the key."""
 
 import os
 import py_compile
@@ -66,7 +66,7 @@ class Entry(Strategy):
 
 
 def entry(home: Path, id: str, code: str = "", inside: str = "pass") -> None:
-    """One that replaces, and does something else beside."""
+    """An entry that does what replace does, and something else."""
     folder = home / "submissions" / id
     shutil.copytree(home / "baselines" / "replace", folder)
     card = folder / "card.yaml"
@@ -75,7 +75,7 @@ def entry(home: Path, id: str, code: str = "", inside: str = "pass") -> None:
 
 
 def swept(home: Path, ids: list[str], jobs: int = 1) -> tuple[list[sweep.Failure], dict[str, list[dict]]]:
-    """Failures, and records of the finished cells by entry, of the Gaussian."""
+    """The failures, and the records of finished Gaussian cells by entry."""
     found = find(home)
     cells = sweep.cells(Project.load(home, "tiny"), "gaussian", [found[id] for id in ids])
     store = Store(home / "cells")
@@ -85,7 +85,7 @@ def swept(home: Path, ids: list[str], jobs: int = 1) -> tuple[list[sweep.Failure
 
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_nothing_of_an_entry_reaches_another(clone, jobs):  # noqa: F811
-    """Honest entries run after those that change their process, and have the very numbers that they have alone."""
+    """Honest entries that run after entries which change their process have the same numbers as alone."""
     _, alone = swept(clone, ["replace", "accumulate"])
     shutil.rmtree(clone / "cells")
     before = dict(os.environ)
@@ -149,8 +149,8 @@ def test_prints_and_files_stay_where_they_are_made(clone, capfd, tmp_path, monke
     assert "noise" not in "".join(capfd.readouterr())
 
 
-def test_files_that_links_lead_to_are_of_the_entry(clone):  # noqa: F811
-    """A folder that a link leads to counts in the key, and is there when the entry runs."""
+def test_targets_of_links_count_as_files_of_the_entry(clone):  # noqa: F811
+    """The folder to which a link leads counts in the key and is there when the entry runs."""
     entry(clone, "linked", "from . import data, more\nassert (data.A, more.__name__[-4:]) == (1, 'more')")
     folder = clone / "submissions" / "linked"
     other = clone / "baselines" / "accumulate"
@@ -165,8 +165,8 @@ def test_files_that_links_lead_to_are_of_the_entry(clone):  # noqa: F811
     assert find(clone)["linked"].digest != before
 
 
-def test_an_entry_edited_meanwhile_keeps_nothing(clone):  # noqa: F811
-    """Between key and run: another entry, whose cell comes first, edits it."""
+def test_nothing_is_kept_of_an_entry_that_is_edited_meanwhile(clone):  # noqa: F811
+    """Another entry, whose cell comes first, edits it between key and run."""
     victim = clone / "baselines" / "accumulate" / "strategy.py"
     entry(
         clone, "edits", "import pathlib", f"p = pathlib.Path({str(victim)!r}); p.write_text(p.read_text() + 'A = 1\\n')"
@@ -190,8 +190,8 @@ def test_an_entry_edited_and_restored_while_it_runs_has_its_own_numbers(clone): 
 
 @pytest.mark.parametrize("jobs", ["1", "2"])
 @pytest.mark.parametrize("restored", [True, False])
-def test_code_of_the_harness_edited_while_it_runs_keeps_nothing(clone, root, jobs, restored):  # noqa: F811
-    """Also where it is restored, with its old time of writing."""
+def test_nothing_is_kept_if_code_of_the_harness_is_edited_meanwhile(clone, root, jobs, restored):  # noqa: F811
+    """Also if it is restored, with its old modification time."""
     shutil.copytree(root / "benchmark", clone / "benchmark", ignore=shutil.ignore_patterns("__pycache__", "assets"))
     loop = clone / "benchmark" / "core" / "loop.py"
     back = "p.write_text(text); os.utime(p, ns=(s.st_atime_ns, s.st_mtime_ns))" if restored else "pass"
@@ -207,7 +207,7 @@ def test_code_of_the_harness_edited_while_it_runs_keeps_nothing(clone, root, job
 
 
 def test_bytecode_older_than_its_source_is_not_run(tmp_path, monkeypatch):
-    """Python compares size and second alone: an edit of "1" to "2" in the same second would leave 1."""
+    """Python compares only size and second: after an edit of "1" to "2" in the same second it would still run 1."""
     module = tmp_path / "number.py"
     module.write_text("A = 1\n")
     written = module.stat()
@@ -233,7 +233,7 @@ def test_a_message_with_infinities_comes_back_as_it_was(tmp_path):
     assert nan != nan
 
 
-def test_an_entry_that_goes_while_a_sweep_runs_stops_no_other(clone, monkeypatch):  # noqa: F811
+def test_an_entry_that_is_deleted_during_a_sweep_stops_no_other(clone, monkeypatch):  # noqa: F811
     entry(clone, "gone")
     both = [find(clone)[id] for id in ("gone", "replace")]
     cells = sweep.cells(Project.load(clone, "tiny"), "gaussian", both)
@@ -261,7 +261,7 @@ def test_an_entry_finds_no_file_that_the_sweep_has_open(tmp_path):
     reader, writer = os.pipe()
 
     def work() -> list[bool]:
-        """Whether each can be written to, as a stranger's code would try."""
+        """For each path, whether a stranger's code could write to it."""
         found = []
         for number in (reader, writer):
             try:
@@ -285,8 +285,8 @@ ANSWERS = {
 }  # fmt: skip
 
 
-def test_what_is_no_answer_is_a_failure_by_name(clone):  # noqa: F811
-    """An entry that writes to the pipe of its process's answer in place of the harness."""
+def test_an_invalid_answer_is_a_failure_with_a_name(clone):  # noqa: F811
+    """The entry writes to the pipe on which the harness sends the answer of the process."""
     for k, answer in enumerate(ANSWERS.values()):
         write = f"from benchmark.messages import encode; line = encode({answer})"
         send = "[os.write(n, line) for n in range(3, 60) if os.path.exists(f'/proc/self/fd/{n}') and 'pipe' in os.readlink(f'/proc/self/fd/{n}')]"
@@ -299,7 +299,7 @@ def test_what_is_no_answer_is_a_failure_by_name(clone):  # noqa: F811
         assert failure.details == ""
 
 
-def test_what_the_key_does_not_hold_cannot_be_read(clone):  # noqa: F811
+def test_files_outside_the_key_cannot_be_read(clone):  # noqa: F811
     """README, card and comments of an entry are in no key: its code finds none of them."""
     for id, name in (("reads-more", "README.md"), ("reads-card", "card.yaml")):
         entry(clone, id, "from pathlib import Path", f"(Path(__file__).parent / '{name}').read_text()")

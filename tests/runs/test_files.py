@@ -1,4 +1,4 @@
-"""Files that an instance reads: what is in them is in the key, and a missing one is told before anything runs."""
+"""Files that an instance reads: their content is in the key, and a missing one is reported before anything runs."""
 
 import os
 import shutil
@@ -33,7 +33,7 @@ pins: {pins}
 
 @pytest.fixture
 def own(clone: Path, tiny: Path) -> Path:  # noqa: F811
-    """A clone whose profile reads two folders of its own: network/ and data/."""
+    """A clone whose profile reads two of its folders: network/ and data/."""
     for name in ("network", "data"):
         shutil.copytree(tiny, clone / name)
     (clone / "params.yaml").write_text(SUITE.format(network=clone / "network", data=clone / "data", pins="{}"))
@@ -46,7 +46,7 @@ def key(clone: Path) -> str:  # noqa: F811
 
 
 def flip(path: Path) -> None:
-    """Change one bit, and leave size and time of writing as they were."""
+    """Change one bit without changing size and modification time."""
     before, content = path.stat(), bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
@@ -64,14 +64,14 @@ def test_every_file_that_is_read_is_in_the_key(own, name):
     assert key(own) != before
 
 
-def test_other_files_and_places_are_not(own):
+def test_other_files_and_the_path_are_not_in_the_key(own):
     before = key(own)
     (own / "data" / "README.md").write_text("where it comes from")
     (own / "notes.txt").write_text("")
     assert key(own) == before
 
 
-def test_a_file_that_comes_to_the_network_is(own):
+def test_a_file_added_to_the_network_is_in_the_key(own):
     before = key(own)
     (own / "network" / "more").mkdir()
     (own / "network" / "more" / "adapter.safetensors").write_bytes(b"")
@@ -79,7 +79,7 @@ def test_a_file_that_comes_to_the_network_is(own):
 
 
 @pytest.mark.parametrize("name", ["data/test.parquet", "data", "network"])
-def test_what_is_missing_is_told_before_anything_runs(own, name):
+def test_missing_files_are_reported_before_anything_runs(own, name):
     path = own / name
     shutil.rmtree(path) if path.is_dir() else path.unlink()
     with pytest.raises(
@@ -90,8 +90,8 @@ def test_what_is_missing_is_told_before_anything_runs(own, name):
     assert "\n" not in str(told.value)
 
 
-def test_a_folder_that_is_pinned_is_held_against_its_pin(own):
-    """Also where an instance names it by its whole path."""
+def test_a_pinned_folder_is_compared_with_its_pin(own):
+    """Also if an instance names it by its absolute path."""
     (own / "params.yaml").write_text(SUITE.format(
         network=own / "network", data=own / "data",
         pins=f"{{mine: {{folder: data, source: me, files: {{train.parquet: {digest_of_file(own / 'data' / 'train.parquet')}}}}}}}",
@@ -108,7 +108,7 @@ def test_a_folder_that_is_pinned_is_held_against_its_pin(own):
     ("network/model.safetensors", "no network and tokenizer that transformers can read"),
     ("network/tokenizer.json", "no network and tokenizer that transformers can read"),
 ])  # fmt: skip
-def test_a_file_that_cannot_be_read_is_told_in_one_line(own, name, told):
+def test_an_unreadable_file_is_reported_in_one_line(own, name, told):
     (own / name).write_bytes((own / name).read_bytes()[:20])
     [instance] = params.instances(params.load(own), "text", "language_model")
     with pytest.raises(ThriveError, match=told) as error:
@@ -122,8 +122,8 @@ def command(clone: Path, id: str) -> subprocess.CompletedProcess:  # noqa: F811
     return subprocess.run(words, cwd=clone, capture_output=True, text=True)
 
 
-def test_data_edited_and_restored_while_it_runs_keep_nothing(own):
-    """And without an edit it runs: from a start with a fitted network, in a process that has not fitted any."""
+def test_nothing_is_kept_if_data_are_edited_and_restored_meanwhile(own):
+    """Without the edit the cell runs, from a start with a fitted network, in a process that has fitted none."""
     done = command(own, "replace")
     assert done.returncode == 0, done.stderr
     assert len(list((own / "cells").glob("*.parquet"))) == 1
@@ -139,7 +139,7 @@ def test_data_edited_and_restored_while_it_runs_keep_nothing(own):
 
 
 def test_a_run_from_a_kept_start_is_the_run(own, root):
-    """Bit for bit: weights are kept as they are."""
+    """Bit for bit, since weights are stored unchanged."""
     [instance] = params.instances(params.load(own), "text", "language_model")
     [start] = starts.unpacked(instance.task, starts.packed(instance.task, [start_of(instance.task, 0)]))
     entry = find(root)["accumulate"]

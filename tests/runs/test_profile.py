@@ -1,4 +1,4 @@
-"""What `thrive run` and `thrive score` do, called from Python: projects, scopes, runs of a profile, workers, time limits."""
+"""`thrive run` and `thrive score` called from Python: projects, scopes, runs of a profile, workers, time limits."""
 
 import os
 import shutil
@@ -17,21 +17,16 @@ from benchmark.runs.pool_of_workers import Killed, all_of, in_parallel
 from benchmark.runs.progress import Progress
 from benchmark.runs.project import Project
 from benchmark.runs.time_limit import TimedOut, time_limit
+from tests.conftest import tiny_profile
 
-PARAMS = """
-profile: tiny
-profiles:
-  tiny:
-    about: for tests
-    entries: [replace, accumulate]
-    suites:
-      gaussian: {horizon: 2, seeds: 2, instances: [{d: 2, n: 12, seconds: 0.01}]}
-  other:
+PARAMS = tiny_profile(
+    "gaussian: {horizon: 2, seeds: 2, instances: [{d: 2, n: 12, seconds: 0.01}]}",
+    more="""  other:
     about: for tests
     suites:
       kde: {horizon: 2, seeds: 2, instances: [{data: moons, bandwidth: 0.3, n: 12, seconds: 0.01}]}
-pins: {}
-"""
+""",
+)
 
 
 @pytest.fixture
@@ -44,7 +39,7 @@ def clone(tmp_path: Path, root: Path) -> Path:
 
 
 class Heard(Progress):
-    """Keeps what it hears."""
+    """Records all messages."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []
@@ -98,7 +93,7 @@ def test_a_trial_has_a_summary_and_leaves_results_alone(clone):
     assert not (clone / "results" / "tiny").exists()
 
 
-def test_a_failure_is_returned_and_an_entry_that_is_gone_has_a_reason(clone):
+def test_a_failure_is_returned_and_a_removed_entry_has_a_reason(clone):
     run_profile(Scope(Project.load(clone), ids=["accumulate-subsample"]), 1)
     broken = clone / "baselines" / "accumulate" / "strategy.py"
     broken.write_text(broken.read_text().replace("return pool", "raise RuntimeError('boom')\n        return pool"))
@@ -173,7 +168,7 @@ def test_results_that_must_all_be_there_end_in_one_line():
 
 
 def endless() -> None:
-    """What an entry may do that catches every Exception."""
+    """An endless loop that catches every Exception, as an entry might."""
     while True:
         with suppress(Exception):
             time.sleep(10)
@@ -184,7 +179,7 @@ def ring() -> None:
     time.sleep(1)
 
 
-def test_time_is_limited_and_the_alarm_is_taken_back():
+def test_time_is_limited_and_the_alarm_is_restored():
     with pytest.raises(TimedOut, match="too long"), time_limit(0.2, "too long"):
         endless()
     with time_limit(0.2, "too long"):

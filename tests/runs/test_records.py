@@ -1,4 +1,4 @@
-"""Cells: what is in their key, that they are written whole or not at all, and that a sweep goes on where it stopped."""
+"""Cells: what their keys contain, that they are written whole or not at all, and that a sweep continues where it stopped."""
 
 import os
 import re
@@ -20,18 +20,12 @@ from benchmark.runs import cells as records
 from benchmark.runs import keys, params, sweep
 from benchmark.runs.cells import Cell, Store, provenance_of
 from benchmark.runs.project import Project
+from tests.conftest import tiny_profile
 
-PARAMS = """
-profile: tiny
-profiles:
-  tiny:
-    about: for tests
-    entries: [replace, accumulate]
-    suites:
-      gaussian: {horizon: 5, seeds: 3, instances: [{d: 2, n: 12, seconds: 0.01}]}
-      kde: {horizon: 5, seeds: 3, instances: [{data: moons, bandwidth: 0.3, n: 12, seconds: 0.01}]}
-pins: {}
-"""
+PARAMS = tiny_profile(
+    "gaussian: {horizon: 5, seeds: 3, instances: [{d: 2, n: 12, seconds: 0.01}]}",
+    "kde: {horizon: 5, seeds: 3, instances: [{data: moons, bandwidth: 0.3, n: 12, seconds: 0.01}]}",
+)
 
 
 @pytest.fixture
@@ -69,7 +63,7 @@ def test_finished_cells_are_not_computed_again(clone):
         ("baselines/accumulate/card.yaml", "version: 1.0.0", "version: 1.1.0", '"version": "1.1.0"'),
     ],
 )
-def test_results_follow_what_no_key_holds(clone, file, old, new, said):
+def test_results_follow_changes_that_are_in_no_key(clone, file, old, new, said):
     folder = clone / "results"
 
     def refresh() -> str:
@@ -135,7 +129,7 @@ def test_a_failed_write_leaves_nothing(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_killed_sweep_goes_on_where_it_stopped(clone):
+def test_a_killed_sweep_continues_where_it_stopped(clone):
     """Killed without warning after the first finished cell; the second run computes only what is left."""
     text = PARAMS.replace("seeds: 3", "seeds: 100").replace("horizon: 5", "horizon: 40")
     (clone / "params.yaml").write_text(text)
@@ -204,8 +198,8 @@ class Shrunk(Strategy):
     assert "preserve_variance" in provenance_of(store.read(cell))["refused"]
 
 
-def test_what_the_card_says_does_not_fit_is_not_run(clone):
-    """The cell holds the reason, and no other key depends on it."""
+def test_an_instance_that_the_card_excludes_is_not_run(clone):
+    """The cell contains the reason, and no other key depends on it."""
     folder = clone / "baselines" / "accumulate"
     (folder / "strategy.py").write_text((folder / "strategy.py").read_text().replace("pool.all()", "1 / 0"))
     before = {str(cell): cell.key for cell in plan(clone)[1].to_do}
@@ -228,7 +222,7 @@ class TestKey:
         cells = sorted(found.to_do + found.done, key=str)
         return Cell(cells[position].instance, Entry(cells[position].entry.folder), cells[position].seeds, "").key
 
-    def test_prose_does_not(self, clone):
+    def test_prose_does_not_change_the_key(self, clone):
         before = self.key(clone)
         folder = clone / "baselines" / "accumulate"
         strategy = folder / "strategy.py"
@@ -246,18 +240,18 @@ class TestKey:
         ("params.yaml", "horizon: 5", "horizon: 6"),
         ("params.yaml", "seeds: 3", "seeds: 2"),
     ])  # fmt: skip
-    def test_what_can_change_a_number_does(self, clone, file, old, new):
+    def test_whatever_can_change_a_number_changes_the_key(self, clone, file, old, new):
         before = self.key(clone)
         path = clone / file
         path.write_text(path.read_text().replace(old, new))
         assert self.key(clone) != before
 
-    def test_data_files_of_an_entry_do(self, clone):
+    def test_data_files_of_an_entry_change_the_key(self, clone):
         before = self.key(clone)
         (clone / "baselines" / "accumulate" / "weights.csv").write_text("1,2,3")
         assert self.key(clone) != before
 
-    def test_cost_estimates_and_other_entries_do_not(self, clone):
+    def test_cost_estimates_and_other_entries_do_not_change_the_key(self, clone):
         before = self.key(clone)
         path = clone / "params.yaml"
         path.write_text(path.read_text().replace("seconds: 0.01", "seconds: 9"))
@@ -267,14 +261,14 @@ class TestKey:
         )
         assert self.key(clone) == before
 
-    def test_the_code_that_makes_numbers_does_and_the_rest_does_not(self):
-        """What the loop reaches has pool, streams, rules; not the command line, scores or sweep."""
+    def test_only_code_that_makes_numbers_changes_the_key(self):
+        """The loop reaches pool, streams and rules, but not the command line, scores or sweep."""
         found = digest.program().closure(*keys.CORE, "benchmark.tasks.kde")
         names = {definition.module.path.stem for definition in found}
         assert {"loop", "kernels", "pool", "streams", "rules", "history", "strategy", "services", "task"} <= names
         assert not names & {"cli", "scoring", "sweep", "records", "results", "params", "entries", "gaussian"}
 
-    def test_a_schema_version_is_of_one_task_setting(self, clone, monkeypatch):
+    def test_a_schema_version_belongs_to_one_task_setting(self, clone, monkeypatch):
         _, found = plan(clone)
         before = {str(cell): cell.key for cell in found.to_do}
         monkeypatch.setitem(records.SCHEMA_VERSIONS, "kde", 2)

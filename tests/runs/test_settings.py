@@ -32,7 +32,7 @@ from tests.conftest import entry as baseline
 from thrive.cli import main
 
 
-def test_params_of_the_project_hold(root):
+def test_the_projects_params_are_valid(root):
     found = params.load(root)
     for profile in found.profiles:
         for task in found.profiles[profile].suites:
@@ -218,7 +218,7 @@ NUMBERS = {
 
 
 def of(task_setting: str, *instances: dict[str, Any], **profile: Any) -> Params:
-    """A file with one profile, whose suite has these instances."""
+    """A params.yaml with one profile, whose suite has these instances."""
     whole = [{"seconds": 1, **NUMBERS[task_setting], **instance} for instance in instances]
     suite = Suite(horizon=3, seeds=2, instances=whole)
     return Params(profile="p", profiles={"p": Profile(about="-", suites={task_setting: suite}, **profile)}, pins={})
@@ -277,20 +277,20 @@ def test_the_least_sizes_can_be_fitted_and_diagnosed(task_setting, id):
     ({"ranked": "no"}, "ranked: found 'no'"), ({"without": ["a", "b"]}, "without: found"), ({"n": []}, "lists that stand for 0 instances"),
     ({"n": list(range(10, 1010)), "d": [1, 2]}, r"lists that stand for 2e\+03 instances"),
 ])  # fmt: skip
-def test_what_stands_beside_the_numbers_is_checked_too(beside, complaint):
+def test_settings_next_to_the_numbers_are_checked_too(beside, complaint):
     with pytest.raises(BadParams, match=complaint):
         instances_of("gaussian", beside)
 
 
 def test_names_of_the_projects_profiles_are_short(root):
-    """So that they are what they are on the committed board."""
+    """They must stay as they are on the committed board."""
     found = params.load(root)
     for profile in found.profiles:
         for task in found.profiles[profile].suites:
             assert all(one.name == one.task.name for one in params.instances(found, profile, task))
 
 
-def test_a_sweep_over_what_a_name_does_not_show_shows_it():
+def test_names_show_a_number_that_is_swept_and_usually_hidden():
     found = instances_of("language_model", {"n": 200, "learning_rate": [0.0012, 0.003], "data": "factbook"}, {"n": 100})
     assert [one.name for one in found] == [
         "factbook n=200 learning_rate=0.0012", "factbook n=200 learning_rate=0.003", "factbook n=100",
@@ -317,7 +317,7 @@ def test_instances_with_all_numbers_alike_are_refused_with_both_keys(more):
     ("n", [12, 12], "12"), ("sampler_temperature", [1, 1.0], "1.0"), ("d", [1, 2, 3, 2], "2"),
 ])  # fmt: skip
 def test_a_list_that_repeats_a_value_is_named(key, values, repeated):
-    """And not held against the instance that it is in, which would be a comparison with itself."""
+    """The error names the value, and does not say that the instance has the name of another, which would be itself."""
     with pytest.raises(BadParams) as error:
         instances_of("gaussian", {"d": [2, 3], "n": [20, 30], key: values})
     [line] = str(error.value).splitlines()
@@ -351,7 +351,7 @@ def test_names_are_unique_or_the_profile_is_refused(case):
 
 
 def test_names_are_unique_over_the_suites_of_a_profile():
-    """A data set may be called as another task-setting's instances are."""
+    """A data set may have the name of another task-setting's instance."""
     text = Suite(horizon=3, seeds=2, instances=[{"n": 12, "data": "d=2", "seconds": 1}])
     both = of("gaussian", {}).profiles["p"].suites | {"language_model": text}
     found = Params(profile="p", profiles={"p": Profile(about="-", suites=both)}, pins={})
@@ -387,7 +387,7 @@ GAUSSIAN = "{d: 2, n: 12, seconds: 0.01}"
     ("train.parquet: d5", "train.parquet: x5", "pins.factbook.files.train.parquet: found 'x525"),
     ("profile: standard", "profile: unranked", "none of whose instances is ranked"),
 ])  # fmt: skip
-def test_what_could_not_be_run_or_ranked_is_refused_at_once(tmp_path, root, old, new, complaint):
+def test_profiles_that_could_not_be_run_or_ranked_are_refused_at_once(tmp_path, root, old, new, complaint):
     text = (root / "params.yaml").read_text()
     assert old in text
     unranked = "\n  unranked:\n    about: x\n    suites: {gaussian: {horizon: 2, seeds: 1, instances: [{d: 1, n: 9, ranked: false, seconds: 1}]}}\n\n  smoke:"
@@ -400,7 +400,7 @@ def test_what_could_not_be_run_or_ranked_is_refused_at_once(tmp_path, root, old,
 
 
 def test_an_exponent_makes_a_number_without_a_dot_too():
-    """As in YAML 1.2; PyYAML alone takes 1e-3 for text."""
+    """As in YAML 1.2; PyYAML would read 1e-3 as text."""
     from benchmark.strict_yaml import PlainLoader
 
     assert yaml.load("[1e-3, 2E5, '1e-3', 1e, e1]", PlainLoader) == [0.001, 2e5, "1e-3", "1e", "e1"]
@@ -410,7 +410,7 @@ def test_an_exponent_makes_a_number_without_a_dot_too():
     "1_0", "+1_000", "-1_0", "1_", "0_1", "1_0.5", "1.5_0", "1_0.", ".5_0", "1_0.0e+3", "010", "010.5", "01e3", "0b1", "0b1_0", "0x1F",
     "1:30", "1:30.5", "1_0:30",
 ])  # fmt: skip
-def test_numbers_that_not_everybody_reads_alike_are_refused(number):
+def test_ambiguous_numbers_are_refused(number):
     from benchmark.strict_yaml import PlainLoader
 
     for text in (number, f"{{a: [{number}]}}", f"{number}: a"):
@@ -541,7 +541,7 @@ def test_a_full_or_read_only_disk_is_found_before_anything_is_computed(clone, mo
 
 
 def test_a_disk_that_takes_no_file_ends_in_one_line(clone):
-    """By the system's own limit on the size of a file."""
+    """Simulated by the system's limit on the size of a file."""
     outcome = subprocess.run(
         [sys.executable, "-m", "thrive.cli", "run", "-t", "gaussian"], capture_output=True, text=True,
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000)),

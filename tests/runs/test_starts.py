@@ -1,4 +1,4 @@
-"""Starts of seeds: computed once, kept whole or not at all, and the same to the last bit for whoever reads them."""
+"""Starts of seeds: computed once, stored whole or not at all, and the same to the last bit for every reader."""
 
 import multiprocessing
 import pickle
@@ -39,7 +39,7 @@ def test_a_run_from_a_kept_start_is_the_run(root, task, id):
 
 @pytest.fixture
 def counted(monkeypatch, tmp_path) -> Path:
-    """A file with a line for every start that is computed, in whatever process."""
+    """A file that gets a line for every start that any process computes."""
     log = tmp_path / "computed"
     log.touch()
 
@@ -80,7 +80,7 @@ def test_a_truncated_or_edited_start_is_computed_again_and_says_so(counted, tmp_
     assert [p.name for p in (tmp_path / "starts").glob("*.start")] == [f"key.{checksum(before)}.start"]
 
 
-def test_nobody_can_write_to_a_start():
+def test_a_start_is_read_only():
     [start] = starts.unpacked(TASKS[2], starts.packed(TASKS[2], [start_of(TASKS[2], 0)]))
     for array in (start.real, start.test, start.world):
         with pytest.raises(ValueError, match="read-only"):
@@ -88,7 +88,7 @@ def test_nobody_can_write_to_a_start():
 
 
 @pytest.mark.parametrize("what", [print, np.testing.assert_equal, getattr, find])
-def test_a_start_can_hold_data_alone(what):
+def test_a_start_can_be_data_alone(what):
     with pytest.raises(pickle.UnpicklingError, match="a start holds"):
         starts.unpacked(TASKS[0], pickle.dumps([what]))
 
@@ -106,7 +106,7 @@ def test_a_start_that_cannot_be_computed_is_an_error_of_one_line(tmp_path, monke
 
 
 def test_a_start_made_while_a_file_was_edited_is_not_kept(tmp_path, monkeypatch):
-    """Also where it is as before by now."""
+    """Even if the file has been restored."""
     file = tmp_path / "data"
     file.write_text("1")
 

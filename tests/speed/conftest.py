@@ -1,4 +1,4 @@
-"""Speed, measured side by side in one process on one thread, and printed as a table: `make speed`."""
+"""Speed, ours and a reference measured in turns in one process on one thread, and printed as a table: `make speed`."""
 
 from collections.abc import Callable
 
@@ -17,7 +17,7 @@ def one_thread():
 
 @pytest.fixture
 def side_by_side(benchmark):
-    """Measure ours against a reference, and keep the ratio beside the target.
+    """Measure ours against a reference, and report the ratio with the target.
 
     Ours and the reference take turns, so that a slow spell of the machine meets both.
     """

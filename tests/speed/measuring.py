@@ -1,4 +1,4 @@
-"""What the speed files share."""
+"""Shared by the tests of speed."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -20,7 +20,7 @@ def whole_run(task: Task, id: str, horizon: int = 100, seed: int = 0) -> list[fl
 
 
 def seconds(work: Callable[[], object], rounds: int = 1) -> float:
-    """Least wall seconds of some rounds."""
+    """The least wall time of some rounds, in seconds."""
     found = []
     for _ in range(rounds):
         start = time.perf_counter()
@@ -30,7 +30,7 @@ def seconds(work: Callable[[], object], rounds: int = 1) -> float:
 
 
 def growth(task: Task, horizon: int = 100, runs: int = 9) -> float:
-    """Time of an iteration near t = 100 over that near t = 5: accumulate, medians, milestones left out."""
+    """Time of an iteration near t = 100 divided by that near t = 5, for accumulate: medians, without milestones."""
     entry = ENTRIES["accumulate"]
     times = np.array([list(_times(run(task, entry.make, entry.rules, seed, horizon))) for seed in range(runs)])
     late, early = np.median(times[:, 93:99]), np.median(times[:, 2:8])

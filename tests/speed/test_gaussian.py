@@ -1,4 +1,4 @@
-"""Gaussian: whole runs against the loop that refits the pool with np.cov and multivariate_normal, and against drawing alone."""
+"""Gaussian: whole runs compared with a loop that refits the pool with np.cov and multivariate_normal, and with drawing alone."""
 
 import numpy as np
 
@@ -10,7 +10,7 @@ TASK = Gaussian(d=100, n=1000)
 
 
 def with_numpy(horizon: int = 100) -> list[float]:
-    """The loop as one would write it: np.cov of the pool, multivariate_normal, the pool one growing array."""
+    """A naive loop: np.cov of the pool, multivariate_normal, and the pool as one growing array."""
     rng = np.random.default_rng(0)
     data = rng.standard_normal((TASK.n, TASK.d))
     losses = []
@@ -23,7 +23,7 @@ def with_numpy(horizon: int = 100) -> list[float]:
 
 
 def drawing_alone(horizon: int = 100) -> None:
-    """Normals and their linear map, nothing else: the floor."""
+    """Only normals and their linear map: a lower bound of the time."""
     factor = np.linalg.cholesky(np.eye(TASK.d) + 0.1)
     for t in range(horizon):
         _ = stream(0, "sample", t).standard_normal((TASK.n, TASK.d)) @ factor.T
@@ -52,7 +52,7 @@ def test_time_is_linear_in_t(benchmark):
 
 
 def test_python_per_iteration(benchmark):
-    """d = 1, n = 10: next to no arithmetic, so what is left is overhead."""
+    """d = 1, n = 10: nearly no arithmetic, so the time is overhead."""
     runs = 20
     took = benchmark.pedantic(lambda: seconds(lambda: whole_run(Gaussian(1, 10), "replace"), runs), rounds=1)
     benchmark.extra_info.update(microseconds_per_iteration=round(took / 100 * 1e6), target="100-200")

@@ -1,4 +1,4 @@
-"""KDE: whole runs against the same loop written with scikit-learn's KernelDensity, refitted on the pool at every iteration."""
+"""KDE: whole runs compared with a loop that refits scikit-learn's KernelDensity on the pool at every iteration."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ MOONS = KDE("moons", 0.1, 1000)
 
 
 def with_scikit_learn(workflow: str, horizon: int = 100) -> list[float]:
-    """The loop as one would write it: fit, score, sample; the pool is one growing array."""
+    """A naive loop: fit, score, sample, and the pool as one growing array."""
     rng = np.random.default_rng(0)
     world = MOONS.world(stream(0, "world"))
     data = MOONS.real_data(world, MOONS.n, stream(0, "real data"))
@@ -32,7 +32,7 @@ def test_whole_run(side_by_side, workflow, target):
 
 
 def exponentials_alone(horizon: int = 100) -> None:
-    """One exp for each test point and row that is new to it, in blocks that stay in the cache: the floor."""
+    """One exp for each test point and each new row, in blocks that stay in the cache: a lower bound of the time."""
     exponents = np.linspace(-50, 0, HELD_OUT * ROWS_AT_ONCE).reshape(HELD_OUT, ROWS_AT_ONCE)
     kernels = np.empty_like(exponents)
     for _ in range(horizon * MOONS.n // ROWS_AT_ONCE):
@@ -46,13 +46,13 @@ def test_whole_run_against_its_exponentials_alone(side_by_side, workflow):
 
 @pytest.mark.parametrize("task", [MOONS, KDE("moons", 0.1, 100)], ids=lambda task: task.name)
 def test_time_per_generation_does_not_grow(benchmark, task):
-    """Accumulate: iterations 91-100 against 1-10, medians, milestones left out."""
+    """Accumulate: iterations near t = 100 compared with iterations near t = 5, medians without milestones."""
     ratio = benchmark.pedantic(lambda: growth(task), rounds=1)
     benchmark.extra_info.update(ratio_t100_to_t5=round(ratio, 2), target="≤ 1.3")
 
 
 def test_time_is_linear_in_t(benchmark):
-    """Accumulate, T = 1000 against T = 100: 10 where time is linear in T."""
+    """Accumulate, T = 1000 compared with T = 100: a factor of 10 if time is linear in T."""
     task = KDE("moons", 0.1, 1000)
     short = seconds(lambda: whole_run(task, "accumulate", 100), 3)
     long = benchmark.pedantic(lambda: seconds(lambda: whole_run(task, "accumulate", 1000)), rounds=1)

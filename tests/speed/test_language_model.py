@@ -1,4 +1,4 @@
-"""Language model: tokens per CPU second of fine-tuning and of sampling, against a plain Trainer-and-generate loop."""
+"""Language model: tokens per CPU second in fine-tuning and sampling, compared with a plain loop of Trainer and generate."""
 
 import time
 from dataclasses import replace
@@ -24,7 +24,7 @@ def one_torch_thread():
 
 
 def in_turns(ours, plain, rounds: int = 3) -> tuple[float, float]:
-    """Tokens per CPU second, the best of some rounds, after one to warm up; each function returns its tokens.
+    """Tokens per CPU second, the best of some rounds after a warm-up. Each function returns its number of tokens.
 
     They take turns, so that a slow spell of the machine meets both.
     """
@@ -52,9 +52,9 @@ def our_fit(texts, task=TASK) -> int:
 
 
 def products_of_a_step(task) -> int:
-    """The matrix products of one training step and nothing else: what no training of this network can do without.
+    """Only the matrix products of one training step, which every training of this network needs.
 
-    Three for each matrix: forward, and backward to its input and to itself. The products of attention are
+    There are three for each matrix: forward, backward to its input, and backward to itself. The products of attention are
     left out: 1 % of the others at 36 tokens.
     """
     rows = task.base.encode(real())
@@ -98,7 +98,7 @@ def our_samples(model, task=TASK) -> int:
 
 
 def plain_samples(model) -> int:
-    """`generate` in batches of 64, rejected and drawn again like ours."""
+    """`generate` in batches of 64; rejected samples are drawn again, as in ours."""
     base, kept = TASK.base, []
     while len(kept) < TASK.n:
         begin = torch.full((64, 1), base.begin)

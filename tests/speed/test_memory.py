@@ -1,4 +1,4 @@
-"""Peak memory of a run: the pool, and beside it one generation with what is computed of it.
+"""Peak memory of a run: the pool, and one generation with the arrays computed from it.
 
 Formula, in bytes: 8·d·rows, rows = (T + 1)·n of the pool, plus
 - Gaussian: four arrays of a generation's shape (noise, which becomes the samples in place; the centred rows and their weights'
@@ -32,7 +32,7 @@ print(memory("VmHWM") - before)
 
 
 def measured(task, small, horizon: int) -> int:
-    """Bytes that a run adds to a process that has done its imports: its peak, as Linux counts it."""
+    """The peak memory, in bytes as Linux counts it, that a run adds to a process whose imports are done."""
     code = CHILD.format(task=task, small=small, horizon=horizon)
     words = [sys.executable, "-c", code]
     return int(subprocess.run(words, capture_output=True, text=True, check=True).stdout)

@@ -1,4 +1,4 @@
-"""The board's page with 500 entries of three task-settings' worth of columns: how long a reader waits. Seconds, in headless Chromium."""
+"""How long a reader waits for the board's page with 500 entries and three task-settings: seconds in headless Chromium."""
 
 import shutil
 import time
@@ -20,7 +20,7 @@ TASKS = ("gaussian", "kde", "language_model")
 
 
 def many() -> Results:
-    """500 entries beside replace, on one instance of each task-setting, two seeds."""
+    """500 entries and replace, on one instance of each task-setting, with two seeds."""
     losses = {
         f"entry-{i:03d}": [[1, 1 + i / 300, 1 + i / 200], [1, 1.1 + i / 300, 1.05 + i / 200]] for i in range(ENTRIES)
     }

@@ -1,4 +1,4 @@
-"""The discrete task-setting against naive counts, and against what is known of drift."""
+"""The discrete task-setting compared with naive counts and with the theory of genetic drift."""
 
 import numpy as np
 import pytest
@@ -38,7 +38,7 @@ def test_accumulate_keeps_the_known_share_of_variety():
 
 @pytest.mark.parametrize("id", ["real-only", "replace", "accumulate", "accumulate-subsample", "anchor-0.5"])
 def test_value_blind_strategies_conserve_the_probabilities(id):
-    """E p_t = 1/K for every outcome and t, whatever rows are chosen blindly to their values."""
+    """E p_t = 1/K for every outcome and t, if rows are chosen without regard to their values."""
 
     class Watching(Discrete):
         def diagnostics(self, model, generation, start, *, full):
@@ -56,8 +56,8 @@ def test_weighted_fits_are_naive_frequencies(selection):
     np.testing.assert_allclose(TASK.fit(training_set, NEUTRAL, None), naive, rtol=1e-12, atol=1e-12)
 
 
-def test_whole_generations_enter_by_their_counts():
-    """And what was counted of them goes on from where the last training set left it."""
+def test_counts_of_whole_generations_are_continued():
+    """The counts continue those of the last training set."""
     grown = history(1)
     for t in range(1, 9):
         counts = TASK.weighted_counts(Weighted(grown, (Span(0, t, 1.0),)))
@@ -87,7 +87,7 @@ def test_test_loss_is_the_mean_over_outcomes():
 
 @pytest.mark.parametrize("temperature", [1.0, 0.5, 2.0])
 def test_samples_follow_the_model_at_a_temperature(temperature):
-    """p^(1/τ), normalized; an outcome of probability 0 is never drawn. Four standard errors of each share."""
+    """Probabilities are p^(1/τ), normalized; an outcome of probability 0 is never drawn. Within four standard errors of each share."""
     p = np.array([0.1, 0.0, 0.4, 0.5, 0.0])
     expected = p ** (1 / temperature) / (p ** (1 / temperature)).sum()
     count = 200_000
@@ -104,7 +104,7 @@ def test_features_tell_outcomes_apart_and_nothing_else():
 
 
 def test_a_verifier_with_many_real_rows_knows_the_likelihood_ratio():
-    """The share of an outcome among 20,000 has a relative standard error of √(4/20,000) = .014."""
+    """The share of an outcome among 20,000 has a relative standard error of √(4/20,000) = 0.014."""
     model = np.array([0.5, 0.2, 0.1, 0.1, 0.1])
     held_back = start_of(Discrete(5, 20_000), 0).real
     found = TASK.log_ratio(held_back, model, np.arange(5))

@@ -1,4 +1,4 @@
-"""The Gaussian task-setting against naive computations and definitions."""
+"""The Gaussian task-setting compared with naive computations and definitions."""
 
 import numpy as np
 import pytest
@@ -51,7 +51,7 @@ def runs(horizon: int = 4) -> st.SearchStrategy:
 
 
 def training_sets(run, n: int = 7, d: int = 3):
-    """The training sets of such a run, each as a task meets it."""
+    """The training sets of such a run, each as a task sees it."""
     history = History(RNG.standard_normal((n, d)))
     for t, selection in enumerate(run, start=1):
         yield weighted(history, selection)
@@ -61,7 +61,7 @@ def training_sets(run, n: int = 7, d: int = 3):
 @settings(max_examples=200, deadline=None)
 @given(runs())
 def test_statistics_are_those_of_the_listed_rows(run):
-    """What goes on from earlier sums of whole generations is what a naive weighted mean and covariance give."""
+    """Statistics that continue earlier sums of whole generations equal a naive weighted mean and covariance."""
     for training_set in training_sets(run):
         total = statistic(training_set)
         rows, weights = training_set.expanded()
@@ -76,7 +76,7 @@ def test_statistics_are_those_of_the_listed_rows(run):
 
 @pytest.mark.parametrize("id", ["accumulate", "real-only", "replace"])
 def test_a_generation_is_summed_once(id):
-    """Of whole generations no row is summed twice, and what is kept does not grow with t."""
+    """No row of a whole generation is summed twice, and the stored sums do not grow with t."""
     summed = []
     history = History(RNG.standard_normal((7, 2)))
     known = {}
@@ -124,7 +124,7 @@ def test_ddof_divides_by_n_minus_ddof():
 
 
 def test_test_loss_is_the_expected_negative_log_likelihood():
-    """Against a mean over 400,000 draws from the truth, minus log |det A|, which makes truths of all scales comparable."""
+    """Compared with a mean over 400,000 draws from the truth, minus log |det A|, which makes truths of all scales comparable."""
     truth = Truth.drawn(2, RNG)
     covariance = truth.spread @ np.array([[1.5, 0.4], [0.4, 0.7]]) @ truth.spread.T
     model = Normal(truth.shift + truth.spread @ [0.5, -1.0], covariance)
@@ -136,7 +136,7 @@ def test_test_loss_is_the_expected_negative_log_likelihood():
 
 @pytest.mark.parametrize("d", [1, 2, 10])
 def test_truths_are_drawn_by_seed_and_well_conditioned(d):
-    """Their samples have the covariance A Aᵀ, whitening makes them N(0, I), and A has condition number 10 at most."""
+    """Their samples have the covariance A Aᵀ, whitening makes them N(0, I), and A has a condition number of at most 10."""
     truths = [Gaussian(d, 8).world(stream(seed, "world")) for seed in range(50)]
     assert len({truth.shift[0] for truth in truths}) == 50
     assert max(np.linalg.cond(truth.spread) for truth in truths) <= 10 * (1 + 1e-9)
@@ -148,8 +148,8 @@ def test_truths_are_drawn_by_seed_and_well_conditioned(d):
 
 
 @pytest.mark.parametrize("id", ["replace", "accumulate", "accumulate-subsample", "real-only"])
-def test_workflows_do_to_any_truth_what_they_do_to_the_standard_one(id):
-    """They are affine-equivariant: with one noise, losses and diagnostics in the truth's coordinates are those under N(0, I)."""
+def test_workflows_treat_every_truth_like_the_standard_one(id):
+    """They are affine-equivariant: with the same noise, losses and diagnostics in the truth's coordinates are those under N(0, I)."""
 
     class Standard(Gaussian):
         def world(self, rng):
@@ -163,7 +163,7 @@ def test_workflows_do_to_any_truth_what_they_do_to_the_standard_one(id):
 
 
 def test_test_loss_is_right_up_to_condition_number_1e9():
-    """Against the closed form by the eigenvalues that the covariance was built from."""
+    """Compared with the closed form from the eigenvalues of which the covariance was built."""
     d = 20
     values = np.logspace(-9, 0, d)
     rotation = np.linalg.qr(RNG.standard_normal((d, d)))[0]
@@ -176,7 +176,7 @@ def test_test_loss_is_right_up_to_condition_number_1e9():
 
 
 def test_a_lost_direction_is_divergence_and_the_run_goes_on():
-    """n ≤ d: the covariance has a kernel, the loss is +inf, and samples stay in the span that is left."""
+    """n ≤ d: the covariance is singular, the loss is infinite, and samples stay in the remaining span."""
     task = Gaussian(d=5, n=4)
     history = History(RNG.standard_normal((4, 5)))
     model = task.fit(Weighted(history, (Span(0, 1, 1.0),)), NEUTRAL, None)

@@ -1,4 +1,4 @@
-"""The KDE task-setting against scikit-learn, brute force, and definitions."""
+"""The KDE task-setting compared with scikit-learn, brute force and definitions."""
 
 import numpy as np
 import pytest
@@ -32,7 +32,7 @@ def brute_force(model: KernelDensity, test: np.ndarray) -> float:
 @settings(max_examples=100, deadline=None)
 @given(runs(), st.lists(st.sampled_from([0.02, 0.3]), min_size=4, max_size=4))
 def test_test_loss_is_that_of_the_listed_rows(run, bandwidths):
-    """What goes on from earlier sums of whole generations, at one bandwidth or several, is what brute force gives."""
+    """Losses that continue earlier sums of whole generations, at one bandwidth or several, equal brute force."""
     test = RNG.standard_normal((20, 2))
     for training_set, bandwidth in zip(training_sets(run, d=2), bandwidths, strict=True):
         task = KDE("moons", bandwidth, 7)
@@ -42,7 +42,7 @@ def test_test_loss_is_that_of_the_listed_rows(run, bandwidths):
 
 @pytest.mark.parametrize("data", ["blobs", "circles", "moons", "swiss_roll"])
 @pytest.mark.parametrize("bandwidth", [0.1, 1.0, "scott", "silverman"])
-def test_test_loss_is_scikit_learns(data, bandwidth):
+def test_test_loss_is_that_of_scikit_learn(data, bandwidth):
     task = KDE(data, bandwidth, 60)
     world = task.world(stream(0, "world"))
     real, test = task.real_data(world, 60, stream(0, "real data")), task.held_out(world, stream(0, "test data"))
@@ -53,7 +53,7 @@ def test_test_loss_is_scikit_learns(data, bandwidth):
 
 @pytest.mark.parametrize("distance", [1, 30, 36, 37, 38, 39, 40, 1_000, 100_000])
 def test_test_loss_is_right_far_from_all_data(distance):
-    """At `distance` bandwidths plain sums of kernels underflow from 37 to 39 on; the loss is still exact."""
+    """From a distance of 37 to 39 bandwidths on, plain sums of kernels underflow; the loss is still exact."""
     h, test = 0.1, RNG.standard_normal((50, 2))
     history = History(RNG.standard_normal((30, 2)) * 0.1 + [distance * h, 0])
     model = KernelDensity(Weighted(history, (), np.arange(30), RNG.random(30) + 0.1), h)
@@ -77,10 +77,10 @@ def test_pools_larger_than_a_block_are_summed_whole():
     st.integers(0, 99),
 )
 def test_each_density_is_exact_whatever_kernels_are_left_out(data, log_bandwidth, size, offset, decades, seed):
-    """Rows in many blocks, with weights over 12 decades, near the points and far from them: each log density, not the mean.
+    """Each log density, not only the mean, for rows in many blocks, with weights over 12 decades, near the points and far from them.
 
-    Rows out of reach may cost a sum 4e-10 of itself; without the sums over all rows, points between clusters miss
-    by whole nats.
+    Leaving out rows out of reach may change a sum by 4e-10 of it. Without the sums over all rows, points between clusters would
+    be wrong by whole nats.
     """
     rng = np.random.default_rng(seed)
     task = KDE(data, 10**log_bandwidth, 7)
@@ -109,7 +109,7 @@ def test_a_rule_follows_the_number_of_rows_in_the_fit():
 @settings(max_examples=25, deadline=None)
 @given(selections(4))
 def test_rows_are_drawn_in_proportion_to_their_weights(selection):
-    """Samples with a tiny bandwidth show which row they came from: counts are binomial, none beyond a tail of 1e-8."""
+    """Samples with a tiny bandwidth show from which row they come: counts are binomial, and none is beyond a tail of 1e-8."""
     history, count = history_of(4, d=2), 20_000
     training_set = weighted(history, selection)
     rows, weights = training_set.expanded()
@@ -123,7 +123,7 @@ def test_rows_are_drawn_in_proportion_to_their_weights(selection):
 
 
 def test_replace_is_the_plain_loop():
-    """Mean losses of whole runs are those of a dozen lines with scikit-learn's data: resample the rows, add noise, sum all kernels."""
+    """Mean losses of whole runs equal those of a dozen lines: resample the rows, add noise, sum all kernels."""
     h, n, horizon, seeds = 0.5, 50, 8, 300
     plain = []
     for seed in range(seeds):
@@ -144,7 +144,7 @@ def test_replace_is_the_plain_loop():
 
 
 def test_blobs_share_centres_unless_as_published():
-    """Held-out blobs lie on the training centres; as published, on others, and the loss says so (21 against 4)."""
+    """Held-out blobs have the training centres. As published they have others, and the loss shows it (21 instead of 4)."""
     losses = {}
     for shared in (True, False):
         task = KDE("blobs", 1.0, 1000, blobs_share_centres=shared)
@@ -159,7 +159,7 @@ def test_blobs_share_centres_unless_as_published():
     assert losses[False] > 10
 
 
-def test_diagnostics_know_good_samples_from_bad():
+def test_diagnostics_distinguish_good_samples_from_bad():
     """Fresh real data have precision and recall near 1; one far cluster has neither; entropy of a unit square is 0."""
     task = KDE("moons", 0.1, 500)
     start = start_of(task, 0)
@@ -173,8 +173,8 @@ def test_diagnostics_know_good_samples_from_bad():
 
 
 @pytest.mark.parametrize("rows", [1, 2, 3])
-def test_diagnostics_survive_a_generation_of_a_row(rows):
-    """What needs neighbours is no number where there are none; everything else is one."""
+def test_diagnostics_survive_a_generation_of_one_row(rows):
+    """Diagnostics that need neighbours are NaN if there are none; all others are numbers."""
     task = KDE("moons", 0.3, 12)
     start = start_of(task, 0)
     found = task.diagnostics(start.model, start.real[:rows] + 0.5, start, full=True)

@@ -1,4 +1,4 @@
-"""Linear regression against least squares by NumPy, and against what whole runs are known to come to."""
+"""Linear regression compared with least squares by NumPy, and with closed forms for whole runs."""
 
 import numpy as np
 import pytest
@@ -32,7 +32,7 @@ def history(generations: int, task: LinearRegression = TASK, seed: int = 0) -> H
 
 
 def test_replace_adds_one_error_a_generation():
-    """Every generation is labelled by the last fit, and its fit errs by b anew: E‖w_t - w*‖² = b·t."""
+    """Every generation is labelled by the last fit, and its own fit adds an error of b: E‖w_t - w*‖² = b·t."""
     assert_mean(measure(TASK, "replace", SEEDS, 5, "mse"), FIRST * T)
 
 
@@ -41,13 +41,13 @@ def test_accumulate_adds_ever_less():
     assert_mean(measure(TASK, "accumulate", SEEDS, 5, "mse"), FIRST * np.cumsum(1 / T**2))
 
 
-def test_real_data_alone_stay_where_they_began():
+def test_real_data_alone_keep_their_first_error():
     found = measure(TASK, "real-only", 20, 4, "mse")
     assert (found == found[:, :1]).all()
 
 
 def naive_subsample(rng: np.random.Generator, horizon: int) -> np.ndarray:
-    """Accumulate-subsample as one would write it down: ‖w_t - w*‖² at t = 1 … T."""
+    """A naive accumulate-subsample: ‖w_t - w*‖² at t = 1 … T."""
     d, n, sigma = TASK.d, TASK.n, np.sqrt(TASK.noise_variance)
     truth, x = rng.standard_normal(d), rng.standard_normal((n, d))
     xs, ys, found = x, x @ truth + sigma * rng.standard_normal(n), []
@@ -59,7 +59,7 @@ def naive_subsample(rng: np.random.Generator, horizon: int) -> np.ndarray:
     return np.array(found)
 
 
-def test_accumulate_subsample_is_as_a_naive_simulation_has_it():
+def test_accumulate_subsample_agrees_with_a_naive_simulation():
     """Two independent means, within four standard errors of their difference."""
     rng = np.random.default_rng(0)
     naive = np.array([naive_subsample(rng, 5) for _ in range(SEEDS)])
@@ -71,7 +71,7 @@ def test_accumulate_subsample_is_as_a_naive_simulation_has_it():
 @settings(max_examples=200, deadline=None)
 @given(selections(4), st.floats(0, 2))
 def test_weighted_fits_are_naive_least_squares(selection, ridge):
-    """Of rows times √weight, and of ridge rows √(ridge·tr G/d)·I beside them; the shortest w where rows leave a choice."""
+    """On rows times √weight and additional ridge rows √(ridge·tr G/d)·I; of several solutions, the shortest w."""
     training_set = weighted(history(4), selection)
     rows, weights = training_set.expanded()
     examples = training_set.history.examples[rows] * np.sqrt(weights)[:, None]
@@ -86,8 +86,8 @@ def test_weighted_fits_are_naive_least_squares(selection, ridge):
         np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-6)
 
 
-def test_whole_generations_enter_by_their_sums():
-    """As listed rows do; and a generation is summed once."""
+def test_sums_of_whole_generations_are_continued():
+    """They give the same as listed rows, and a generation is summed once."""
     grown = history(1)
     rng = np.random.default_rng(1)
     for t in range(1, 12):
@@ -100,7 +100,7 @@ def test_whole_generations_enter_by_their_sums():
 
 @pytest.mark.parametrize("d", [1, 2, 5])
 def test_rows_that_span_no_direction_give_the_shortest_coefficients(d):
-    """One row many times, and with other weights: G has rank 1 but for rounding."""
+    """One row many times, with different weights: G has rank 1 up to rounding."""
     task = LinearRegression(d, 12, 1.0)
     found = history(1, task, seed=d)
     row = found.examples[4]
@@ -110,7 +110,7 @@ def test_rows_that_span_no_direction_give_the_shortest_coefficients(d):
 
 
 def test_every_generation_is_labels_on_one_design():
-    """Real and synthetic rows alike, and more than n rows go round again."""
+    """Both real and synthetic rows. Beyond n rows the design begins again."""
 
     class Asks(Strategy):
         def training_set(self, context, pool):
@@ -142,7 +142,7 @@ def test_bought_rows_go_on_where_the_last_ones_ended():
 
 
 def test_test_loss_is_the_expected_negative_log_likelihood():
-    """Against 400,000 real examples with fresh x."""
+    """Compared with 400,000 real examples with fresh x."""
     start = start_of(TASK, 3)
     rng = np.random.default_rng(0)
     x = rng.standard_normal((400_000, TASK.d))
@@ -173,7 +173,7 @@ def test_knobs_move_the_coefficients():
 
 
 def test_a_verifier_with_many_real_rows_knows_the_likelihood_ratio():
-    """Up to its own error: of 20,000 labels, ‖ŵ - w*‖² is about σ²/1,000 on one design of 20 rows."""
+    """Up to the verifier's own error: from 20,000 labels on a design of 20 rows, ‖ŵ - w*‖² is about σ²/1,000."""
     start = start_of(TASK, 0)
     held_back = TASK.held_back(start.world, 20_000, np.random.default_rng(1))
     model = start.model._replace(coefficients=start.world.coefficients + 1)
@@ -193,6 +193,6 @@ def test_strategies_of_every_kind_run_on_it(id):
     ({"d": 0, "n": 10}, "expected more than d = 0 rows, which is 1 or more"),
     ({"d": 1, "n": 10, "noise_variance": 0.0}, "noise_variance: found 0.0, expected a number above 0"),
 ])  # fmt: skip
-def test_what_has_no_unique_fit_is_refused(numbers, complaint):
+def test_instances_without_a_unique_fit_are_refused(numbers, complaint):
     with pytest.raises(ValueError, match=complaint):
         LinearRegression(**{"noise_variance": 1.0} | numbers)

@@ -1,6 +1,6 @@
-"""Hostile files and arguments: none ends in a traceback, none hangs, and none leaves anything written behind.
+"""Hostile files and arguments: none ends in a traceback, hangs, or leaves a written file behind.
 
-Every field of every schema and every argument of every command gets values of its own, which differ from run to run; a failure prints
+Every field of every schema and every argument of every command gets values that differ from run to run. A failure prints
 how to repeat it. THRIVE_FUZZ=10 runs ten times as many cases.
 """
 
@@ -107,7 +107,7 @@ WORDS = st.sampled_from([
 
 
 class Hangs(BaseException):
-    """A case took longer than it may."""
+    """A case took too long."""
 
 
 @contextmanager
@@ -146,7 +146,7 @@ def _not_here(*_: object) -> None:
 
 
 def reset(clone: Path) -> Path:
-    """All files as they should be; returns the folder of the entry to spoil."""
+    """Restore all files; return the folder of the entry to spoil."""
     for name in ("submissions", "cells", "results"):
         shutil.rmtree(clone / name, ignore_errors=True)
     mine = clone / "submissions" / "mine"
@@ -162,7 +162,7 @@ def files(clone: Path) -> set[Path]:
 
 
 def survives(clone: Path, *words: str) -> None:
-    """The command ends in time and without a traceback; one that fails says why and leaves no file behind."""
+    """The command ends in time and without a traceback. If it fails, it says why and leaves no file behind."""
     OUTCOMES["cases"] += 1
     before = files(clone)
     with in_time():
@@ -177,14 +177,14 @@ def survives(clone: Path, *words: str) -> None:
 
 
 def fuzz(kind: str) -> Any:
-    """With other cases in every run, and a line that repeats the one that failed."""
+    """Run other cases every time, and print a line that repeats a case that failed."""
     quiet = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large]
     return settings(max_examples=EXAMPLES[kind], deadline=None, derandomize=False, database=None, print_blob=True,
                     suppress_health_check=quiet)  # fmt: skip
 
 
 def with_snippet(content: dict[str, Any], place: tuple[str | int, ...], snippet: str, spoil_key: bool) -> str:
-    """The document as text, with something else for one of its values, or for that value's key."""
+    """The document as text, with one of its values, or the key of that value, replaced."""
     content = json.loads(json.dumps(content))
     *parents, last = place
     at: Any = content
@@ -292,8 +292,8 @@ def test_arguments(clone, command, argument):
     assert len(hit) >= 2  # of a flag there are few
 
 
-def test_there_are_cases_enough():
-    """Of every schema every field, by construction of the lists above."""
+def test_there_are_enough_cases():
+    """Every field of every schema, by construction of the lists above."""
     assert {place[-1] for _, place in FIELDS} >= {name for schema, _ in SCHEMAS for name in schema.model_fields}
     for task_setting in TASKS:
         assert {place[-1] for other, place in FIELDS if other == task_setting} >= {*numbers(task_setting)} - {
