@@ -21,6 +21,22 @@ def test_every_test_file_that_a_document_or_docstring_names_exists(root):
     assert [pair for pair in named if not (root / pair[1]).is_file()] == []
 
 
+def test_every_module_that_a_document_runs_exists(root):
+    """In documents, docstrings and the reasons of the report, but not in the changelog, which names old commands too."""
+    words = ["git", "ls-files", "*.md", "*.py", "*.csv", "*.yaml", "Makefile", ":!CHANGELOG.md"]
+    files = subprocess.run(words, cwd=root, capture_output=True, text=True, check=True).stdout.splitlines()
+    named = {
+        (file, name)
+        for file in files
+        for name in re.findall(
+            r"python -m ((?:benchmark|leaderboard|paper|thrive|tests)[\w.]*\w)", (root / file).read_text()
+        )
+    }
+    assert len(named) > 5
+    paths = [(file, root.joinpath(*name.split("."))) for file, name in named]
+    assert [(f, p) for f, p in paths if not (p.with_suffix(".py").is_file() or (p / "__main__.py").is_file())] == []
+
+
 def test_tests_mirror_the_folders_of_the_code(root):
     packages = {path.parent.name for path in root.glob("*/__init__.py")} | {
         path.parent.name for path in (root / "benchmark").glob("*/__init__.py")
