@@ -8,16 +8,19 @@ from leaderboard.board.words import (
     MEANINGS,
     NOT_SHOWN,
     OUTSIDE,
+    avoided,
     dates,
     digits,
+    percent,
     rank,
     show,
     spread,
+    verdict,
     verified,
     verified_when,
     versions,
 )  # fmt: skip
-from leaderboard.render.cells import score_cell, task_cell
+from leaderboard.render.cells import percent_cell, task_cell
 
 
 def markdown(board: Board) -> str:
@@ -81,14 +84,14 @@ def table(board: Board, rows: list[Row]) -> str:
     """Ranks, verdicts and scores of some rows."""
     tasks = [task.task for task in board.tasks]
     head = [
-        "rank", "entry", "verdict", "beside base", "score", "slope score", "slope rank", "verified", "gap", "survival", "cost",
+        "rank", "entry", "verdict", "beside base", "win rate", "avoided", "slope rank", "slope win rate", "verified", "gap", "survival", "cost",
         *(task_title(task) for task in tasks),
     ]  # fmt: skip
     lines = []
     for row in rows:
         lines.append([
-            rank(row.rank, row.rank_interval), f"`{row.entry}`{f' {OUTSIDE}' * row.outside}", row.verdict or "–", row.beside_base or "–",
-            score_cell(row, "score"), score_cell(row, "slope_score"), rank(row.slope_rank, row.slope_rank_interval), _verified(row), _gap(row),
+            rank(row.rank, row.rank_interval), f"`{row.entry}`{f' {OUTSIDE}' * row.outside}", verdict(row), row.beside_base or "–",
+            percent_cell(row), avoided(row.avoided), rank(row.slope_rank, row.slope_rank_interval), percent(row.slope_win_rate), _verified(row), _gap(row),
             "–" if row.survival is None else f"{row.survival:.0%}", _cost(row), *(task_cell(row, task) for task in tasks),
         ])  # fmt: skip
     notes = [f"- `{row.entry}` {OUTSIDE} is not ranked: {row.unranked}" for row in rows if row.unranked]
