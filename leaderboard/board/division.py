@@ -7,13 +7,13 @@ from typing import Any
 
 from benchmark.core.rules import BASE_WORKFLOW, Budget
 from benchmark.results.scoring import Interval
-from leaderboard.board import verification
+from leaderboard.board import ranking, verification
 from leaderboard.board.duels import Wins
 from leaderboard.board.known import Known
 from leaderboard.board.protocol import ranked_names
 from leaderboard.board.ranking import beside, rank_intervals
 from leaderboard.board.rows import Contests, Ranked, with_wins
-from leaderboard.board.schema import Division, Estimate, RankInterval, TaskAbout, estimate
+from leaderboard.board.schema import Division, Estimate, Neighbour, RankInterval, TaskAbout, estimate
 from leaderboard.board.standing import difference, over_all
 
 RANKS = {"excess": "rank", "drift": "slope_rank"}
@@ -35,9 +35,25 @@ def division_of(
     for task in tasks:
         mine = _with_ranks_on(task.task, mine)
     ranks = _ranks({id: entry.wins for id, entry in mine.items() if entry.complete}, [task.task for task in tasks])
+    ranked = sorted((mine[id] for id in ranks), key=lambda entry: (ranks[entry.row.entry]["rank"], entry.row.entry))
+    for place, entry in enumerate(ranked):
+        ranks[entry.row.entry]["neighbours"] = _neighbours(ranked, place)
     rows = [entry.row.model_copy(update=ranks.get(id, {})) for id, entry in mine.items()]
     rows.sort(key=lambda row: (row.rank is None, row.rank, row.entry))
     return Division(track=track, budget=budget, base=base, rows=rows)
+
+
+def _neighbours(ranked: list[Ranked], place: int) -> list[Neighbour]:
+    own = ranked[place].wins["excess"]
+    return [
+        Neighbour(
+            entry=ranked[other].row.entry,
+            above=other < place,
+            difference=estimate(ranking.difference(ranked[other].wins["excess"], own)),
+        )
+        for other in (place - 1, place + 1)
+        if 0 <= other < len(ranked)
+    ]
 
 
 def _ranks(entries: Mapping[str, Mapping[str, Wins]], tasks: list[str]) -> dict[str, dict[str, Any]]:

@@ -40,6 +40,18 @@ def win_rate(wins: Wins) -> Interval:
     return Interval(wins.centre, max(wins.centre - half, 0.0), min(wins.centre + half, 1.0))
 
 
+def difference(a: Wins, b: Wins) -> Interval:
+    """The win rate of one entry minus that of another, paired run by run, with its interval of 95 %; no ends (NaN) for one seed."""
+    apart = {task: (rates - b.rates[task])[None] for task, rates in a.rates.items()}
+    terms = [_terms(apart, [a], a.opponents), _secret(apart, [b])]
+    errors, freedom = (np.concatenate(part) for part in zip(*terms, strict=True))
+    centre = a.centre - b.centre
+    if (freedom < 1).any():
+        return Interval(centre, np.nan, np.nan)
+    half = float(np.sqrt(np.sum((t_quantile(freedom) * errors) ** 2))) / len(a.rates)
+    return Interval(centre, centre - half, centre + half)
+
+
 def rank_intervals(entries: Mapping[str, Wins]) -> dict[str, RankInterval]:
     """Each entry's rank, with an interval that holds its true rank in 95 % of boards, or more.
 
@@ -84,7 +96,7 @@ def p_value_table(entries: list[Wins]) -> Array:
 
     0 where one of the two diverged, which is known to be worse; 1 where both did. A board of 500 has 125,000 tests.
     """
-    diverged = np.array([entry.diverged for entry in entries])
+    diverged = np.array([entry.diverged for entry in entries], bool)
     found = np.where(diverged[:, None] == diverged, 1.0, 0.0)
     finite = np.flatnonzero(~diverged)
     first, second = (finite[k] for k in np.triu_indices(len(finite), 1))

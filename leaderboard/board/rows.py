@@ -91,6 +91,7 @@ def entry_of(
         rank_interval=None,
         slope_rank=None,
         slope_rank_interval=None,
+        neighbours=[],
         win_rate=None,
         slope_win_rate=None,
         avoided=_mean_avoided([p.shown for p in parts]) if complete else None,

@@ -86,6 +86,14 @@ class RankInterval(Part):
     high: int
 
 
+class Neighbour(Part):
+    """The entry next to another in its division, by win rate."""
+
+    entry: str
+    above: bool = Field(description="it has the higher win rate")
+    difference: Estimate = Field(description="its win rate minus that of the entry, paired, over seeds and instances")
+
+
 class TaskScore(Part):
     """An entry on one task-setting: means over its ranked instances with equal weights."""
 
@@ -170,6 +178,7 @@ class Row(Part):
     )
     slope_rank: int | None
     slope_rank_interval: RankInterval | None
+    neighbours: list[Neighbour] = Field(description="the entries ranked next to it; none: unranked")
     win_rate: Estimate | None = Field(
         description="share of duels on the final loss won against the field of opponents, a tie is half a win: mean over task-settings; "
         "its interval holds on other seeds and, where a task-setting resamples them, other instances; null: incomplete"

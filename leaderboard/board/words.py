@@ -1,5 +1,7 @@
 """The board's words, and how its numbers are written, once for all its forms."""
 
+import math
+
 from benchmark.results.labels import task_title
 from leaderboard.board.schema import Board, Estimate, RankInterval, Row
 
@@ -50,9 +52,23 @@ MEANINGS = {
     "training rows": "rows trained on, repeats included, summed over the iterations of a run; mean over seeds, ranked instances and task-settings.",
     "candidates": "rows drawn from models, likewise.",
     "real rows": "fresh real rows bought, and held-back ones that verifiers were trained on, likewise. Only track assisted may.",
+    "configurations tried": "how many configurations the entry's authors say that they tried before this one; nobody checks.",
     "cost": "rows trained on, drawn from models, bought and given to verifiers, in units of what replace takes on the same instances. Lower is cheaper.",
 }  # fmt: skip
 """Words of the board, with unit and direction."""
+
+TRACKS = {
+    "blind": "which rows are real and how old they are is hidden, as on the web",
+    "labelled": "every row's generation is known, by labels taken to be perfect; real rows are at most half of the training mass",
+    "assisted": "as labelled, and fresh real rows may be bought",
+}
+"""What an entry may know."""
+
+BUDGETS = {
+    "fixed": "every model trains on as many rows as there were real ones",
+    "growing": "training sets may grow with the pool",
+}
+"""How much an entry may train on."""
 
 NOT_SHOWN = (
     "models and data at scale: the language model is a small one, fine-tuned from one embedded checkpoint on one text",
@@ -69,27 +85,45 @@ def show(found: Estimate | None) -> str:
     return "–" if found is None else str(found)
 
 
+PERCENT = "\u00a0%"  # no line ends between a number and its unit
+
+
 def percent(found: Estimate | None) -> str:
     """Of a win rate: "87 % [83, 91]"; a dash where there is none."""
     if found is None or found.centre is None:
         return "–"
     ends = "" if found.low is None or found.high is None else f" [{100 * found.low:.0f}, {100 * found.high:.0f}]"
-    return f"{100 * found.centre:.0f} %{ends}"
+    return f"{100 * found.centre:.0f}{PERCENT}{ends}"
+
+
+def points(found: Estimate) -> str:
+    """A difference of win rates: "4 points above, [1, 7]"."""
+    if found.centre is None:
+        return "not comparable to that"
+    ends = "" if found.low is None or found.high is None else f" [{100 * found.low:+.0f}, {100 * found.high:+.0f}]"
+    return f"{100 * found.centre:+.0f} points{ends} beside that"
+
+
+def bits(value: float | None) -> str:
+    """Nats as bits, four significant digits."""
+    return digits(None if value is None else value / math.log(2))
 
 
 def avoided(value: float | None) -> str:
     """ "94 %", or "99.7 %" where whole numbers would hide what is left."""
     if value is None:
         return "–"
-    return f"{100 * value:.1f} %" if 0.99 < value < 1 else f"{100 * value:.0f} %"
+    return f"{100 * value:.1f}{PERCENT}" if 0.99 < value < 1 else f"{100 * value:.0f}{PERCENT}"
 
 
 def verdict_counts(row: Row) -> str:
-    """ "2 of 11", the ranked instances that have the row's own verdict; those that are open are said as well."""
-    total = sum(row.verdict_counts.values())
-    counts = f"{row.verdict_counts.get(row.verdict or '', 0)} of {total}"
-    opened = row.verdict_counts.get("open", 0)
-    return counts if row.verdict == "open" or not opened else f"{counts}, open on {opened}"
+    """How many of the ranked instances have the row's own verdict, and how many another: "2 of 11, open on 3"."""
+    counts, total = dict(row.verdict_counts), sum(row.verdict_counts.values())
+    own = counts.pop(row.verdict or "", 0)
+    other = "open" if "open" in counts else max(counts, key=counts.__getitem__, default="")
+    if not own:
+        return f"on the mean over instances, {other} on {counts[other]} of {total}" if other else "no instance"
+    return f"{own} of {total}" + (f", {other} on {counts[other]}" if other else "")
 
 
 def verdict(row: Row) -> str:
