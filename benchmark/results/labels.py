@@ -6,8 +6,8 @@ import numpy as np
 
 from benchmark.tasks import TASKS
 
-VERDICTS = ("collapses", "degrades", "stable", "thrives")
-"""The verdicts on an entry, the worst first."""
+VERDICTS = ("collapses", "degrades", "open", "stable", "thrives")
+"""The verdicts on an entry, the worst first; open: the seeds cannot tell."""
 
 
 def task_title(task: str) -> str:

@@ -67,6 +67,17 @@ class Pin(settings.Settings):
     files: dict[Line, Annotated[str, Field(pattern="^[0-9a-f]{64}$")]] = Field(min_length=1)
 
 
+class Verdicts(settings.Settings):
+    """Where the board's verdicts begin: see `leaderboard.board.verdicts`."""
+
+    collapses: float = Field(default=0.5, gt=0, le=1)
+    """Of replace's excess: an entry beyond this share of it collapses."""
+    degrades: float = Field(default=0.1, gt=0, le=10)
+    """Of s, one generation of replace's damage: an entry to which the last half of the run does more degrades."""
+    error: float = Field(default=0.05, gt=0, lt=1)
+    """Probability that any of an entry's verdicts of one kind is false."""
+
+
 class Params(settings.Settings):
     """The whole file."""
 
@@ -74,6 +85,7 @@ class Params(settings.Settings):
     profiles: dict[Name, Profile]
     pins: dict[Name, Pin]
     verification: Verification = Verification()
+    verdicts: Verdicts = Verdicts()
 
 
 @dataclass(frozen=True)

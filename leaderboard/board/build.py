@@ -13,10 +13,12 @@ from benchmark.results.gather import Results
 from benchmark.results.scoring import METRICS_VERSION
 from leaderboard.board.claims import by_instance, identical, observed, unsupported
 from leaderboard.board.division import division_of
+from leaderboard.board.duels import CHANGES, contest
 from leaderboard.board.known import Known
 from leaderboard.board.protocol import all_scored, ranked_names, task_about, where_entries_are_ranked
 from leaderboard.board.rows import Ranked, beyond_scores, commands_for_board, entry_of
 from leaderboard.board.schema import Board, TaskAbout
+from leaderboard.board.verdicts import Rules
 
 
 def build_board(results: Results, cards: Mapping[str, Card], known: Known = Known()) -> Board:  # noqa: B008 it is frozen
@@ -43,10 +45,15 @@ def build_board(results: Results, cards: Mapping[str, Card], known: Known = Know
     about = where_entries_are_ranked(results.about)
     tasks = [task_about(name, part, results.scores) for name, part in about.tasks.items()]
     runs = all_scored(tasks, results.scores)
+    contests = {change: {task.task: contest(task, runs, change) for task in tasks} for change in CHANGES}
+    tasks = [task.model_copy(update={"opponents": len(contests["excess"][task.task].opponents)}) for task in tasks]
+    rules = Rules(known.bounds, len(tasks), sum(len(ranked_names(task)) for task in tasks))
     shown = set(runs["entry"]) | {id for id in known.verified if id in known.outside}
     alike = duplicates.by_losses(runs)
     found = {
-        id: beyond_scores(entry_of(card, tasks, runs, about), known, alike) for id, card in cards.items() if id in shown
+        id: beyond_scores(entry_of(card, tasks, runs, contests, about, rules), known, alike)
+        for id, card in cards.items()
+        if id in shown
     }
     found, faults = _compared(found, cards, runs, tasks)
     entries = {id: entry for id, entry in found.items() if entry.row.role != Role.REFERENCE}
@@ -56,7 +63,7 @@ def build_board(results: Results, cards: Mapping[str, Card], known: Known = Know
         profile=about.profile,
         tasks=tasks,
         references=[entry.row for entry in found.values() if entry.row.role == Role.REFERENCE],
-        divisions=[division_of(t, b, entries, tasks, known) for t, b in divisions],
+        divisions=[division_of(t, b, entries, tasks, contests, known) for t, b in divisions],
         faults=faults,
     )
 

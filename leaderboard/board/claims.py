@@ -14,7 +14,8 @@ import pandas as pd
 from benchmark.entries.card import Card
 from benchmark.results.labels import task_title, with_interval
 from benchmark.results.scoring import Interval
-from leaderboard.board.ranking import Standing, difference, holm, p_value
+from leaderboard.board.inference import holm
+from leaderboard.board.standing import Standing, difference, p_value
 
 METRICS = {"pseudo_score": "score", "pseudo_slope_score": "slope score"}
 Identical = dict[tuple[str, str], dict[str, list[str]]]

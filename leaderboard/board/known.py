@@ -16,7 +16,7 @@ from benchmark.isolation.verify import chosen, numbers, seeds_of
 from benchmark.results import duplicates, verified
 from benchmark.results.scoring import METRICS_VERSION
 from benchmark.results.verified import FOLDER, Result, Verified
-from benchmark.runs.params import Params
+from benchmark.runs.params import Params, Verdicts
 
 ROUNDING = 1e-9
 BY_SEED = ("final", "slope", "diverged_at", "base_final", "base_slope", "base_diverged_at", "real_loss")
@@ -31,12 +31,14 @@ class Known:
         digests: of the entries' code and data as they are now.
         verified: the latest verification of each entry that has one.
         alike: of each entry, the others whose code is nearly the same, and in what words.
+        bounds: where verdicts begin.
     """
 
     outside: frozenset[str] = frozenset()
     digests: Mapping[str, str] = dataclasses.field(default_factory=dict)
     verified: Mapping[str, Result] = dataclasses.field(default_factory=dict)
     alike: Mapping[str, Mapping[str, str]] = dataclasses.field(default_factory=dict)
+    bounds: Verdicts = dataclasses.field(default_factory=Verdicts)
 
 
 def known(root: Path, params: Params, entries: Mapping[str, Entry]) -> Known:
@@ -50,6 +52,7 @@ def known(root: Path, params: Params, entries: Mapping[str, Entry]) -> Known:
         digests={id: entry.digest for id, entry in entries.items()},
         verified=read(root / FOLDER, params, entries),
         alike={id: duplicates.by_code(entry, entries.values()) for id, entry in entries.items()},
+        bounds=params.verdicts,
     )
 
 

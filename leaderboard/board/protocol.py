@@ -8,6 +8,9 @@ from benchmark.results.about import About, AboutInstance, AboutTask
 from benchmark.results.scoring import REFERENCE, damage, one_generation_of_damage, scored
 from leaderboard.board.schema import Computed, InstanceAbout, TaskAbout, rounded
 
+RESAMPLED = 4
+"""Ranked instances that a task-setting has at least, for intervals to hold on others like them."""
+
 
 def where_entries_are_ranked(about: About) -> About:
     """The task-settings of which params.yaml ranks an instance; the others are for figures alone.
@@ -40,6 +43,8 @@ def task_about(name: str, about: AboutTask, scores: pd.DataFrame) -> TaskAbout:
         unit=about.unit,
         horizon=about.horizon,
         seeds=len(about.seeds),
+        opponents=0,
+        resampled=sum(i.ranked for i in instances) >= RESAMPLED,
         computed=Computed(**about.computed.model_dump()),
         instances=instances,
     )

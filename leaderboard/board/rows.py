@@ -10,22 +10,30 @@ import pandas as pd
 from benchmark.entries.card import Card
 from benchmark.results import duplicates
 from benchmark.results.about import About, AsRun
-from benchmark.results.labels import worst
+from benchmark.results.labels import VERDICTS, worst
 from benchmark.results.scoring import pooled
+from leaderboard.board.duels import Contest, Wins, wins_of
 from leaderboard.board.known import Known
 from leaderboard.board.protocol import ranked_names
-from leaderboard.board.ranking import Standing
-from leaderboard.board.schema import Row, TaskAbout, Usage, estimate, rounded
+from leaderboard.board.ranking import win_rate
+from leaderboard.board.schema import Estimate, Row, TaskAbout, TaskScore, Usage, estimate, rounded
+from leaderboard.board.standing import Standing
 from leaderboard.board.task_scores import part_of
+from leaderboard.board.verdicts import Rules
 
 
 @dataclass(frozen=True)
 class Ranked:
-    """An entry of the board: what is shown, and the unrounded numbers by seed that ranks rest on."""
+    """An entry of the board: what is shown, and the unrounded numbers by seed that it rests on.
+
+    Attributes:
+        by_score: for differences to other entries.
+        wins: by `leaderboard.board.duels.CHANGES`, for ranks; on the task-settings where it may be ranked.
+    """
 
     row: Row
     by_score: Standing
-    by_slope: Standing
+    wins: Mapping[str, Wins]
     stale: bool
 
     @property
@@ -50,7 +58,13 @@ def beyond_scores(entry: Ranked, known: Known, alike: Mapping[str, Mapping[str, 
     return replace(entry, row=row)
 
 
-def entry_of(card: Card, tasks: list[TaskAbout], runs: pd.DataFrame, about: About) -> Ranked:
+Contests = Mapping[str, Mapping[str, Contest]]
+"""By `leaderboard.board.duels.CHANGES`, and task-setting."""
+
+
+def entry_of(
+    card: Card, tasks: list[TaskAbout], runs: pd.DataFrame, contests: Contests, about: About, rules: Rules
+) -> Ranked:
     """An entry without its ranks, which depend on the others."""
     refused = {name: part.refused[card.id] for name, part in about.tasks.items() if card.id in part.refused}
     as_run = [part.as_run[card.id] for part in about.tasks.values() if card.id in part.as_run]
@@ -62,7 +76,7 @@ def entry_of(card: Card, tasks: list[TaskAbout], runs: pd.DataFrame, about: Abou
         if task.task not in refused:
             mine, everyone = (frame[frame["task"] == task.task] for frame in (own, runs))
             missing += _lacking(task, mine)
-            parts += [part_of(task, mine, everyone)] if (mine["instance"].isin(ranked_names(task))).any() else []
+            parts += [part_of(task, mine, everyone, rules)] if (mine["instance"].isin(ranked_names(task))).any() else []
     complete = not missing and len(parts) == len(tasks)
     row = Row(
         entry=card.id,
@@ -77,9 +91,14 @@ def entry_of(card: Card, tasks: list[TaskAbout], runs: pd.DataFrame, about: Abou
         rank_interval=None,
         slope_rank=None,
         slope_rank_interval=None,
+        neighbours=[],
+        win_rate=None,
+        slope_win_rate=None,
+        avoided=_mean_avoided([p.shown for p in parts]) if complete else None,
         score=estimate(pooled([p.score for p in parts])) if complete else None,
         slope_score=estimate(pooled([p.slope_score for p in parts])) if complete else None,
         verdict=worst(p.shown.verdict for p in parts if p.shown.verdict),
+        verdict_counts=_verdict_counts([p.shown for p in parts]),
         above_base=None,
         beside_base=None,
         survival=rounded(float(np.mean([p.shown.survival for p in parts]))) if parts else None,
@@ -93,12 +112,41 @@ def entry_of(card: Card, tasks: list[TaskAbout], runs: pd.DataFrame, about: Abou
         tasks=[p.shown for p in parts],
     )  # fmt: skip
     life = {p.shown.task: p.life for p in parts}
-    return Ranked(
-        row,
-        Standing({p.shown.task: p.by_seed["pseudo_score"] for p in parts}, life),
-        Standing({p.shown.task: p.by_seed["pseudo_slope_score"] for p in parts}, life),
-        bool(outdated),
-    )
+    by_score = Standing({p.shown.task: p.by_seed["pseudo_score"] for p in parts}, life)
+    wins = {change: wins_of(card.id, {} if outdated else by_task) for change, by_task in contests.items()}
+    return with_wins(Ranked(row, by_score, wins, bool(outdated)), wins)
+
+
+def with_wins(entry: Ranked, wins: Mapping[str, Wins]) -> Ranked:
+    """The entry with win rates, on the row as well."""
+
+    def of(change: str, tasks: list[str]) -> Estimate | None:
+        found = wins[change]
+        if not tasks or not all(task in found.rates for task in tasks):
+            return None
+        return estimate(win_rate(found.of(tasks)))
+
+    parts = [
+        part.model_copy(update={name: of(change, [part.task]) for change, name in WIN_RATES.items()})
+        for part in entry.row.tasks
+    ]
+    everywhere = [part.task for part in parts] if entry.row.score is not None else []
+    rates = {name: of(change, everywhere) for change, name in WIN_RATES.items()}
+    return replace(entry, row=entry.row.model_copy(update={"tasks": parts, **rates}), wins=wins)
+
+
+WIN_RATES = {"excess": "win_rate", "drift": "slope_win_rate"}
+"""What a duel is about, to the name on the row."""
+
+
+def _mean_avoided(parts: list[TaskScore]) -> float | None:
+    found = [part.avoided for part in parts if part.avoided is not None]
+    return rounded(float(np.mean(found))) if len(found) == len(parts) else None
+
+
+def _verdict_counts(parts: list[TaskScore]) -> dict[str, int]:
+    found = [one.verdict for part in parts for one in part.instances if one.verdict]
+    return {word: found.count(word) for word in VERDICTS if word in found}
 
 
 def commands_for_board(profile: str, what: str = "") -> str:

@@ -61,7 +61,9 @@ class InstanceScore(Part):
     collapse: dict[str, Estimate] = Field(
         description="the collapse profile, by definition, where it is defined; above 0 is worse"
     )
-    verdict: str | None = Field(description="collapses, thrives, degrades or stable; null: not ranked, or no interval")
+    verdict: str | None = Field(
+        description="collapses, degrades, open (these seeds cannot tell), stable or thrives; null: not ranked"
+    )
 
 
 class Usage(Part):
@@ -84,14 +86,29 @@ class RankInterval(Part):
     high: int
 
 
+class Neighbour(Part):
+    """The entry next to another in its division, by win rate."""
+
+    entry: str
+    above: bool = Field(description="it has the higher win rate")
+    difference: Estimate = Field(description="its win rate minus that of the entry, paired, over seeds and instances")
+
+
 class TaskScore(Part):
     """An entry on one task-setting: means over its ranked instances with equal weights."""
 
     task: str
+    rank: int | None = Field(description="by win rate, within the division; null: unranked here")
+    rank_interval: RankInterval | None
+    slope_rank: int | None
+    slope_rank_interval: RankInterval | None
+    win_rate: Estimate | None = Field(description="share of duels won on the final loss; null: a run is missing")
+    slope_win_rate: Estimate | None
+    avoided: float | None = Field(description="share of replace's excess that is avoided, see Row.avoided")
     score: Estimate
     slope_score: Estimate
     survival: float
-    verdict: str | None = Field(description="the worst of its ranked instances")
+    verdict: str | None = Field(description="of the mean over its ranked instances")
     above_base: Estimate | None = Field(
         description="score minus that of the division's base workflow, paired by seed; below 0 is better; null: unknown"
     )
@@ -154,14 +171,25 @@ class Row(Part):
     budget: str
     role: str
     rank: int | None = Field(
-        description="by score, within the division; null: a reference line, incomplete, or from outside and not verified"
+        description="by win rate, within the division; null: a reference line, incomplete, or from outside and not verified"
     )
     rank_interval: RankInterval | None = Field(
-        description="1 + the entries significantly better … N - those significantly worse: paired tests, Holm, 5 %"
+        description="1 + the entries significantly better … N - those significantly worse, over seeds and instances: paired tests, Holm, 5 %"
     )
     slope_rank: int | None
     slope_rank_interval: RankInterval | None
-    verdict: str | None = Field(description="the worst of all ranked instances; null: of none")
+    neighbours: list[Neighbour] = Field(description="the entries ranked next to it; none: unranked")
+    win_rate: Estimate | None = Field(
+        description="share of duels on the final loss won against the field of opponents, a tie is half a win: mean over task-settings; "
+        "its interval holds on other seeds and, where a task-setting resamples them, other instances; null: incomplete"
+    )
+    slope_win_rate: Estimate | None = Field(description="the same on the slope of the test loss")
+    avoided: float | None = Field(
+        description="share of replace's excess at T that is avoided: 1 - the ratio of medians over seeds, held between 0 and 2; mean over "
+        "instances, then task-settings; null: incomplete, or replace's median excess is not above 0"
+    )
+    verdict: str | None = Field(description="the worst of its task-settings; null: of none")
+    verdict_counts: dict[str, int] = Field(description="of its ranked instances, how many have which verdict")
     above_base: Estimate | None = Field(description="mean over task-settings of score minus that of the base workflow")
     beside_base: str | None = Field(description="better, worse or not separable, after Holm; null: base, or unranked")
     survival: float | None = Field(description="mean over task-settings")
@@ -215,6 +243,10 @@ class TaskAbout(Part):
     unit: str
     horizon: int
     seeds: int
+    opponents: int = Field(description="entries of the field that everybody duels with here")
+    resampled: bool = Field(
+        description="whether intervals of win rates and ranks hold on other instances like these; false: too few, so that they are conditional on them"
+    )
     computed: Computed
     instances: list[InstanceAbout]
 

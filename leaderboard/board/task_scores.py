@@ -8,10 +8,9 @@ import numpy as np
 import pandas as pd
 
 from benchmark.results import collapse
-from benchmark.results.labels import worst
 from benchmark.results.scoring import REFERENCE, Interval, t_interval
+from leaderboard.board import verdicts
 from leaderboard.board.protocol import ranked_names
-from leaderboard.board.ranking import verdict
 from leaderboard.board.schema import (
     Estimate,
     InstanceAbout,
@@ -22,6 +21,7 @@ from leaderboard.board.schema import (
     estimate,
     rounded,
 )
+from leaderboard.board.verdicts import Evidence, Rules
 
 
 def _scaling(task: TaskAbout, runs: pd.DataFrame) -> dict[str, Estimate]:
@@ -54,22 +54,35 @@ class TaskPart:
         return t_interval(self.by_seed["pseudo_slope_score"].to_numpy())
 
 
-def part_of(task: TaskAbout, runs: pd.DataFrame, everyone: pd.DataFrame) -> TaskPart:
+def part_of(task: TaskAbout, runs: pd.DataFrame, everyone: pd.DataFrame, rules: Rules) -> TaskPart:
     """The scores of an entry on a task-setting; instances count equally."""
     ranked = runs[runs["instance"].isin(ranked_names(task))]
     by_seed = ranked.groupby("seed")[["pseudo_score", "pseudo_slope_score"]].mean()
     life = ((ranked["diverged_at"] - 1) / ranked["horizon"]).fillna(1.0).groupby(ranked["seed"]).mean()
+    replace = everyone[everyone["entry"] == REFERENCE]
+    evidence = {
+        about.instance: _evidence(about, mine, replace[replace["instance"] == about.instance], rules)
+        for about in task.instances
+        if about.ranked and not (mine := ranked[ranked["instance"] == about.instance]).empty
+    }
     instances = [
-        _instance_score(about, mine, everyone[everyone["instance"] == about.instance])
+        _instance_score(about, mine, evidence.get(about.instance), rules)
         for about in task.instances
         if not (mine := runs[runs["instance"] == about.instance]).empty
     ]
     shown = TaskScore(
         task=task.task,
+        rank=None,
+        rank_interval=None,
+        slope_rank=None,
+        slope_rank_interval=None,
+        win_rate=None,
+        slope_win_rate=None,
+        avoided=_avoided(ranked, replace),
         score=estimate(t_interval(by_seed["pseudo_score"].to_numpy())),
         slope_score=estimate(t_interval(by_seed["pseudo_slope_score"].to_numpy())),
         survival=_survival(ranked),
-        verdict=worst(found.verdict for found in instances if found.verdict),
+        verdict=_verdict_of_all(task, ranked, list(evidence.values()), rules),
         above_base=None,
         usage=_usage(ranked, everyone),
         instances=instances,
@@ -102,7 +115,7 @@ def _rows_handled(runs: Any) -> "pd.Series[float]":
     return total
 
 
-def _instance_score(about: InstanceAbout, runs: pd.DataFrame, everyone: pd.DataFrame) -> InstanceScore:
+def _instance_score(about: InstanceAbout, runs: pd.DataFrame, evidence: Evidence | None, rules: Rules) -> InstanceScore:
     return InstanceScore(
         instance=about.instance,
         ranked=about.ranked,
@@ -115,7 +128,7 @@ def _instance_score(about: InstanceAbout, runs: pd.DataFrame, everyone: pd.DataF
         excess=estimate(_excess(runs)),
         score=_mean(runs["pseudo_score"]) if about.ranked else None,
         slope_score=_mean(runs["pseudo_slope_score"]) if about.ranked else None,
-        verdict=_verdict(about, runs, everyone[everyone["entry"] == REFERENCE]) if about.ranked else None,
+        verdict=None if evidence is None else verdicts.verdict(evidence, rules.bounds, rules.instances),
         collapse=_collapse(runs),
     )
 
@@ -125,17 +138,41 @@ def _excess(runs: pd.DataFrame) -> Interval:
         return t_interval((runs["final"] - runs["real_loss"]).to_numpy(float))
 
 
-def _verdict(about: InstanceAbout, runs: pd.DataFrame, replace: pd.DataFrame) -> str | None:
-    if len(runs) < 2:
+def _evidence(about: InstanceAbout, runs: pd.DataFrame, replace: pd.DataFrame, rules: Rules) -> Evidence:
+    own, reference = (part.sort_values("seed").set_index("seed") for part in (runs, replace))
+    finite = own["diverged_at"].isna()
+    with np.errstate(invalid="ignore"):
+        of_replace = (reference["final"] - reference["real_loss"]).reindex(own.index).to_numpy(float)
+        excess, late = own["final"] - own["real_loss"], own["late_slope"] * own["horizon"]
+    changes = (change.where(finite, np.inf).to_numpy(float) for change in (excess, late))
+    return verdicts.evidence(next(changes), of_replace, next(changes), about.scale or math.nan, rules.bounds)
+
+
+def _verdict_of_all(task: TaskAbout, ranked: pd.DataFrame, evidence: list[Evidence], rules: Rules) -> str | None:
+    """Of the mean over instances; None where a run is missing."""
+    if len(ranked) < task.seeds * len(ranked_names(task)):
         return None
-    return verdict(
-        finite=bool(runs["diverged_at"].isna().all()),
-        excess=_excess(runs),
-        of_replace=_excess(replace).centre,
-        late_slope=t_interval(runs["late_slope"].to_numpy(float)),
-        drift=float((runs["slope"] * runs["horizon"]).mean()),
-        scale=about.scale or math.nan,
-    )
+    return verdicts.verdict(verdicts.mean(evidence), rules.bounds, rules.tasks)
+
+
+def _avoided(ranked: pd.DataFrame, replace: pd.DataFrame) -> float | None:
+    """The share of replace's excess that is avoided, mean over instances; 2 at most, where the loss falls far below the real data's.
+
+    Medians over seeds, since both losses are heavy-tailed where models collapse.
+    """
+    own, theirs = (_median_excess(part) for part in (ranked, replace))
+    theirs = theirs.reindex(own.index)
+    if not (theirs > 0).all():
+        return None
+    with np.errstate(invalid="ignore"):
+        share = (own / theirs).where(own < theirs, 1.0)
+    return rounded(float((1 - share.clip(-1, 1)).mean()))
+
+
+def _median_excess(runs: pd.DataFrame) -> "pd.Series[float]":
+    with np.errstate(invalid="ignore"):
+        excess = (runs["final"] - runs["real_loss"]).where(runs["diverged_at"].isna(), np.inf)
+    return excess.groupby(runs["instance"]).quantile(0.5, interpolation="lower")
 
 
 def _collapse(runs: pd.DataFrame) -> dict[str, Estimate]:

@@ -1,5 +1,7 @@
 """The board's words, and how its numbers are written, once for all its forms."""
 
+import math
+
 from benchmark.results.labels import task_title
 from leaderboard.board.schema import Board, Estimate, RankInterval, Row
 
@@ -9,19 +11,31 @@ MEANINGS = {
         "minus that of a fit on the real data alone, so that 0 is as good as the real data alone. The mean over ranked instances, then over task-settings."
     ),
     "interval": (
-        "brackets hold 95 % t intervals over seeds, paired with real-only and replace by seed; statistics.md shows how often they hold the truth. +inf means that a run diverged."
+        "brackets behind a score hold 95 % t intervals over seeds, of these instances, paired with real-only and replace by seed; those behind a win rate and a "
+        "rank also hold other instances like these. statistics.md shows how often they hold the truth. +inf means that a run diverged."
+    ),
+    "win rate": (
+        "share of duels that are won: on one instance with one seed, the lower final test loss wins, a tie is half a win. The opponents are a fixed field, the project's own entries, so "
+        "that another entry moves no row. The mean over seeds, then instances, then task-settings. Higher is better."
     ),
     "rank": (
-        "by score, within a division (track × budget), with the interval of ranks that the seeds leave open: 1 + the number of entries "
-        "that are significantly better to N − the number that are significantly worse, by paired tests with Holm's correction at 5 %. "
-        "Reference lines and entries that lack a task-setting (–) are not ranked. An entry from outside (◆) is ranked on verified numbers alone: "
-        "its place is the base workflow's public score plus its verified difference to the base workflow, which is paired under one salt so that "
-        "luck of the seeds cancels; it is tested against others by that difference and theirs, as two independent samples."
+        "by win rate, within a division (track × budget), with the interval of ranks that are left open on other seeds and other instances like these: 1 + the number of entries "
+        "that are significantly better to N − the number that are significantly worse, by paired tests with Holm's correction at 5 %. A task-setting with fewer than four ranked "
+        "instances says nothing of others: the interval is conditional on those. Reference lines are not ranked; an entry that lacks a task-setting (–) is ranked where it ran. "
+        "An entry from outside (◆) is ranked on verified numbers alone: its loss on a public seed is the base workflow's there, moved by the verified difference between the two."
     ),
-    "slope score": "asinh(slope · T / s), the same unit. The slope is that of the least-squares line of the test loss over iterations through the real-data loss at t = 1, so that every bad model counts, also an early one that later ones make up for. Lower is better; it has a rank of its own.",
+    "avoided": (
+        "share of the damage that replace does: 1 − excess at T / replace's excess at T (medians over seeds), at least 0; the mean over instances, then task-settings. "
+        "100 % is as good as the real data alone, more is better than that (200 % at most)."
+    ),
+    "slope score": (
+        "asinh(slope · T / s), the same unit. The slope is that of the least-squares line of the test loss over iterations through the real-data loss at t = 1, so that every "
+        "bad model counts, also an early one that later ones make up for. Lower is better. The slope rank is by the share of duels on the slope that are won."
+    ),
     "verdict": (
-        "the worst over ranked instances: collapses (a loss that is not finite, or at least half of replace's excess), degrades (the interval of the slope "
-        "over the last half lies above 0, and more than .1 s was lost on the way), thrives (the interval of the excess lies below 0), else stable."
+        "the worst of the task-settings, each shown by an interval over seeds of the mean over its instances: collapses (excess above half of replace's, or a loss that is not finite), "
+        "thrives (excess below 0), degrades (the last half of the run costs more than 0.1 s), stable (it is shown to cost less), else open: these seeds cannot tell. "
+        "Counts are of single instances, corrected for their number."
     ),
     "beside base": (
         "the same test as for ranks against the division's base workflow: accumulate-subsample where the budget is fixed, accumulate where it grows."
@@ -38,9 +52,23 @@ MEANINGS = {
     "training rows": "rows trained on, repeats included, summed over the iterations of a run; mean over seeds, ranked instances and task-settings.",
     "candidates": "rows drawn from models, likewise.",
     "real rows": "fresh real rows bought, and held-back ones that verifiers were trained on, likewise. Only track assisted may.",
+    "configurations tried": "how many configurations the entry's authors say that they tried before this one; nobody checks.",
     "cost": "rows trained on, drawn from models, bought and given to verifiers, in units of what replace takes on the same instances. Lower is cheaper.",
 }  # fmt: skip
 """Words of the board, with unit and direction."""
+
+TRACKS = {
+    "blind": "which rows are real and how old they are is hidden, as on the web",
+    "labelled": "every row's generation is known, by labels taken to be perfect; real rows are at most half of the training mass",
+    "assisted": "as labelled, and fresh real rows may be bought",
+}
+"""What an entry may know."""
+
+BUDGETS = {
+    "fixed": "every model trains on as many rows as there were real ones",
+    "growing": "training sets may grow with the pool",
+}
+"""How much an entry may train on."""
 
 NOT_SHOWN = (
     "models and data at scale: the language model is a small one, fine-tuned from one embedded checkpoint on one text",
@@ -55,6 +83,52 @@ NOT_SHOWN = (
 def show(found: Estimate | None) -> str:
     """ "1.23 [1.10, 1.36]"; a dash where there is none."""
     return "–" if found is None else str(found)
+
+
+PERCENT = "\u00a0%"  # no line ends between a number and its unit
+
+
+def percent(found: Estimate | None) -> str:
+    """Of a win rate: "87 % [83, 91]"; a dash where there is none."""
+    if found is None or found.centre is None:
+        return "–"
+    ends = "" if found.low is None or found.high is None else f" [{100 * found.low:.0f}, {100 * found.high:.0f}]"
+    return f"{100 * found.centre:.0f}{PERCENT}{ends}"
+
+
+def points(found: Estimate) -> str:
+    """A difference of win rates: "4 points above, [1, 7]"."""
+    if found.centre is None:
+        return "not comparable to that"
+    ends = "" if found.low is None or found.high is None else f" [{100 * found.low:+.0f}, {100 * found.high:+.0f}]"
+    return f"{100 * found.centre:+.0f} points{ends} beside that"
+
+
+def bits(value: float | None) -> str:
+    """Nats as bits, four significant digits."""
+    return digits(None if value is None else value / math.log(2))
+
+
+def avoided(value: float | None) -> str:
+    """ "94 %", or "99.7 %" where whole numbers would hide what is left."""
+    if value is None:
+        return "–"
+    return f"{100 * value:.1f}{PERCENT}" if 0.99 < value < 1 else f"{100 * value:.0f}{PERCENT}"
+
+
+def verdict_counts(row: Row) -> str:
+    """How many of the ranked instances have the row's own verdict, and how many another: "2 of 11, open on 3"."""
+    counts, total = dict(row.verdict_counts), sum(row.verdict_counts.values())
+    own = counts.pop(row.verdict or "", 0)
+    other = "open" if "open" in counts else max(counts, key=counts.__getitem__, default="")
+    if not own:
+        return f"on the mean over instances, {other} on {counts[other]} of {total}" if other else "no instance"
+    return f"{own} of {total}" + (f", {other} on {counts[other]}" if other else "")
+
+
+def verdict(row: Row) -> str:
+    """ "degrades (2 of 11, open on 3)"."""
+    return "–" if row.verdict is None else f"{row.verdict} ({verdict_counts(row)})"
 
 
 def digits(value: float | None) -> str:

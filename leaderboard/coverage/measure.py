@@ -101,8 +101,8 @@ def _holds(interval: Interval, truth: float) -> bool:
 
 
 def true_order(method: Method, population: Population) -> Mapping[str, float]:
-    """A value for each entry, lower for a better one, equal for tied ones."""
-    return population.groups or method.centres(population.whole())[method.ranked_by]
+    """By entry, ascending; equal where tied."""
+    return population.groups or method.order(population.whole())
 
 
 def ranks(method: Method, population: Population, boards: int) -> Share:
@@ -165,11 +165,26 @@ def _sign(difference: float) -> int:
     return 0 if abs(difference) <= TIED else int(np.sign(difference))
 
 
-def kept_verdicts(method: Method, population: Population, boards: int) -> Share:
-    """The share of verdicts that are the same as on the whole population."""
-    truth = method.verdicts(population.whole())
-    rows = []
-    for runs in drawn(population, boards):
-        found = method.verdicts(runs)
-        rows.append([found[key] == word for key, word in truth.items()])
-    return Share(np.array(rows, float), tuple(truth))
+@dataclass(frozen=True)
+class Verdicts:
+    """Of verdicts on the committed runs, and how they fare on drawn boards.
+
+    Attributes:
+        said: the verdicts on the committed runs.
+        contradicted: of those that are not open, whether a board gives another verdict that is not open either.
+        opened: whether a board leaves them open.
+    """
+
+    said: Mapping[str, str]
+    contradicted: Share
+    opened: Share
+
+
+def verdicts(method: Method, population: Population, committed: Runs, boards: int) -> Verdicts:
+    """Of boards that are drawn from a population, beside those of the committed runs."""
+    said = method.verdicts(committed)
+    given = {key: word for key, word in said.items() if word != "open"}
+    drawn_words = [method.verdicts(runs) for runs in drawn(population, boards)]
+    opened = np.array([[found[key] == "open" for key in given] for found in drawn_words], float)
+    other = np.array([[found[key] != word for key, word in given.items()] for found in drawn_words], float)
+    return Verdicts(said, Share(other - opened, tuple(given)), Share(opened, tuple(given)))

@@ -1,20 +1,22 @@
 """Statistical methods: the board's own, by the board's own functions, and a plain bootstrap for comparison."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
-import pandas as pd
 
-from benchmark.results.labels import worst
 from benchmark.results.scoring import REFERENCE, Interval, pooled, pseudo_values, t_interval
-from leaderboard.board import ranking
-from leaderboard.board.ranking import Standing
-from leaderboard.coverage.runs import Array, Intervals, Method, Runs, TaskRuns
+from benchmark.runs.params import Verdicts
+from leaderboard.board import duels, ranking
+from leaderboard.board import verdicts as board_verdicts
+from leaderboard.board.duels import Wins
+from leaderboard.coverage.runs import Array, Division, Intervals, Method, Runs, TaskRuns
 
 SCORES = {"score": "excess", "slope score": "drift"}
+WIN_RATES = {"win rate": "excess", "slope win rate": "drift"}
 OVER_ALL = "over all"
 LEFT_OUT = ("real-only",)  # whose score is 0 by definition
 RESAMPLES = 200
+DEFAULT_BOUNDS = Verdicts()
 
 
 def shown(task: TaskRuns) -> Iterator[tuple[int, str]]:
@@ -31,6 +33,9 @@ def centres(runs: Runs) -> dict[str, dict[str, float]]:
             found[f"{name}, {task}"] = {id: float(means[k]) for k, id in shown(own)}
         parts = [found[f"{name}, {task}"] for task in runs.tasks]
         found[f"{name}, {OVER_ALL}"] = {id: float(np.mean([p[id] for p in parts])) for id in _complete(runs)}
+    for name, array in WIN_RATES.items():
+        for quantity, entries in _win_rates(runs, name, array).items():
+            found[quantity] = {id: own.centre for id, own in entries.items()}
     whole = found[f"score, {OVER_ALL}"]
     found["score above the base"] = {id: whole[id] - whole[base] for id, base in _with_base(runs)}
     for task, own in runs.tasks.items():
@@ -75,16 +80,41 @@ def by_seed(task: TaskRuns, array: Array) -> dict[str, Array]:
     return {id: np.mean(values[n * count : (n + 1) * count], axis=0) for n, (_, id) in enumerate(shown(task))}
 
 
-def standings(runs: Runs, array: str) -> dict[str, Standing]:
-    """The standing of each entry that ran on every task-setting."""
-    values = {task: by_seed(own, getattr(own, array)) for task, own in runs.tasks.items()}
+def win_rates(task: TaskRuns, array: Array) -> Array:
+    """Of every entry by run; none diverged."""
+    values = np.asarray(array)
+    opponents = values[[task.entries.index(id) for id in task.field]]
+    return duels.win_rates(values, np.ones_like(values), opponents, np.ones_like(opponents))
+
+
+def wins(runs: Runs, array: str, ids: Iterable[str] | None = None) -> dict[str, Wins]:
+    """Of entries that ran everywhere.
+
+    Args:
+        array: excess or drift.
+        ids: of some of them alone.
+    """
+    rates = {task: win_rates(own, getattr(own, array)) for task, own in runs.tasks.items()}
+    opponents = {task: len(own.field) for task, own in runs.tasks.items()}
     return {
-        id: Standing(
-            {task: pd.Series(own[id]) for task, own in values.items()},
-            {task: pd.Series(np.ones(len(own[id]))) for task, own in values.items()},
+        id: Wins(
+            {task: rates[task][own.entries.index(id)] for task, own in runs.tasks.items()},
+            opponents,
+            dict.fromkeys(rates, 1.0),
+            {},
         )
-        for id in _complete(runs)
+        for id in (_complete(runs) if ids is None else ids)
     }
+
+
+def _win_rates(runs: Runs, name: str, array: str) -> dict[str, dict[str, Wins]]:
+    """By quantity and entry: on each task-setting, and over all."""
+    found = {}
+    for task, own in runs.tasks.items():
+        ids = [id for _, id in shown(own)]
+        found[f"{name}, {task}"] = wins(Runs({task: own}, ()), array, ids)
+    found[f"{name}, {OVER_ALL}"] = wins(runs, array)
+    return found
 
 
 def t_intervals(runs: Runs) -> Intervals:
@@ -101,6 +131,9 @@ def t_intervals(runs: Runs) -> Intervals:
                 id: pooled([t_interval(own[id] - own[base]) for own in values.values()])
                 for id, base in _with_base(runs)
             }
+    for name, array in WIN_RATES.items():
+        for quantity, entries in _win_rates(runs, name, array).items():
+            found[quantity] = {id: ranking.win_rate(own) for id, own in entries.items()}
     for task, runs_of_task in runs.tasks.items():
         for name, losses in by_instance(runs_of_task).items():
             found[f"{name}, {task}"] = {key: t_interval(losses[k, j]) for key, k, j in _cells(runs_of_task)}
@@ -109,47 +142,49 @@ def t_intervals(runs: Runs) -> Intervals:
     return found
 
 
+def order(runs: Runs) -> dict[str, float]:
+    """By entry, the share of duels that are lost."""
+    return {id: 1 - own.centre for id, own in wins(runs, "excess").items()}
+
+
 def ranks(runs: Runs) -> dict[str, dict[str, tuple[int, int]]]:
-    everyone = standings(runs, "excess")
-    return {
-        d.name: {
-            id: (found.low, found.high)
-            for id, found in ranking.rank_intervals({id: everyone[id] for id in d.entries}).items()
-        }
-        for d in runs.divisions
-    }
+    """By the final loss."""
+    return {d.name: {id: (r.low, r.high) for id, r in found.items()} for d, found in rank_intervals(runs, "excess")}
+
+
+def rank_intervals(runs: Runs, array: str) -> list[tuple[Division, dict[str, ranking.RankInterval]]]:
+    """Of every division."""
+    everyone = wins(runs, array)
+    return [(d, ranking.rank_intervals({id: everyone[id] for id in d.entries})) for d in runs.divisions]
 
 
 def words(runs: Runs) -> dict[str, dict[str, str]]:
-    everyone = standings(runs, "excess")
+    everyone = wins(runs, "excess")
     return {
         d.name: ranking.beside({id: everyone[id] for id in d.entries if id != d.base}, everyone[d.base])
         for d in runs.divisions
     }
 
 
-def verdicts(runs: Runs) -> dict[str, str]:
+def verdicts(runs: Runs, bounds: Verdicts = DEFAULT_BOUNDS) -> dict[str, str]:
+    instances = sum(len(own.instances) for own in runs.tasks.values())
     found = {}
-    for own in runs.tasks.values():
+    for task, own in runs.tasks.items():
         if REFERENCE not in own.entries:
             continue
-        of_replace = own.of(REFERENCE, own.excess).mean(axis=1)
+        of_replace, scale = own.of(REFERENCE, own.excess), own.damage.mean(axis=1)
         for k, id in shown(own):
-            for j, instance in enumerate(own.instances):
-                found[f"{id} @ {instance}"] = ranking.verdict(
-                    finite=True,
-                    excess=t_interval(own.excess[k, j]),
-                    of_replace=float(of_replace[j]),
-                    late_slope=t_interval(own.late[k, j]),
-                    drift=float(own.drift[k, j].mean()),
-                    scale=float(own.damage[j].mean()),
-                )
-    entries = dict.fromkeys(key.split(" @ ")[0] for key in found)
-    rows = {id: [word for key, word in found.items() if key.split(" @ ")[0] == id] for id in entries}
-    return found | {id: str(worst(own)) for id, own in rows.items()}
+            parts = [
+                board_verdicts.evidence(own.excess[k, j], of_replace[j], own.late[k, j], float(scale[j]), bounds)
+                for j in range(len(own.instances))
+            ]
+            for name, part in zip(own.instances, parts, strict=True):
+                found[f"{id} @ {name}"] = board_verdicts.verdict(part, bounds, instances)
+            found[f"{id} @ {task}"] = board_verdicts.verdict(board_verdicts.mean(parts), bounds, len(runs.tasks))
+    return found
 
 
-BOARD = Method("the board's", centres, t_intervals, f"score, {OVER_ALL}", ranks, words, verdicts)
+BOARD = Method("the board's", centres, t_intervals, order, ranks, words, verdicts)
 
 
 def known_scale_intervals(runs: Runs) -> Intervals:
@@ -161,7 +196,11 @@ def known_scale_intervals(runs: Runs) -> Intervals:
     return found
 
 
-KNOWN_SCALE = Method("s taken for known", centres, known_scale_intervals, f"score, {OVER_ALL}", ranks, words, verdicts)
+def score_order(runs: Runs) -> dict[str, float]:
+    return centres(runs)[f"score, {OVER_ALL}"]
+
+
+KNOWN_SCALE = Method("s taken for known", centres, known_scale_intervals, score_order, ranks, words, verdicts)
 
 
 def _resampled(runs: Runs, array: str) -> dict[str, dict[str, Array]]:
@@ -223,7 +262,7 @@ BOOTSTRAP = Method(
     "percentile bootstrap",
     centres,
     bootstrap_intervals,
-    f"score, {OVER_ALL}",
+    score_order,
     bootstrap_ranks,
     bootstrap_words,
     verdicts,

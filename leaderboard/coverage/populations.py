@@ -17,12 +17,13 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from benchmark.results import scoring
+from leaderboard.board.duels import FIELD
+from leaderboard.board.protocol import RESAMPLED
 from leaderboard.coverage.runs import Array, Division, Runs, TaskRuns
 
 FEW = 10  # seeds: fewer are no population; a normal distribution with their mean and covariance takes their place
 SMOOTHING = 0.5  # of the standard deviation
-TRUTH = 8_000  # draws whose centres are the truth if it has no closed form
-RESAMPLED = 4  # instances: a task-setting with fewer keeps them when instances are drawn
+TRUTH = 8_000  # draws whose centres are the truth, where it has no closed form
 
 
 class Population(Protocol):
@@ -46,7 +47,8 @@ class Seeds:
     Attributes:
         scores: asinh of (excess, drift, late) / s, shape (3, entries, instances, seeds).
         scale_and_real: damage and loss of the real fit, shape (2, instances, seeds), in nats.
-        smoothing: standard deviation of the noise added to a drawn seed, in units of that of the seeds; infinite for normal draws.
+        smoothing: standard deviation of the noise that is added to a drawn seed, in those of the seeds; infinite: normal draws.
+        field: the entries that everybody duels with.
     """
 
     entries: tuple[str, ...]
@@ -54,6 +56,7 @@ class Seeds:
     scores: Array
     scale_and_real: Array
     smoothing: float
+    field: tuple[str, ...]
 
     @property
     def count(self) -> int:
@@ -74,7 +77,8 @@ class Seeds:
         """
         scores, scale_and_real = (self._drawn(values, seeds, noise) for values in (self.scores, self.scale_and_real))
         excess, drift, late = np.sinh(scores) * self.scale[:, None]
-        return TaskRuns(self.entries, self.instances, excess, drift, late, *scale_and_real)
+        damage, real = scale_and_real
+        return TaskRuns(self.entries, self.instances, excess, drift, late, damage, real, self.field)
 
     def _drawn(self, values: Array, seeds: NDArray[np.integer[Any]], noise: Array) -> Array:
         if self.smoothing == 0:
@@ -113,9 +117,9 @@ class Committed:
     tasks: Mapping[str, Seeds]
     divisions: tuple[Division, ...]
     seeds: Mapping[str, int]
-    groups: Mapping[str, int] | None = None
     left_out: tuple[str, ...] = ()
     new_instances: bool = False
+    groups: None = None
 
     def draw(self, rng: Generator) -> Runs:
         found = {task: seeds.draw(rng, self.seeds[task]) for task, seeds in self.tasks.items()}
@@ -141,16 +145,7 @@ def _with_new_instances(runs: TaskRuns, rng: Generator) -> TaskRuns:
     count = len(runs.instances)
     if count < RESAMPLED:
         return runs
-    i = rng.integers(count, size=count)
-    return TaskRuns(
-        runs.entries,
-        tuple(runs.instances[k] for k in i),
-        runs.excess[:, i],
-        runs.drift[:, i],
-        runs.late[:, i],
-        runs.damage[i],
-        runs.real[i],
-    )
+    return runs.at(rng.integers(count, size=count).tolist())
 
 
 def committed(folder: Path) -> Committed:
@@ -203,28 +198,30 @@ def _seeds(runs: pd.DataFrame, instances: list[str]) -> Seeds:
     damage, real = (table("second", replaced) - table("first", replaced))[0], table("real_loss", replaced)[0]
     losses = np.stack([table("excess"), table("drift"), table("late")])
     scores = np.arcsinh(losses / damage.mean(axis=1)[:, None])
-    return Seeds(entries, tuple(instances), scores, np.stack([damage, real]), np.inf if len(seeds) < FEW else 0.0)
+    field = tuple(id for id in FIELD if id in entries)
+    return Seeds(
+        entries, tuple(instances), scores, np.stack([damage, real]), np.inf if len(seeds) < FEW else 0.0, field
+    )
 
 
 def near_ties(population: Committed, division: Division, apart: float) -> Committed:
-    """A division's entries with other means: each is `apart` standard errors of a paired difference above the entry before it.
+    """A division's entries with other mean scores: each `apart` standard errors of a paired difference above the one before.
 
-    The noise of the entries stays. The standard error is the median over pairs of neighbours, for scores over all task-settings, with the
-    design's numbers of seeds.
+    The standard error is the median of those between neighbours, over all task-settings, at the design's numbers of seeds. What an entry
+    is better on one instance than on another stays, and so does the noise. The field is as it was, under other names.
     """
     ids = [id for id in division.entries if all(id in own.entries for own in population.tasks.values())]
     base = division.base if division.base in ids else ids[0]
     error = float(np.median([_standard_error(population, a, b) for a, b in itertools.pairwise(ids)]))
     tasks = {}
     for task, own in population.tasks.items():
-        kept = [own.entries.index(id) for id in ids]
-        scores = own.scores[:, kept]
-        centred = scores - scores.mean(axis=-1, keepdims=True)
-        level = own.scores[:, own.entries.index(base)].mean(axis=-1)[:, None, :, None]
+        scores, field = (own.scores[:, [own.entries.index(id) for id in some]] for some in (ids, own.field))
+        level = own.scores[:, own.entries.index(base)].mean(axis=(1, 2))[:, None, None, None]
         steps = apart * error * np.arange(len(ids))[None, :, None, None]
-        tasks[task] = replace(own, entries=tuple(ids), scores=centred + level + steps)
-    groups = {id: 0 if apart == 0 else k for k, id in enumerate(ids)}
-    return replace(population, tasks=tasks, divisions=(Division(division.name, base, tuple(ids)),), groups=groups)
+        moved = scores - scores.mean(axis=(2, 3), keepdims=True) + level + steps
+        names = tuple(f"{id} of the field" for id in own.field)
+        tasks[task] = replace(own, entries=(*ids, *names), scores=np.concatenate([moved, field], axis=1), field=names)
+    return replace(population, tasks=tasks, divisions=(Division(division.name, base, tuple(ids)),))
 
 
 def _standard_error(population: Committed, a: str, b: str) -> float:
@@ -287,7 +284,7 @@ class Synthetic:
 
     def _of(self, factors: Array, damage: Array) -> Runs:
         excess = TYPICAL[:, None, None] * factors
-        task = TaskRuns(SYNTHETIC, ("i",), excess, excess, excess, damage, np.zeros_like(damage))
+        task = TaskRuns(SYNTHETIC, ("i",), excess, excess, excess, damage, np.zeros_like(damage), SYNTHETIC)
         return Runs({"synthetic": task}, (Division("synthetic", "a", SYNTHETIC),))
 
 

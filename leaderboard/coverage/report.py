@@ -1,13 +1,14 @@
 """The text and the tables of leaderboard/statistics.md."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from benchmark.results.document import markdown_table
-from leaderboard.coverage import measure
+from leaderboard.coverage import criteria, measure
 from leaderboard.coverage.measure import Share
-from leaderboard.coverage.methods import BOARD, BOOTSTRAP, KNOWN_SCALE
+from leaderboard.coverage.methods import BOARD, BOOTSTRAP, KNOWN_SCALE, OVER_ALL, SCORES, WIN_RATES
 from leaderboard.coverage.populations import KINDS, SMOOTHING, Committed, near_ties, synthetic
 from leaderboard.coverage.runs import Division, Method
 
@@ -17,20 +18,40 @@ CHANGES = 0.05  # of boards: a verdict that changes more often is counted as unr
 IN_NATS = "final loss in nats"
 
 
-def report(population: Committed, method: Method = BOARD, boards: int = 400) -> str:
+def report(population: Committed, board: dict[str, Any], method: Method = BOARD, boards: int = 400) -> str:
     """The whole text.
 
     Args:
-        boards: the number drawn for intervals. Ranks, words and verdicts, which take longer, get half as many.
+        board: leaderboard.json.
+        boards: drawn for intervals; ranks, words and verdicts, which take longer, get half as many.
     """
     synthetic_losses, bad = losses(method, boards, boards // 2)
     return TEXT.format(
         method=method.name, boards=boards, half=boards // 2, smoothing=SMOOTHING, seeds=_seeds(population),
-        few=_few(population), left_out=_left_out(population), printed=intervals(population, method, boards), new_instances=new_instances(population, method, boards // 2),
+        variance=variance(board), outside=outside(population), bound=f"{100 * criteria.MOST_OF_VARIANCE:.0f} %", at_least=criteria.ENTRIES,
+        most_outside=f"{100 * criteria.MOST_OUTSIDE:.0f} %", few=_few(population), left_out=_left_out(population), printed=intervals(population, method, boards), new_instances=new_instances(population, method, boards // 2),
         ranks=ranks(population, method, boards // 2), verdicts=verdicts(population, method, boards // 2),
         ties=ties(population, method, boards // 2), synthetic=synthetic_losses, bad=bad,
         single=f"{200 * np.sqrt(0.95 * 0.05 / boards):.1f} %",
     )  # fmt: skip
+
+
+def variance(board: dict[str, Any]) -> str:
+    """What each task-setting carries, by division and final or slope."""
+    tasks = [about["task"] for about in board["tasks"]]
+    rows = []
+    for (division, by), (entries, shares) in criteria.variance_shares(board).items():
+        met = "met" if max(shares.values()) <= criteria.MOST_OF_VARIANCE else "**not met**"
+        asked = met if entries >= criteria.ENTRIES else "not asked"
+        rows.append([division, by, str(entries), *(f"{shares[task]:.2f}" for task in tasks), asked])
+    return _table(["division", "ranked by", "entries", *tasks, "criterion"], rows)
+
+
+def outside(population: Committed) -> str:
+    found = criteria.outside_without_an_instance(population)
+    return "; ".join(
+        f"by {name} {count} of {total} ({100 * count / total:.1f} %)" for name, (count, total) in found.items()
+    )
 
 
 def _table(head: list[str], rows: list[list[str]]) -> str:
@@ -84,30 +105,30 @@ def _worst(shares: list[Share]) -> str:
 
 
 def new_instances(population: Committed, method: Method, boards: int) -> str:
-    kept = [f"{name}, {part}" for name in ("score", "slope score") for part in (*population.tasks, "over all")]
+    kept = [f"{name}, {part}" for name in (*WIN_RATES, *SCORES) for part in (*population.tasks, OVER_ALL)]
     found = measure.intervals(method, replace(population, new_instances=True), boards, kept)
     rows = [[quantity, str(share), _worst([share]), share.remark] for quantity, share in found.items()]
     return _table(["printed", "coverage", "least covered", "remark"], rows)
 
 
 def ranks(population: Committed, method: Method, boards: int) -> str:
-    rows = []
-    for name, own in (("committed runs", population), ("the same, smoothed", population.smoothed(SMOOTHING))):
-        share, words = measure.ranks(method, own, boards), measure.words(method, own, boards)
-        rows.append(
-            [
-                name,
-                str(share),
-                _worst([share]),
-                f"{share.all_right:.1%}",
-                _false(words.true),
-                _power(words),
-                share.remark,
-            ]
-        )
-    head = ["drawn from", "rank interval", "least covered", "boards whose every rank interval is right",
-            "boards with a false better or worse", "true differences found", "remark"]  # fmt: skip
-    return _table(head, rows)
+    smooth = population.smoothed(SMOOTHING)
+    drawn = {
+        "seeds": population,
+        "seeds and instances": replace(population, new_instances=True),
+        "seeds and instances, smoothed": replace(smooth, new_instances=True),
+    }
+    head = ["drawn", "rank interval", "least covered", *SHARED, "remark"]
+    return _table(head, [_ranks_row(name, own, method, boards, worst=True) for name, own in drawn.items()])
+
+
+SHARED = ["boards whose every rank interval is right", "boards with a false better or worse", "true differences found"]
+
+
+def _ranks_row(name: str, population: Committed, method: Method, boards: int, *, worst: bool) -> list[str]:
+    share, words = measure.ranks(method, population, boards), measure.words(method, population, boards)
+    least = [_worst([share])] if worst else []
+    return [name, str(share), *least, f"{share.all_right:.1%}", _false(words.true), _power(words), share.remark]
 
 
 def _false(true: Share) -> str:
@@ -123,36 +144,43 @@ def _power(words: measure.Words) -> str:
 
 
 def verdicts(population: Committed, method: Method, boards: int) -> str:
-    share = measure.kept_verdicts(method, population, boards)
-    instance = {key: key.rpartition(" @ ")[2] if " @ " in key else None for key in share.keys}
-    groups = {
-        task: share.of([key for key in share.keys if instance[key] in own.instances])
-        for task, own in population.tasks.items()
-    }
-    groups["row (the worst of all)"] = share.of([key for key in share.keys if instance[key] is None])
+    found = measure.verdicts(method, population, criteria.committed_runs(population), boards)
+    place = {key: key.rpartition(" @ ")[2] for key in found.said}
+    groups = {task: {task} for task in population.tasks}
+    groups |= {f"instances of {task}": set(own.instances) for task, own in population.tasks.items()}
     rows = []
-    for name, own in groups.items():
-        changed = 1 - np.nanmean(own.hits, axis=0)
-        most = int(changed.argmax())
-        rows.append([
-            name, f"{100 * (1 - own.mean):.1f} ± {100 * own.error:.1f} %", f"{(changed > CHANGES).sum()} of {len(changed)}",
-            f"{changed[most]:.0%} (`{own.keys[most]}`)",
-        ])  # fmt: skip
-    return _table(["verdicts of", "changed", "changed in more than 5 % of boards", "most often"], rows)
+    for name, places in groups.items():
+        keys = [key for key in found.said if place[key] in places]
+        given = [key for key in keys if found.said[key] != "open"]
+        row = [name, str(len(keys)), f"{(len(keys) - len(given)) / len(keys):.0%}"]
+        rows.append([*row, *_changed(found.contradicted, given), *_changed(found.opened, given)])
+    head = [
+        "verdicts of",
+        "given",
+        "open",
+        "another verdict",
+        "in more than 5 % of boards",
+        "open on the board",
+        "in more than 5 % of boards",
+    ]
+    return _table(head, rows)
+
+
+def _changed(share: Share, keys: list[str]) -> tuple[str, str]:
+    """How often, and for how many keys in more than 5 % of boards."""
+    if not keys:
+        return "–", "–"
+    by_key = share.of(keys).hits.mean(axis=0)
+    return f"{100 * by_key.mean():.1f} %", f"{(by_key > CHANGES).sum()} of {len(keys)}"
 
 
 def ties(population: Committed, method: Method, boards: int) -> str:
     division = largest(population)
     rows = []
     for apart in APART:
-        own = near_ties(population, division, apart).smoothed(SMOOTHING)
-        share, words = measure.ranks(method, own, boards), measure.words(method, own, boards)
-        rows.append(
-            [f"{apart:g}", str(share), f"{share.all_right:.1%}", _false(words.true), _power(words), share.remark]
-        )
-    head = ["standard errors apart", "rank interval", "boards whose every rank interval is right",
-            "boards with a false better or worse", "true differences found", "remark"]  # fmt: skip
-    return f"{compared(division)}\n\n" + _table(head, rows)
+        own = replace(near_ties(population, division, apart).smoothed(SMOOTHING), new_instances=True)
+        rows.append(_ranks_row(f"{apart:g}", own, method, boards, worst=False))
+    return f"{compared(division)}\n\n" + _table(["standard errors apart", "rank interval", *SHARED, "remark"], rows)
 
 
 def largest(population: Committed) -> Division:
@@ -205,22 +233,36 @@ counts boards, since the entries of a board share their seeds; if all boards agr
 interval contains the truth least often; the least of many is low also by chance (a single entry has ± {single}). Column *intervals below 93 %* counts the intervals
 whose coverage is lower by more than twice that error.
 
+## What the order must satisfy
+
+An entry's place is its win rate: the share of duels won, run by run, against a fixed field of opponents, averaged over seeds, then instances, then task-settings.
+
+**No task-setting decides.** The win rate over all is the mean of those by task-setting, so that their covariances with it add up to the variance between
+entries. In a division of at least {at_least} entries that are ranked everywhere no task-setting may carry more than {bound} of it.
+
+{variance}
+
+**No instance decides.** Pairs of an entry and an instance without which the entry's rank lies outside its printed interval (a task-setting without its only
+instance counts no more): {outside}. Less than {most_outside} is asked. Entries from outside, whose seeds are secret, are not among them.
+
+Intervals of win rates and ranks hold on other seeds and, where a task-setting has at least four ranked instances, on other instances like these: see "Ranks and words".
+
 ## Drawn from the committed runs
 
-{boards} boards with the board's own numbers of seeds ({seeds}), pooled as on the board. Seeds are drawn with replacement, each with all its entries, instances and
-its scale s. {left_out}The committed runs are the population, and their means are the truth. This population has no run worse than the worst
-committed one. So coverage is shown a second time with normal noise of {smoothing:g} standard deviations added to every seed on the asinh scale (and the sum shrunk to the same
-variance).
+{boards} boards at the board's own numbers of seeds ({seeds}), pooled as the board pools. A seed is drawn with replacement and whole: all entries, instances and
+the scale s together. {left_out}The committed runs are the population, and their means are the truth. That population has no run worse than the worst
+committed one, so coverage is shown a second time with normal noise of {smoothing:g} standard deviations added to every seed on the asinh scale (shrunk to the same
+variance). Intervals of win rates are wide here, for they hold the spread between instances as well, which these boards do not have.
 
-{few} is too few for a population: there, boards are drawn from a normal distribution with the mean and covariance of these seeds. A t interval then covers 95 % by theorem, so
-these rows show that the code is right, not that the losses are normal. Three seeds cannot show that; "Synthetic losses" shows the coverage if losses are not normal.
+{few} is too few for a population: boards are drawn from a normal distribution with the mean and covariance of these seeds. A t interval covers 95 % there by theorem, so
+these rows show that the code is right, and not that the losses are normal. So few seeds cannot show that; what they miss if it is wrong stands under "Synthetic losses".
 
 {printed}
 
-Means in nats are printed because the paper prints them. Do not trust their intervals for entries that collapse. Ranks and words are based on scores.
+Means in nats are printed because the paper has them; their intervals are not to be trusted for entries that collapse.
 
-These intervals are about the mean over seeds *on these instances*. The next table shows how often they contain the mean over instances if a board has other instances like
-these ({half} boards; instances are drawn with replacement from the committed ones in every task-setting that has at least four):
+If the instances were others like these (drawn with replacement where a task-setting has at least four, the committed ones being the population; {half} boards),
+the intervals of win rates are made for it; those of scores are of *these instances* alone:
 
 {new_instances}
 
@@ -231,11 +273,13 @@ If entries are far apart, it is a single rank and right on more than 95 % of boa
 
 {ranks}
 
-Near ties: runs with the noise of the committed ones (smoothed) whose means are tied or spaced by a number of standard errors of a paired difference over all task-settings. {ties}
+With near ties: the noise and the differences between instances of committed runs (smoothed, instances drawn), and mean scores that are equal, or spaced by these
+standard errors of a paired difference over all task-settings. Equal mean scores are nearly equal win rates; the true order is that of the whole population. {ties}
 
 ## Verdicts
 
-How often a verdict under resampled seeds differs from the verdict on all committed runs ({half} boards). The board does not mark verdicts that change.
+A verdict of a task-setting is that of the mean over its instances. *open*: the share of verdicts where these seeds cannot tell. Of the others, how often {half} boards of resampled seeds
+give another verdict, and how often they leave it open.
 
 {verdicts}
 

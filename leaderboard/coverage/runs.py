@@ -1,6 +1,6 @@
 """The runs behind a board, as arrays, and what a statistical method makes of them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -22,6 +22,7 @@ class TaskRuns:
         late: slope over the last half, times T, the same shape.
         damage: the loss added by one generation of replace, shape (instances, seeds).
         real: loss of a fit on the real data, shape (instances, seeds).
+        field: the entries that everybody duels with.
     """
 
     entries: tuple[str, ...]
@@ -31,6 +32,14 @@ class TaskRuns:
     late: Array
     damage: Array
     real: Array
+    field: tuple[str, ...]
+
+    def at(self, instances: Sequence[int]) -> "TaskRuns":
+        """On these instances, each by its place; one may be named twice."""
+        names = tuple(self.instances[k] for k in instances)
+        excess, drift, late = (array[:, instances] for array in (self.excess, self.drift, self.late))
+        damage, real = self.damage[instances], self.real[instances]
+        return TaskRuns(self.entries, names, excess, drift, late, damage, real, self.field)
 
     @property
     def seeds(self) -> int:
@@ -74,18 +83,18 @@ class Method:
     """A way to turn runs into what the board prints.
 
     Attributes:
-        centres: the estimates alone, by quantity and key. For a whole population they are the truth that intervals should contain.
-        intervals: the same quantities and keys, with 95 % intervals.
-        ranked_by: the quantity that orders entries; lower is better.
-        ranks: by division and entry, the lowest and the highest rank that cannot be ruled out.
-        words: by division and entry, "better", "worse" or another word, compared with the division's base.
-        verdicts: a word for each "entry @ instance", and for each entry the word of its row.
+        centres: the estimates alone, by quantity and key. Taken of a whole population they are the truth that intervals should hold.
+        intervals: the same quantities and keys with their intervals of 95 %.
+        order: by entry, what it is ranked by; lower is better.
+        ranks: by division and entry, the lowest and the highest rank left open.
+        words: by division and entry, "better", "worse" or anything else beside the division's base.
+        verdicts: a word for each "entry @ instance", and for each "entry @ task-setting".
     """
 
     name: str
     centres: Callable[[Runs], dict[str, dict[str, float]]]
     intervals: Callable[[Runs], Intervals]
-    ranked_by: str
+    order: Callable[[Runs], Mapping[str, float]]
     ranks: Callable[[Runs], dict[str, dict[str, tuple[int, int]]]]
     words: Callable[[Runs], dict[str, dict[str, str]]]
     verdicts: Callable[[Runs], dict[str, str]]

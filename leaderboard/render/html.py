@@ -1,10 +1,11 @@
-"""The board as one file of HTML, which needs no network: DataTables and Vega-Lite are embedded.
+"""The board as one file of HTML, which needs no network: Vega-Lite is embedded.
 
 Strangers' text reaches the page through Jinja's escaping alone, and a policy in the page's head forbids it every request.
 """
 
-import re
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,30 +13,66 @@ import numpy as np
 import pandas as pd
 
 from benchmark.results.collapse import DEFINITIONS
+from benchmark.results.colours import SERIES, VERDICTS
 from benchmark.results.gather import Results
-from benchmark.results.labels import above_zero, division_title, task_title
-from leaderboard.board.schema import Board, Estimate, Row, TaskScore
+from benchmark.results.labels import TASK_TITLES, above_zero, division_title, task_title
+from leaderboard.board.schema import Board, Estimate, Row, TaskAbout, TaskScore
+from leaderboard.board.summary import in_short, of_entry
 from leaderboard.board.words import (
+    BUDGETS,
     MEANINGS,
     NOT_SHOWN,
     OUTSIDE,
+    TRACKS,
+    avoided,
+    bits,
     dates,
     digits,
+    percent,
+    points,
     rank,
     show,
     spread,
+    verdict_counts,
     verified,
     verified_on,
     verified_when,
     versions,
 )  # fmt: skip
+from leaderboard.render import dots
 
 PAGE = Path(__file__).with_name("page")
 POINTS = 16  # iterations that a curve is drawn at
-SPARK = 72, 18  # width and height of a sparkline, pixels
+MORE = (
+    ("beside base", "beside base"), ("win rate", "win rate"), ("avoided", "avoided"), ("slope rank", "slope score"),
+    ("slope win rate", "win rate"), ("verified", "verified"), ("gap", "gap"), ("survival", "survival"), ("training rows", "training rows"),
+    ("candidates", "candidates"), ("real rows", "real rows"), ("configurations tried", "configurations tried"),
+)  # fmt: skip
+"""Columns beyond the seven, with the word that explains each."""
 
 
-def html(board: Board, results: Results) -> str:
+@dataclass(frozen=True)
+class Around:
+    """What a page has beside the board.
+
+    Attributes:
+        home: the address of the clone, from the page.
+        sources: the code of entries by id.
+    """
+
+    home: str = ".."
+    sources: Mapping[str, str] = field(default_factory=dict)
+
+
+def around(root: Path, folder: Path, sources: Mapping[str, str]) -> Around:
+    """Of a page in a folder."""
+    return Around(Path(os.path.relpath(root, folder)).as_posix(), sources)
+
+
+ALONE = Around()
+
+
+def html(board: Board, results: Results, beside: Around = ALONE) -> str:
     """The page; deterministic.
 
     Args:
@@ -54,10 +91,14 @@ def html(board: Board, results: Results) -> str:
         "spread": spread,
     }
     environment.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
-    curves = _curves(board, results.curves)
+    ordered = _dearest_first(board)
     return environment.get_template("board.html").render(
         board=board,
-        divisions=[(division, division.rows + board.references) for division in board.divisions],
+        ordered=ordered,
+        count=sum(len(division.rows) for division in board.divisions),
+        instances=sum(about.ranked for task in board.tasks for about in task.instances),
+        in_short=in_short(board),
+        shorts={row.entry: of_entry(row, division) for division in board.divisions for row in division.rows},
         bases={row.entry: division.base for division in board.divisions for row in division.rows},
         pages=list(_rows(board)),
         task_title=task_title,
@@ -68,20 +109,65 @@ def html(board: Board, results: Results) -> str:
         verified=verified,
         verified_on=verified_on,
         verified_when=verified_when,
-        sparks=_sparks(board, results),
+        verdict_counts=verdict_counts,
+        verdicts=list(VERDICTS),
+        marks={verdict: look.mark for verdict, look in VERDICTS.items()},
+        percent=percent,
+        points=points,
+        avoided=avoided,
+        bits=bits,
+        searched=_searched,
+        dots=dots.dots(board),
+        dot_width=dots.WIDTH,
+        at=dots.place,
+        example=dots.example(board),
         texts=results.about.texts,
+        sources=beside.sources,
+        home=beside.home,
         dates=dates(board),
         versions=versions(board),
         meanings=MEANINGS,
+        tracks=TRACKS,
+        budgets=BUDGETS,
+        more=MORE,
         not_shown=NOT_SHOWN,
         definitions=DEFINITIONS,
-        data={"curves": curves, "ranks": _ranks(board), "front": _front(board)},
-        style=(PAGE / "board.css").read_text(encoding="utf-8"),
-        script=(PAGE / "board.js").read_text(encoding="utf-8"),
-        datatables=_datatables(),
-        datatables_style=_of_itables("dt_bundle.css"),
+        data={
+            "curves": _curves(board, results.curves),
+            "ranks": _ranks(board),
+            "fronts": _fronts(board),
+            "colours": SERIES,
+        },
+        style=_text("board.css"),
+        colours=_colours(board),
+        table=_text("table.js"),
+        charts=_text("charts.js"),
         vega=_vega(),
     )
+
+
+def _dearest_first(board: Board) -> list[TaskAbout]:
+    """The task-settings, the one with the fewest seeds first: it costs most, and models at scale are most like it."""
+    fewest = min((task.seeds for task in board.tasks), default=0)
+    return sorted(board.tasks, key=lambda task: task.seeds != fewest)
+
+
+def _text(name: str) -> str:
+    return (PAGE / name).read_text(encoding="utf-8")
+
+
+def _colours(board: Board) -> str:
+    """The style of verdicts, and of the place that is shown by what is judged."""
+    light = "".join(f".verdict.{verdict}{{color:{look.light}}}" for verdict, look in VERDICTS.items())
+    dark = "".join(f".verdict.{verdict}{{color:{look.dark}}}" for verdict, look in VERDICTS.items())
+    judges = "".join(f"body[data-judge={task.task}] .judge.{task.task}{{display:inline}}" for task in board.tasks)
+    return f"{light}@media (prefers-color-scheme: dark){{{dark}}}{judges}"
+
+
+def _searched(row: Row) -> str:
+    """What a search looks at: id, name, authors, description, citation, address, verdict."""
+    parts = [row.entry, row.name, *row.authors, row.description, row.citation or "", row.url or "", row.verdict or ""]
+    return " ".join(parts).lower()
 
 
 def _rows(board: Board) -> Iterator[Row]:
@@ -115,13 +201,14 @@ def _curves(board: Board, curves: pd.DataFrame) -> list[dict[str, Any]]:
     """By instance: mean test loss over seeds with its bootstrap band, for all entries."""
     losses = curves[curves["quantity"] == "test_loss"]
     parts = []
-    for task in board.tasks:
+    for task in _dearest_first(board):
+        first = next((about.instance for about in task.instances if about.ranked), None)
         for about in task.instances:
             mine = losses[(losses["task"] == task.task) & (losses["instance"] == about.instance)]
             t = _some(mine["t"].to_numpy())
             mine = mine[mine["t"].isin(t)]
             parts.append({
-                "task": task_title(task.task), "instance": about.instance, "unit": task.unit, "t": t.tolist(),
+                "task": task_title(task.task), "instance": about.instance, "unit": task.unit, "t": t.tolist(), "first": about.instance == first,
                 "runs": {entry: [_numbers(run[column]) for column in ("mean", "low", "high")]
                          for entry, run in mine.sort_values("t").groupby("entry")},
             })  # fmt: skip
@@ -133,84 +220,34 @@ def _numbers(column: "pd.Series[float]") -> list[float | None]:
     return [float(f"{value:.5g}") if np.isfinite(value) else None for value in column]
 
 
-def _sparks(board: Board, results: Results) -> dict[tuple[str, str], str]:
-    """By entry and task-setting: points of a line, asinh(excess / s) of the medians over seeds against t, the mean over ranked instances.
-
-    All of a task-setting have one vertical axis: from 0, at the bottom, to what replace ends at.
-    """
-    losses = results.curves[results.curves["quantity"] == "test_loss"]
-    real = results.scores.groupby(["task", "instance"])["real_loss"].median()
-    found = {}
-    for task in board.tasks:
-        ranked = {about.instance: about.scale for about in task.instances if about.ranked}
-        mine = losses[(losses["task"] == task.task) & losses["instance"].isin(ranked)]
-        mine = mine[mine["t"].isin(_some(mine["t"].to_numpy()))]
-        excess = mine["q50"] - mine["instance"].map(real[task.task])
-        with np.errstate(invalid="ignore"):
-            score = np.arcsinh(excess / mine["instance"].map(ranked).astype(float))
-        by_entry = score.groupby([mine["entry"], mine["t"]]).mean().unstack()
-        top = np.nanmax(by_entry.loc["replace"]) if "replace" in by_entry.index else 1.0
-        for entry, line in by_entry.iterrows():
-            found[str(entry), task.task] = _points(line, float(top))
+def _ranks(board: Board) -> list[dict[str, Any]]:
+    """Rank intervals of the divisions where some leave another rank open."""
+    found = []
+    for division in board.divisions:
+        rows = [(row, row.rank_interval) for row in division.rows if row.rank_interval is not None]
+        if any(interval.low < interval.high for _, interval in rows):
+            shown = [{"entry": row.entry, "rank": row.rank, **interval.model_dump()} for row, interval in rows]
+            found.append({"division": division_title(division.track, division.budget), "rows": shown})
     return found
 
 
-def _points(line: "pd.Series[float]", top: float) -> str:
-    """Of an SVG polyline; iterations on a logarithmic axis, what is beyond the axis at its edge."""
-    width, height = SPARK
-    line = line[np.isfinite(line)]
-    if line.empty:
-        return ""
-    last = np.log(max(line.index.max(), 2))
-    x = 1 + (width - 2) * np.log(line.index.to_numpy(float)) / last
-    y = height - 2 - (height - 4) * np.clip(line.to_numpy(float) / top, 0, 1)
-    return " ".join(f"{a:.0f},{b:.1f}" for a, b in zip(x, y, strict=True))
-
-
-def _ranks(board: Board) -> list[dict[str, Any]]:
-    return [
-        {
-            "entry": row.entry,
-            "division": division_title(division.track, division.budget),
-            "rank": row.rank,
-            **row.rank_interval.model_dump(),
-        }
-        for division in board.divisions
-        for row in division.rows
-        if row.rank_interval is not None
-    ]
-
-
-def _front(board: Board) -> list[dict[str, Any]]:
-    """Score against cost, entry by entry, and whether no other entry is as cheap and better."""
-    points: list[dict[str, Any]] = [
-        {"entry": row.entry, "division": "reference" if row.role == "reference" else f"{row.track}, {row.budget}",
-         "score": row.score.centre, "low": row.score.low, "high": row.score.high, "cost": row.usage.cost}
-        for row in _rows(board)
-        if row.score is not None and row.score.centre is not None and row.usage is not None and row.usage.cost is not None
-    ]  # fmt: skip
-    points.sort(key=lambda point: (point["cost"], point["score"]))
-    best = np.inf
-    for point in points:
-        point["front"] = point["division"] != "reference" and point["score"] < best
-        best = min(best, point["score"]) if point["front"] else best
-    return points
-
-
-def _of_itables(name: str) -> str:
-    import itables
-
-    return (Path(itables.__file__).parent / "html" / name).read_text(encoding="utf-8")
-
-
-def _datatables() -> str:
-    """DataTables as itables bundles it, a module: what it exports becomes global, and nothing in it ends the script."""
-    source, count = re.subn(
-        r"export\{(?:[^}]*,)?(\w+) as default(?:,[^}]*)?\};", r"window.DataTable=\1;", _of_itables("dt_bundle.js")
-    )
-    if count != 1:
-        raise RuntimeError("itables: its bundle of DataTables has no default export; see leaderboard/render/html.py.")
-    return _as_script(source)
+def _fronts(board: Board) -> list[dict[str, Any]]:
+    """Win rate against cost by division of three entries or more, and whether no other entry is as cheap and better."""
+    found = []
+    for division in board.divisions:
+        found_points: list[dict[str, Any]] = [
+            {"entry": row.entry, "rate": row.win_rate.centre, "low": row.win_rate.low, "high": row.win_rate.high, "cost": row.usage.cost}
+            for row in division.rows
+            if row.rank is not None and row.win_rate is not None and row.usage is not None and row.usage.cost is not None
+        ]  # fmt: skip
+        found_points.sort(key=lambda point: (point["cost"], -point["rate"]))
+        best = -np.inf
+        for point in found_points:
+            point["front"] = point["rate"] > best
+            best = max(best, point["rate"])
+        if len(found_points) >= 3:
+            found.append({"division": division_title(division.track, division.budget), "points": found_points})
+    return found
 
 
 def _vega() -> str:

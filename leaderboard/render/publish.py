@@ -1,8 +1,10 @@
 """Building the leaderboard: all that `thrive board` does, but for its options and prints."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
+from benchmark.entries.entry import Entry
 from benchmark.results import gather
 from benchmark.results.profile import BOARD
 from benchmark.runs.cells import write_atomically
@@ -10,6 +12,7 @@ from benchmark.runs.project import Project
 from leaderboard.board.project import board_of, readable_results
 from leaderboard.board.schema import Board
 from leaderboard.render.changes import record
+from leaderboard.render.html import Around, around
 from leaderboard.render.write import inject, write
 
 
@@ -18,6 +21,16 @@ class Built(NamedTuple):
 
     board: Board
     paths: list[Path]
+
+
+def beside_board(project: Project, folder: Path) -> Around:
+    """What the page of a board in a folder of the clone has beside it: the entries' code, and where the clone is."""
+    return around(project.root, project.root / folder, sources(project.readable.values()))
+
+
+def sources(entries: Iterable[Entry]) -> dict[str, str]:
+    """The code of entries by id."""
+    return {entry.id: (entry.folder / "strategy.py").read_text(encoding="utf-8") for entry in entries}
 
 
 def publish_board(project: Project, folder: Path) -> Built:
@@ -30,7 +43,7 @@ def publish_board(project: Project, folder: Path) -> Built:
     """
     results = gather.read(project.root / folder)
     board = board_of(project, results)
-    paths = list(write(board, readable_results(project, results), project.root / folder))
+    paths = list(write(board, readable_results(project, results), project.root / folder, beside_board(project, folder)))
     if folder == BOARD:
         inject(board, project.root / "README.md")
         changes = project.root / folder / "board_changes.md"

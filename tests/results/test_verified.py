@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import zipfile
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -22,8 +23,9 @@ from benchmark.isolation import sandbox, verify
 from benchmark.results import duplicates, scoring, verified
 from benchmark.results.verified import Verified
 from benchmark.runs import params
-from leaderboard.board import build, known
-from leaderboard.board.ranking import Standing, beside, p_value, rank_intervals
+from leaderboard.board import build, duels, known, verification
+from leaderboard.board.duels import FIELD, Contest
+from leaderboard.board.ranking import beside, rank_intervals
 from leaderboard.render import markdown, write
 from tests.conftest import ROOT
 from tests.leaderboard.test_board import rows_of, some_results
@@ -384,53 +386,72 @@ def test_the_gap_is_zero_for_the_base_workflow_and_covers_honest_entries():
     assert verified.gap([one for one in base if not one.fresh]) is None
 
 
-def public(values):
-    return Standing({"t": pd.Series(values)}, {"t": pd.Series(np.ones(len(values)))})
+SEEDS, OPPONENTS = 40, 38
 
 
-def apart(difference, base):
-    """An entry with its own seeds, on which its difference to the base workflow is given."""
-    return Standing(
-        {"t": pd.Series(difference + base.scores["t"].mean())}, {"t": pd.Series(np.ones(len(difference)))},
-        {"t": (np.asarray(difference), np.zeros(20))},
-    )  # fmt: skip
+def contest(rng, shifts=(0.0,)):
+    """The base workflow, opponents and entries around it on one instance, whose seeds all share their luck; s is 1."""
+    luck = rng.normal(0, 3, SEEDS)
+    ids = ["accumulate-subsample", *[id for id in FIELD if id != "accumulate-subsample"][: OPPONENTS - 1]]
+    levels = np.linspace(-3, 3, OPPONENTS - 1)
+    losses = {ids[0]: luck} | {
+        id: luck + level + rng.normal(0, 0.5, SEEDS) for id, level in zip(ids[1:], levels, strict=True)
+    }
+    losses |= {f"other-{k}": luck + shift + rng.normal(0, 0.5, SEEDS) for k, shift in enumerate(shifts)}
+    scores = {id: np.sinh(values)[None] for id, values in losses.items()}
+    return Contest(scores, {id: np.ones((1, SEEDS)) for id in scores}, np.ones(1))
+
+
+def from_outside(found, difference, diverged=None):
+    """Win rates of an entry whose score on four secret seeds is above the base workflow's by this."""
+    base = np.linspace(1, 2, len(difference))
+    one = one_instance(np.sinh(base + difference), np.sinh(base), [1.0, 1], diverged=diverged)
+    result = SimpleNamespace(of=lambda task, fresh: [one])
+    return verification.wins(result, {"gaussian": ["i"]}, {"gaussian": found}, "accumulate-subsample", "excess")
+
+
+def wins_in(found, id):
+    return duels.wins_of(id, {"gaussian": found})
 
 
 def test_an_entry_with_seeds_of_its_own_is_tested_at_the_level_that_is_stated():
-    """For equal entries at most 5 % of tests reject (half-widths of two samples, added in squares, are a little too wide), but not nearly none."""
+    """An entry as good as another, or as the base workflow: at most 5 % of tests reject, and they are not next to none."""
     rng = np.random.default_rng(2)
     rejected = {"base": 0, "other": 0}
-    for _ in range(1000):
-        luck = rng.normal(0, 3, 40)  # of the public seeds, shared by all entries there
-        base, other = public(5 + luck), public(5 + luck + rng.normal(-1, 0.5, 40))
-        entry = apart(rng.normal(-1, 0.5, 4), base)
-        rejected["base"] += beside({"e": apart(rng.normal(0, 0.5, 4), base)}, base)["e"] != "not separable"
-        rejected["other"] += rank_intervals({"e": entry, "o": other}, base)["e"].high == 1 or (
-            rank_intervals({"e": entry, "o": other}, base)["e"].low == 2
-        )
-    assert abs(rejected["base"] / 1000 - 0.05) < 0.028  # four standard errors
-    assert 0.01 < rejected["other"] / 1000 < 0.078
+    for _ in range(400):
+        found = contest(rng, [-1.0])
+        own = from_outside(found, rng.normal(0, 0.5, 4))
+        rejected["base"] += beside({"e": own}, wins_in(found, "accumulate-subsample"))["e"] != "not separable"
+        like_other = from_outside(found, rng.normal(-1, 0.5, 4))
+        rejected["other"] += rank_intervals({"e": like_other, "o": wins_in(found, "other-0")})["e"][1:] != (1, 2)
+    assert all(0 < count / 400 < 0.05 + 4 * np.sqrt(0.05 * 0.95 / 400) for count in rejected.values()), rejected
 
 
-def test_luck_of_the_public_seeds_moves_no_entry_from_outside():
-    rng = np.random.default_rng(3)
-    noise, difference = rng.normal(0, 1, 40), rng.normal(-2, 0.5, 4)
-    found = []
-    for luck in (np.zeros(40), rng.normal(0, 50, 40)):
-        base, other = public(luck), public(luck + noise)
-        found.append(rank_intervals({"e": apart(difference, base), "b": base, "o": other}, base))
-    assert found[0] == found[1]
-    assert found[0]["e"] == (1, 1, 1)
+def test_the_base_workflow_handed_in_has_its_own_win_rate():
+    found = contest(np.random.default_rng(3))
+    own = from_outside(found, np.zeros(4))
+    np.testing.assert_allclose(own.rates["gaussian"], wins_in(found, "accumulate-subsample").rates["gaussian"])
+    assert own.secret["gaussian"].std() == pytest.approx(0)
+
+
+def test_luck_of_the_secret_seeds_moves_no_entry_from_outside():
+    """It is shared by the base workflow there."""
+    found, difference = contest(np.random.default_rng(3)), np.array([-0.5, -0.6, -0.4, -0.5])
+    own = from_outside(found, difference)
+    one = one_instance(np.sinh(difference + 3), np.sinh(np.full(4, 3.0)), [1.0, 1])
+    result = SimpleNamespace(of=lambda task, fresh: [one])
+    lucky = verification.wins(result, {"gaussian": ["i"]}, {"gaussian": found}, "accumulate-subsample", "excess")
+    np.testing.assert_allclose(lucky.rates["gaussian"], own.rates["gaussian"])
 
 
 def test_diverged_entries_from_outside_are_last_and_ordered_by_when():
-    base = public(np.arange(40.0))
-    inf = np.full(4, np.inf)
-    early = dataclasses.replace(apart(inf, base), life={"t": pd.Series([0.1, 0.2, 0.1, 0.2])})
-    late = Standing({"t": pd.Series(np.full(40, np.inf))}, {"t": pd.Series(np.full(40, 0.9))})
-    assert rank_intervals({"e": early, "b": base, "l": late}, base) == {"e": (3, 3, 3), "b": (1, 1, 1), "l": (2, 2, 2)}
+    found = contest(np.random.default_rng(3))
+    early, late = (from_outside(found, np.zeros(4), diverged=[None, t, None, None]) for t in (2, 3))
+    base = wins_in(found, "accumulate-subsample")
+    ranks = rank_intervals({"e": early, "b": base, "l": late})
+    assert [ranks[id].rank for id in "ebl"] == [3, 1, 2]
+    assert (ranks["b"].low, ranks["b"].high) == (1, 1)
     assert beside({"e": early}, base) == {"e": "worse"}
-    assert p_value(late, public(np.arange(40.0))) == 0
 
 
 # The board.

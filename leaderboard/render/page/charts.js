@@ -1,41 +1,7 @@
-// The table by DataTables, the charts by Vega-Lite. What a reader needs stands in the page without either.
+// The charts, by Vega-Lite. What a reader needs stands in the page without them.
 const data = JSON.parse(document.getElementById("data").textContent);
-const dark = matchMedia("(prefers-color-scheme: dark)");
-const follow = () => document.documentElement.classList.toggle("dark", dark.matches); // DataTables' word for it
-dark.addEventListener("change", follow);
-follow();
-
-const [DIVISION, TRACK, BUDGET, AUTHORS, RANK] = [0, 1, 2, 3, 4];
-const table = new DataTable("#rows", {
-  paging: false,
-  autoWidth: false,
-  order: [[RANK, "asc"]],
-  orderFixed: [[DIVISION, "asc"]],
-  rowGroup: { dataSrc: (row) => row[DIVISION].display },
-  columnDefs: [{ targets: [DIVISION, TRACK, BUDGET, AUTHORS], visible: false }],
-  layout: { topStart: null, topEnd: null, bottomStart: "info", bottomEnd: null },
-  language: { info: "_TOTAL_ rows", infoFiltered: "of _MAX_", infoEmpty: "0 rows", emptyTable: "no entries" },
-});
-
 const choice = (id) => document.getElementById(id);
-for (const [id, column] of [["track", TRACK], ["budget", BUDGET]]) {
-  choice(id).addEventListener("change", ({ target }) =>
-    table.column(column).search(target.value, { exact: target.value !== "" }).draw());
-}
-choice("task").addEventListener("change", ({ target: { value } }) => {
-  table.columns(".task").visible(value === "");
-  if (value) table.columns(`.${value}`).visible(true);
-  table.search.fixed("task", (text, row, index) => value === "" || table.row(index).node().dataset.tasks.split(" ").includes(value));
-  table.draw();
-});
-choice("text").addEventListener("input", ({ target }) => table.search(target.value).draw());
-document.querySelector(".filters").addEventListener("submit", (event) => event.preventDefault());
-table.on("click", "tbody tr[data-entry]", (event) => {
-  if (!event.target.closest("a")) location.hash = `entry-${event.currentTarget.dataset.entry}`;
-});
-
-// Colours that the colour-blind tell apart (Okabe and Ito); words and lines take those of the page.
-const COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"];
+const COLOURS = data.colours;
 const text = { labelColor: "currentColor", titleColor: "currentColor" };
 const config = {
   background: null,
@@ -51,39 +17,35 @@ const narrow = innerWidth < 640;
 const draw = (element, spec) => vegaEmbed(element, { config, ...spec }, { renderer: "svg", actions: false });
 const open = { calculate: "'#entry-' + datum.entry", as: "page" };
 
-draw("#front", {
-  description: "Score against cost, each entry a point; the table above holds the numbers.",
-  data: { values: data.front },
-  transform: [open],
-  width: narrow ? innerWidth - 80 : Math.min(760, innerWidth - 220),
-  height: 380,
-  encoding: {
-    x: { field: "cost", type: "quantitative", scale: { type: "log", nice: false, padding: 12 }, title: "cost (rows handled, replace = 1)" },
-    y: { field: "score", type: "quantitative", scale: { type: "symlog" }, title: "score (lower is better)" },
-  },
-  layer: [
-    { transform: [{ filter: "datum.front" }], mark: { type: "line", interpolate: "step-after", color: "currentColor", opacity: 0.5 } },
-    {
-      mark: { type: "point", filled: true, size: 70, opacity: 0.85 },
-      encoding: {
-        color: { field: "division", type: "nominal", legend: narrow ? { orient: "bottom", columns: 2 } : {} },
-        shape: { field: "division", type: "nominal" },
-        href: { field: "page" },
-        tooltip: ["entry", "division", "score", "low", "high", "cost"].map((field) => ({ field })),
-      },
-    },
-    { transform: [{ filter: "datum.front" }], mark: { type: "text", align: "left", dx: 7, dy: 10, color: "currentColor" }, encoding: { text: { field: "entry" } } },
-  ],
-});
-
 // A chart of its own for each part, so that they flow with the width of the window.
 const add = (element, spec) => draw(element.appendChild(document.createElement("div")), spec);
+
+data.fronts.forEach(({ division, points }, k) => add(choice("front"), {
+  title: { text: division, anchor: "start" },
+  description: `Win rate against cost in ${division}, each entry a point; the table above holds the numbers.`,
+  data: { values: points },
+  transform: [open],
+  width: narrow ? innerWidth - 80 : 420,
+  height: 240,
+  encoding: {
+    x: { field: "cost", type: "quantitative", scale: { type: "log", nice: false, padding: 40 }, title: "cost (rows handled, replace = 1)" },
+    y: { field: "rate", type: "quantitative", scale: { zero: false }, axis: { format: ".0%" }, title: "duels won (more is better)" },
+    color: { value: COLOURS[k % COLOURS.length] },
+    href: { field: "page" },
+    tooltip: ["entry", "rate", "low", "high", "cost"].map((field) => ({ field })),
+  },
+  layer: [
+    { transform: [{ filter: "datum.front" }], mark: { type: "line", interpolate: "step-after", opacity: 0.5 } },
+    { mark: { type: "rule", opacity: 0.5 }, encoding: { y: { field: "low", type: "quantitative" }, y2: { field: "high" } } },
+    { mark: { type: "point", filled: true, size: 60, opacity: 1 } },
+    { transform: [{ filter: "datum.front" }], mark: { type: "text", align: "left", dx: 6, dy: -7 }, encoding: { text: { field: "entry" }, color: { value: "currentColor" } } },
+  ],
+}));
 
 // Whole ranks, about ten of them.
 const ranksOf = (rows) => rows.map((_, i) => i + 1).filter((rank) => (rank - 1) % Math.ceil(rows.length / 12) === 0);
 
-for (const division of new Set(data.ranks.map((row) => row.division))) {
-  const rows = data.ranks.filter((row) => row.division === division);
+for (const { division, rows } of data.ranks) {
   add(choice("ranks"), {
     title: { text: division, anchor: "start" },
     description: `Rank intervals of ${division}; the table above holds the numbers.`,
@@ -103,11 +65,13 @@ for (const division of new Set(data.ranks.map((row) => row.division))) {
   });
 }
 
+choice("overlap").hidden = data.ranks.length === 0;
+
 // The curves of an entry, drawn when its page is first opened. The axis holds all but replace, which mostly leaves it.
 function curves(page) {
   const own = page.dataset.entry;
   const shown = [...new Set([own, "replace", "real-only", page.dataset.base])].filter(Boolean);
-  const [legend, charts, without] = page.querySelectorAll(".legend, .curves, .without");
+  const [legend, charts, others, without] = [".legend", ".curves", ".others .charts", ".without"].map((name) => page.querySelector(name));
   shown.forEach((entry, i) => {
     const word = legend.appendChild(document.createElement("span"));
     word.style.setProperty("--colour", COLOURS[i]);
@@ -122,8 +86,9 @@ function curves(page) {
     const name = `${part.task}: ${part.instance}`;
     if (!values.some((point) => point.entry === own)) diverged.push(name);
     const held = values.filter((point) => point.entry === own || point.entry !== "replace");
-    if (held.length) add(charts, panel(part, name, own, shown, values, held));
+    if (held.length) add(part.first ? charts : others, panel(part, name, own, shown, values, held));
   }
+  others.parentNode.hidden = others.childElementCount === 0;
   if (diverged.length) without.textContent = `No finite mean: ${diverged.join(", ")}.`;
 }
 
@@ -160,3 +125,4 @@ function opened() {
 }
 addEventListener("hashchange", opened);
 opened();
+document.body.dataset.drawn = "";
