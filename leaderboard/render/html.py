@@ -15,7 +15,7 @@ import pandas as pd
 from benchmark.results.collapse import DEFINITIONS
 from benchmark.results.colours import SERIES, VERDICTS
 from benchmark.results.gather import Results
-from benchmark.results.labels import TASK_TITLES, above_zero, division_title, task_title
+from benchmark.results.labels import above_zero, division_title, task_title
 from leaderboard.board.schema import Board, Estimate, Row, TaskAbout, TaskScore
 from leaderboard.board.summary import in_short, of_entry
 from leaderboard.board.words import (
