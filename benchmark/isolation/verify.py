@@ -32,8 +32,9 @@ from benchmark.messages import one_line
 from benchmark.results import duplicates, scoring, verified
 from benchmark.results.verified import Verified
 from benchmark.runs import pins
+from benchmark.runs.form import Params
 from benchmark.runs.machine import require_machine
-from benchmark.runs.params import Instance, Params, fresh_instances, instances
+from benchmark.runs.params import Instance, fresh_instances, instances
 from benchmark.runs.project import Project
 from benchmark.runs.sweep import provenance
 

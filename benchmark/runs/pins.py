@@ -12,7 +12,7 @@ from pathlib import Path
 from benchmark import stamps
 from benchmark.digest.hashes import digest, digest_of_file
 from benchmark.errors import PinMismatch
-from benchmark.runs.params import Params, Pin
+from benchmark.runs.form import Params, Pin
 
 SETTLED_NS = 1_000_000_000
 """A file that was written this long ago and is written again gets another time of change, on every file system."""

@@ -9,7 +9,8 @@ from benchmark.entries import catalogue
 from benchmark.entries.entry import Entry
 from benchmark.errors import BadEntry, BadParams
 from benchmark.runs import params
-from benchmark.runs.params import Instance, Params
+from benchmark.runs.form import Params
+from benchmark.runs.params import Instance
 from benchmark.strict_yaml import nearest
 
 

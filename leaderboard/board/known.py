@@ -16,7 +16,7 @@ from benchmark.isolation.verify import chosen, numbers, seeds_of
 from benchmark.results import duplicates, verified
 from benchmark.results.scoring import METRICS_VERSION
 from benchmark.results.verified import FOLDER, Result, Verified
-from benchmark.runs.params import Params, Verdicts
+from benchmark.runs.form import Params, Verdicts
 
 ROUNDING = 1e-9
 BY_SEED = ("final", "slope", "diverged_at", "base_final", "base_slope", "base_diverged_at", "real_loss")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmark.results.scoring import Interval
-from benchmark.runs.params import Verdicts
+from benchmark.runs.form import Verdicts
 from leaderboard.board.duels import Array
 
 LARGEST = 1e300  # nats: a loss of replace that is not finite counts as this

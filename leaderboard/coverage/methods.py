@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from benchmark.results.scoring import REFERENCE, Interval, pooled, pseudo_values, t_interval
-from benchmark.runs.params import Verdicts
+from benchmark.runs.form import Verdicts
 from leaderboard.board import duels, ranking
 from leaderboard.board import verdicts as board_verdicts
 from leaderboard.board.duels import Wins

@@ -12,7 +12,7 @@ from scipy import stats
 from benchmark.results import scoring
 from benchmark.results.about import AsRun
 from benchmark.results.gather import Results
-from benchmark.runs.params import Verdicts
+from benchmark.runs.form import Verdicts
 from leaderboard.board import build, verdicts
 from leaderboard.board.duels import FIELD, Wins, win_rates
 from leaderboard.board.inference import holm

@@ -26,7 +26,7 @@ from benchmark.entries.catalogue import find, named
 from benchmark.entries.entry import Entry
 from benchmark.errors import BadEntry, BadParams, PinMismatch
 from benchmark.runs import params, pins
-from benchmark.runs.params import HowItIsRun, Params, Profile, Suite
+from benchmark.runs.form import HowItIsRun, Params, Profile, Suite
 from benchmark.tasks import TASKS, language_model, task_class
 from tests.conftest import entry as baseline
 from thrive.cli import main
@@ -141,7 +141,7 @@ def test_pins_are_checked(root, tmp_path):
 
 
 def test_pins_may_be_in_a_package(root, tmp_path, monkeypatch):
-    pin = params.Pin(
+    pin = form.Pin(
         folder="model", package="some_encoder", source="pip install some-encoder", files={"a.bin": "0" * 64}
     )
     found = params.load(root).model_copy(update={"pins": {"some": pin}})
@@ -340,7 +340,7 @@ GRIDS = {name: st.fixed_dictionaries({}, optional={key: values | st.lists(values
 )
 def test_names_are_unique_or_the_profile_is_refused(case):
     task_setting, grids = case
-    pinned = {name: params.Pin(folder="x", source="x", files={"x": "0" * 64}) for name in ("factbook", "checkpoint")}
+    pinned = {name: form.Pin(folder="x", source="x", files={"x": "0" * 64}) for name in ("factbook", "checkpoint")}
     try:
         wanted = of(task_setting, *grids).model_copy(update={"pins": pinned})
         params.check_profile(wanted, "p")

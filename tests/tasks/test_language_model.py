@@ -24,7 +24,8 @@ from benchmark.core.task import Start, refuse_unsupported
 from benchmark.digest.hashes import digest_of_file
 from benchmark.errors import BadParams, PinMismatch, ThriveError, Unsupported
 from benchmark.runs import pins
-from benchmark.runs.params import Params, Pin, Profile, Suite, instances, load
+from benchmark.runs.form import Params, Pin, Profile, Suite
+from benchmark.runs.params import instances, load
 from benchmark.tasks.assets import ASSETS
 from benchmark.tasks.language_model import LanguageModel, data, sampling, training
 from benchmark.tasks.language_model.data import Network

@@ -15,7 +15,8 @@ from benchmark.core.streams import stream
 from benchmark.core.task import Start
 from benchmark.errors import BadParams, ThriveError
 from benchmark.runs import pins
-from benchmark.runs.params import Params, Profile, Suite, instances, load
+from benchmark.runs.form import Params, Profile, Suite
+from benchmark.runs.params import instances, load
 from benchmark.tasks.assets import ASSETS
 from benchmark.tasks.language_model import LanguageModel, data, training
 from tests.tasks.test_language_model import PAIRS, folder, noise, real  # noqa: F401

@@ -26,7 +26,7 @@ from benchmark.entries.card import Card
 from benchmark.errors import ThriveError
 from benchmark.isolation import verify
 from benchmark.results import profile
-from benchmark.runs import params, sweep
+from benchmark.runs import sweep
 from benchmark.tasks import TASKS, task_class
 from paper.plots import figures
 from thrive.cli import main
@@ -71,8 +71,8 @@ def document(task_setting: str) -> dict[str, Any]:
 
 SUITE = ("profiles", "tiny", "suites", "gaussian")
 SCHEMAS: list[tuple[type[Any], tuple[str | int, ...]]] = [
-    (params.Params, ()), (params.Profile, ("profiles", "tiny")), (params.Suite, SUITE), (params.HowItIsRun, (*SUITE, "instances", 0)),
-    (params.Pin, ("pins", "factbook")),
+    (form.Params, ()), (form.Profile, ("profiles", "tiny")), (form.Suite, SUITE), (form.HowItIsRun, (*SUITE, "instances", 0)),
+    (form.Pin, ("pins", "factbook")),
 ]  # fmt: skip
 """The parts of params.yaml, and where they stand in the document."""
 FIELDS = [("gaussian", (*place, name)) for schema, place in SCHEMAS for name in schema.model_fields] + [
@@ -297,7 +297,7 @@ def test_there_are_enough_cases():
     assert {place[-1] for _, place in FIELDS} >= {name for schema, _ in SCHEMAS for name in schema.model_fields}
     for task_setting in TASKS:
         assert {place[-1] for other, place in FIELDS if other == task_setting} >= {*numbers(task_setting)} - {
-            *params.HowItIsRun.model_fields
+            *form.HowItIsRun.model_fields
         }
     assert set(CARD) == set(Card.model_fields)
     total = (
