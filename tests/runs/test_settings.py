@@ -25,7 +25,7 @@ from benchmark.entries.card import Card
 from benchmark.entries.catalogue import find, named
 from benchmark.entries.entry import Entry
 from benchmark.errors import BadEntry, BadParams, PinMismatch
-from benchmark.runs import params, pins
+from benchmark.runs import form, params, pins
 from benchmark.runs.form import HowItIsRun, Params, Profile, Suite
 from benchmark.tasks import TASKS, language_model, task_class
 from tests.conftest import entry as baseline
