@@ -168,10 +168,11 @@ def stale(card: Card, as_run: list[AsRun], profile: str) -> list[str]:
 
 
 def _lacking(task: TaskAbout, runs: pd.DataFrame) -> list[str]:
-    """Which instances lack seeds."""
-    counts = {about.instance: int((runs["instance"] == about.instance).sum()) for about in task.instances}
+    """Which ranked instances lack seeds; unranked ones may be run by some entries and on some seeds alone."""
+    ranked = ranked_names(task)
+    counts = {name: int((runs["instance"] == name).sum()) for name in ranked}
     lacking = [f"{task.task} {name}: {n} of {task.seeds} seeds" for name, n in counts.items() if n < task.seeds]
-    return lacking if ranked_names(task) else [*lacking, f"{task.task}: no ranked instance"]
+    return lacking if ranked else [f"{task.task}: no ranked instance"]
 
 
 def _mean_usage(parts: list[Usage]) -> Usage:

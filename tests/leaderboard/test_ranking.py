@@ -364,3 +364,14 @@ def test_what_is_avoided_is_a_ratio_of_medians():
     assert _avoided(runs(-9.0, -9.0, -9.0), replace) == 2
     assert _avoided(runs(1.0, 1.0, 1.0), runs(0.5, 0.5, 0.5)) is None
     assert _avoided(runs(np.inf, np.inf, 1.0), replace) == 0
+
+
+def test_an_unranked_instance_that_few_entries_run_makes_nobody_incomplete(cards):
+    """As with a variant of an instance that is shown for the paper's workflows alone, on fewer seeds."""
+    found = some_results(FOUR)
+    [shown] = found.about.tasks["gaussian"].instances
+    about = with_task(found, "gaussian", instances=[shown, shown.model_copy(update={"name": "few", "ranked": False})])
+    few = found.scores[(found.scores["entry"] == "replace") & (found.scores["seed"] == 0)].assign(instance="few")
+    with_few = dataclasses.replace(found, about=about, scores=pd.concat([found.scores, few], ignore_index=True))
+    names = ("rank", "missing", "win_rate", "verdict")
+    assert by_entry(build.build_board(with_few, cards), *names) == by_entry(build.build_board(found, cards), *names)
