@@ -141,9 +141,7 @@ def test_pins_are_checked(root, tmp_path):
 
 
 def test_pins_may_be_in_a_package(root, tmp_path, monkeypatch):
-    pin = form.Pin(
-        folder="model", package="some_encoder", source="pip install some-encoder", files={"a.bin": "0" * 64}
-    )
+    pin = form.Pin(folder="model", package="some_encoder", source="pip install some-encoder", files={"a.bin": "0" * 64})
     found = params.load(root).model_copy(update={"pins": {"some": pin}})
     with pytest.raises(
         PinMismatch, match="no package 'some_encoder' is installed. Install it: pip install some-encoder"

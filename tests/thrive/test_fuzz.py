@@ -26,7 +26,7 @@ from benchmark.entries.card import Card
 from benchmark.errors import ThriveError
 from benchmark.isolation import verify
 from benchmark.results import profile
-from benchmark.runs import sweep
+from benchmark.runs import form, sweep
 from benchmark.tasks import TASKS, task_class
 from paper.plots import figures
 from thrive.cli import main
