@@ -257,7 +257,7 @@ def cards(root):
 
 def test_the_base_workflow_may_be_in_another_division(cards):
     """accumulate-subsample is blind; anchor-0.5 is labelled, a whole nat below it."""
-    noise = 0.05 * np.random.default_rng(0).normal(size=6)
+    noise = 0.05 * np.random.default_rng(0).normal(size=12)
     board = build.build_board(some_results({
         "replace": [[1, 2 + x, 3 + x] for x in noise], "accumulate-subsample": [[1, 1.5, 2 + x] for x in noise[::-1]],
         "anchor-0.5": [[1, 1, 1 - x] for x in noise],
