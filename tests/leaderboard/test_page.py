@@ -225,7 +225,7 @@ def test_strangers_text_stays_text(show, cards, tmp_path):
     page = show(tmp_path / "leaderboard.html")
     page.evaluate("location.hash = 'entry-anchor-0.5'")
     article = page.locator("#entry-anchor-0\\.5")
-    article.locator("summary").first.click()
+    article.locator("summary", has_text="Generation 1").click()
     shown = article.inner_text()
     assert shown.count(HOSTILE) == 5  # name, author, licence, a key, a sample
     assert shown.count(HALF_OPEN) == 5  # description, citation, a value, tuned_on, a sample
