@@ -27,11 +27,14 @@ CURVES, TABLE = HERE / "regime.csv", HERE / "regime.md"
 PROFILE, TASK = "regime", "language_model"
 COLUMNS = ["instance", "entry", "seed", "t", "test_loss", "rejection_rate", "simplest_loss"]
 REPLACE, ACCUMULATE, SUBSAMPLE = "replace", "accumulate", "accumulate-subsample"
+FIT_SEEDS = 2
 WORKFLOWS = (REPLACE, ACCUMULATE, SUBSAMPLE)
 
 
 def gathered(project: Project) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """One row an iteration of every finished run; and CPU seconds of every finished cell.
+    """One row an iteration of the finished runs; and CPU seconds of every finished cell.
+
+    A seed of an instance is left out until all entries have run it, so that means over seeds are of the same seeds.
 
     Raises:
         ThriveError: no cell is finished.
@@ -48,7 +51,9 @@ def gathered(project: Project) -> tuple[pd.DataFrame, pd.DataFrame]:
         cost.append({"instance": name, "entry": id, "seconds": provenance_of(table)["cpu_seconds"]})
     if not runs:
         raise ThriveError(f"profile '{PROFILE}': no cell is finished. Run: thrive run --profile {PROFILE}")
-    return pd.concat(runs, ignore_index=True), pd.DataFrame(cost)
+    table = pd.concat(runs, ignore_index=True)
+    complete = table.groupby(["instance", "seed"])["entry"].transform("nunique") == len(project.ids())
+    return table[complete].reset_index(drop=True), pd.DataFrame(cost)
 
 
 def means(runs: pd.DataFrame, instance: str) -> pd.DataFrame:
@@ -140,26 +145,26 @@ def _curves(runs: pd.DataFrame, instances: list[Instance]) -> Iterator[str]:
 
 def _fits(instances: list[Instance]) -> Iterator[str]:
     yield "\n## How far the fit on real data alone is from convergence\n"
-    yield "Loss on validation texts by length of the fit, as a multiple of the instance's epochs; mean over seeds. `above`: of the instance's own"
-    yield "length, above the smallest.\n"
+    yield "Loss on validation texts by length of the fit, as a multiple of the instance's epochs; mean over two seeds. `above`: of the"
+    yield "instance's own length, above the smallest.\n"
     yield "| instance | " + " | ".join(f"{share:g}" for share in SHARES) + " | above |"
     yield "| --- |" + " --: |" * (len(SHARES) + 1)
     for one in instances:
         if one.ranked and not one.task.matched_steps:  # type: ignore[attr-defined]
-            found = np.mean([losses(one.task, seed) for seed in range(one.seeds)], axis=0)
+            found = np.mean([losses(one.task, seed) for seed in range(FIT_SEEDS)], axis=0)
             above = found[SHARES.index(1.0)] / found.min() - 1
             yield f"| {one.name} | " + " | ".join(f"{loss:.3f}" for loss in found) + f" | {above:.1%} |"
 
 
 def _cost(cost: pd.DataFrame) -> Iterator[str]:
     yield "\n## CPU seconds of a run, T = 10\n"
-    yield "Medians over seeds, on two hardware threads of one core that other programs shared; about half of that on an idle core. The first entry"
-    yield "of a seed that is run also pays for what all of them share: the fit on real data.\n"
+    yield "Medians over seeds, on two hardware threads of one core that other programs shared. The first entry of a seed that is run also pays for"
+    yield "what all of them share: the fit on real data.\n"
     table = cost.pivot_table(index="instance", columns="entry", values="seconds", aggfunc="median", sort=False)
     yield "| instance | " + " | ".join(map(str, table)) + " |"
     yield "| --- |" + " --: |" * len(table.columns)
     for name, row in table.iterrows():
-        yield f"| {name} | " + " | ".join(f"{value:.0f}" for value in row) + " |"
+        yield f"| {name} | " + " | ".join("–" if np.isnan(value) else f"{value:.0f}" for value in row) + " |"
 
 
 def main() -> None:
