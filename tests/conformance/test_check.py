@@ -71,7 +71,7 @@ FAULTS = {
     "too-many-ratings": ("rules", "keep() at iteration 1: log-likelihood rows: 120, and the track and budget allow 96"),
     "too-much-real": (
         "rules",
-        "share of real rows in the mass that the model rests on: 1, and the track and budget allow 0.86",
+        "share of real rows in the effective number of rows: 1, and the track and budget allow 0.86",
     ),
     "asks-for-age": ("rules", "generation() tells rows apart by age, which track 'blind' withholds"),
     "buys-in-blind": ("rules", "buy_real() is sold on track 'assisted' only, and the track is 'blind'"),

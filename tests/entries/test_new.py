@@ -131,6 +131,6 @@ def test_a_full_disk_leaves_nothing_half_written(clone, monkeypatch):
     outcome = thrive("new", "my-idea")
     assert (
         outcome.output
-        == "Error: No space left on device. Free some space and repeat the command: what is finished is kept.\n"
+        == "Error: No space left on device. Free some space and repeat the command: finished work is kept.\n"
     )
     assert list((clone / "submissions").iterdir()) == []
