@@ -168,7 +168,7 @@ BASE = [[1, 1.5, 2], [1, 1.6, 2.25]]
     [
         BASE,  # all losses
         [[1.1, 1.4, 2], [1.1, 1.7, 2.25]],  # at T alone
-        [[2, 9, 3], [2, 9, 3.25]],  # the slope alone
+        [[2, 2.5, 1.5], [2, 2.6, 1.75]],  # the slope alone: Σ (t - 1)·(loss - 1) is 2.5 and 3.1 as well
     ],
 )
 def test_a_clone_is_caught_unless_its_card_says_so(cards, clone):

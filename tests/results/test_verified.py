@@ -496,7 +496,7 @@ def test_an_entry_from_outside_is_ranked_on_verified_numbers_alone(board, clone)
     assert (row.outside, row.unranked) == (True, None)
     result = known_of(clone).verified["mine"]
     assert row.above_base.centre == pytest.approx(result.of("gaussian", False)[0].above_base.centre, rel=1e-5)
-    assert row.rank == 1 + (rows_of(made[0])["anchor-0.1"].above_base.centre < row.above_base.centre)
+    assert row.rank == 1 + (rows_of(made[0])["anchor-0.1"].win_rate.centre > row.win_rate.centre)
     assert row.rank is not None  # whatever its public runs, which are far better, say: see the next test
     assert row.verified.salt == result.salt
     assert not row.verified.stale
