@@ -60,7 +60,7 @@ class Everything(Strategy):
         return candidates.ids[np.argsort(scores)[: context.n + 2]] if context.t % 2 else candidates.first(context.n)
 
     def fit_options(self, context):
-        return FitOptions(ddof=1, blend=("first", 0.1), negative=(TrainingSet(self.pool.sample(4, context.rng), 2.0), 0.05))
+        return FitOptions(blend=("first", 0.1), negative=(TrainingSet(self.pool.sample(4, context.rng), 2.0), 0.05))
 """
 
 
@@ -148,9 +148,7 @@ def test_an_empty_draw_gives_the_same_numbers_inside_and_outside(entry):
 def test_a_strategy_that_uses_everything_gives_the_same_numbers_inside_and_outside(entry, task):
     code = USES_EVERYTHING
     if isinstance(task, KDE):  # which has not all knobs
-        code = code.replace("ddof=1, ", "").replace(
-            ", negative=(TrainingSet(self.pool.sample(4, context.rng), 2.0), 0.05)", ""
-        )
+        code = code.replace(", negative=(TrainingSet(self.pool.sample(4, context.rng), 2.0), 0.05)", "")
     found = entry(code)
     assert inside(found, task, horizon=4) == list(run(task, found.make, found.rules, 1, 4))
 
