@@ -84,6 +84,7 @@ def test_it_loads_and_fits_its_window(show, committed, size, scheme):
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     assert page.evaluate("document.getElementById('rows').getBoundingClientRect().right <= innerWidth")
     assert page.locator("#rows tbody tr[data-entry]").count() > 30
+    assert page.locator("#rows .group").evaluate_all("rows => rows.filter(r => r.offsetParent).length") == 1
     light = page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     assert light == (scheme == "light")
     if size != PHONE:

@@ -20,6 +20,8 @@ const open = { calculate: "'#entry-' + datum.entry", as: "page" };
 // A chart of its own for each part, so that they flow with the width of the window.
 const add = (element, spec) => draw(element.appendChild(document.createElement("div")), spec);
 
+const ends = (points) => [Math.min(...points.map(({ low, rate }) => low ?? rate)), Math.max(...points.map(({ high, rate }) => high ?? rate))];
+
 data.fronts.forEach(({ division, points }, k) => add(choice("front"), {
   title: { text: division, anchor: "start" },
   description: `Win rate against cost in ${division}, each entry a point; the table above holds the numbers.`,
@@ -29,7 +31,7 @@ data.fronts.forEach(({ division, points }, k) => add(choice("front"), {
   height: 240,
   encoding: {
     x: { field: "cost", type: "quantitative", scale: { type: "log", nice: false, padding: 40 }, title: "cost (rows handled, replace = 1)" },
-    y: { field: "rate", type: "quantitative", scale: { zero: false }, axis: { format: ".0%" }, title: "duels won (more is better)" },
+    y: { field: "rate", type: "quantitative", scale: { domain: ends(points) }, axis: { format: ".0%" }, title: "duels won (more is better)" },
     color: { value: COLOURS[k % COLOURS.length] },
     href: { field: "page" },
     tooltip: ["entry", "rate", "low", "high", "cost"].map((field) => ({ field })),
