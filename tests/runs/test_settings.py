@@ -526,7 +526,7 @@ def test_a_file_where_a_folder_is_expected_is_named(clone, words, in_the_way):
     ("number", "complaint"),
     [
         (errno.ENOSPC, "No space left on device. Free some space"),
-        (errno.EROFS, "Read-only file system. Run it in a clone"),
+        (errno.EROFS, "Read-only file system. Use a clone on a writable disk"),
     ],
 )
 def test_a_full_or_read_only_disk_is_found_before_anything_is_computed(clone, monkeypatch, number, complaint):
