@@ -4,6 +4,7 @@ Replace has a scale of its own, because on a common scale all other curves would
 ½ d log 2πe: the result is the divergence from the truth, which is positive. Pretraining is not run here; its numbers are the paper's.
 """
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -73,5 +74,5 @@ def _chosen(source: Source, task: str, row: Row) -> tuple[pd.DataFrame, str]:
     table, chosen = style.family(source.of(task, row.quantity, *style.WORKFLOWS), row.wished)
     if task == "gaussian":
         ends = ["mean", "low", "high"]
-        table = table.assign(**(table[ends] - chosen["d"] / 2 * np.log(2 * np.pi * np.e)))
+        table = table.assign(**(table[ends] - chosen["d"] / 2 * np.log(2 * np.pi * math.e)))
     return style.thinned(table), row.label.format(**chosen)
