@@ -6,6 +6,7 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import NoReturn
 
 import click
 
@@ -14,8 +15,8 @@ from benchmark.runs.cell_process import Failure
 from benchmark.runs.cells import Cell
 from benchmark.runs.progress import Progress, Report
 
-MOMENT = 0.05
-"""Seconds."""
+MOMENT, GRACE = 0.05, 5.0
+"""Seconds: before a lost signal is sent again, and before a process that cannot end in order is ended."""
 
 
 class Console(Progress):
@@ -45,19 +46,33 @@ class Console(Progress):
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """End with a line and the status of the signal at Ctrl-C or SIGTERM, be there one or several."""
-    signals = (signal.SIGINT, signal.SIGTERM)
+    """End with a line and the status of the signal at Ctrl-C or SIGTERM, be there one or several: the first one interrupts.
 
+    Then what was begun is put in order, for `GRACE` at most: an interrupt may come while a library holds a lock that it waits for
+    next. The process does not end by way of Python's own end, where that happens too.
+    """
+    signals = (signal.SIGINT, signal.SIGTERM)
     asked: list[int] = []
+    ending = threading.Lock()
 
     def stop(number: int, _: object) -> None:
-        asked.append(number)
-        raise KeyboardInterrupt
+        if not asked:
+            asked.append(number)
+            watch = threading.Timer(GRACE, end, (number,))
+            watch.daemon = True
+            watch.start()
+            raise KeyboardInterrupt
+
+    def end(number: int) -> NoReturn:
+        ending.acquire()  # for good: of two that come here, one ends the process
+        click.echo("\nInterrupted. What is finished is kept: the same command goes on from there.", err=True)
+        sys.stdout.flush()
+        os._exit(128 + number)
 
     def again(lost: "sys.UnraisableHookArgs") -> None:
         """Where Python can only drop the exception, as in a callback at a fork, the signal is sent once more."""
         if isinstance(lost.exc_value, KeyboardInterrupt):
-            threading.Timer(MOMENT, os.kill, (os.getpid(), asked[0])).start()
+            threading.Timer(MOMENT, os.kill, (os.getpid(), asked.pop())).start()
         else:
             sys.__unraisablehook__(lost)
 
@@ -70,8 +85,7 @@ def interruptible() -> Iterator[None]:
             raise
         for each in signals:  # what a library raises when it is interrupted in its own work is the same end
             signal.signal(each, signal.SIG_IGN)
-        click.echo("\nInterrupted. What is finished is kept: the same command goes on from there.", err=True)
-        sys.exit(128 + asked[0])
+        end(asked[0])
     sys.unraisablehook = sys.__unraisablehook__
     for each, handler in before.items():
         signal.signal(each, handler)
