@@ -10,17 +10,12 @@ import pytest
 
 from benchmark.entries.entry import Entry
 from benchmark.runs import machine
+from tests.conftest import tiny_profile
 
-PARAMS = """profile: tiny
-profiles:
-  tiny:
-    about: small
-    entries: [real-only, replace, accumulate, accumulate-subsample]
-    suites:
-      gaussian: {horizon: 5, seeds: 3, instances: [{d: 2, n: 12, seconds: 0.01}]}
-      kde: {horizon: 5, seeds: 3, instances: [{data: moons, bandwidth: 0.3, n: 12, seconds: 0.01}]}
-pins: {}
-"""
+PARAMS = tiny_profile(
+    "gaussian: {horizon: 5, seeds: 3, instances: [{d: 2, n: 12, seconds: 0.01}]}",
+    "kde: {horizon: 5, seeds: 3, instances: [{data: moons, bandwidth: 0.3, n: 12, seconds: 0.01}]}",
+).replace("[replace, accumulate]", "[real-only, replace, accumulate, accumulate-subsample]")
 LOOKS = "figure.dpi: 33\naxes.facecolor: red\nfont.size: 30\ntext.usetex: True\n"
 NOWHERE = "/dev/null/nowhere"
 SURROUNDINGS = {

@@ -33,7 +33,8 @@ def status(profile: str | None) -> None:
     click.echo(f"{'task-setting':20} {'entry':28} finished   to do  CPU seconds to do (estimated)")
     for line in lines:
         click.echo(f"{line.task_setting:20} {line.entry:28} {line.finished:8} {line.to_do:7} {line.seconds:10.0f}")
-    finished, to_do, seconds = (sum(column) for column in list(zip(*lines, strict=True))[2:]) if lines else (0, 0, 0.0)
+    finished, to_do = sum(line.finished for line in lines), sum(line.to_do for line in lines)
+    seconds = sum(line.seconds for line in lines)
     click.echo(f"profile {project.profile}: {finished} cells finished, {to_do} to do, about {seconds:.0f} CPU seconds.")
     if stale := status.stale(project.root):
         click.echo(

@@ -67,6 +67,11 @@ def ols_slope(t: Vector, loss: Vector) -> float:
     return collapse.slope(t, loss)
 
 
+def life_of(runs: pd.DataFrame) -> "pd.Series[float]":
+    """The share of each run's iterations before the first loss that is not finite; 1 where all are finite."""
+    return ((runs["diverged_at"] - 1) / runs["horizon"]).fillna(1.0)
+
+
 def slope_from_real(t: Vector, loss: Vector, real_loss: float) -> float:
     """Slope of the least-squares line through the loss of a fit on the real data at t = 1, where every workflow of the paper starts.
 

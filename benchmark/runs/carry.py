@@ -27,7 +27,7 @@ import pyarrow.parquet as pq
 from benchmark.digest.hashes import PACKAGE
 from benchmark.errors import ThriveError
 from benchmark.runs import sweep
-from benchmark.runs.cells import Cell, Store, as_bytes, provenance_of
+from benchmark.runs.cells import Cell, Store, as_bytes, files_in, provenance_of
 from benchmark.runs.progress import SILENT, Progress
 from benchmark.runs.project import Project
 from benchmark.strict_yaml import shown_name
@@ -86,7 +86,7 @@ def carry(root: Path, revision: str, jobs: int, progress: Progress = SILENT) -> 
     with _checked_out(root, commit) as folder:
         old = _keys_of(folder, revision)
     folder = root / "cells"
-    files = {path.name.split(".")[0]: path for path in folder.glob("*.*.parquet")}
+    files = dict(files_in(folder))
     cells = known_cells(root)
     moves = list(_moves(cells, old, files))
     to_do = [move for move in moves if move.cell.key not in files]

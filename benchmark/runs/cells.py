@@ -87,13 +87,23 @@ class Cell:
         return f"{self.instance.task_setting} {self.instance.name} · {self.entry.id} · seeds {seeds}"
 
 
+def files_in(folder: Path) -> list[tuple[str, Path]]:
+    """The files of a folder of finished cells, sorted, each with the key in its name. Their content is not checked."""
+    return [(path.name.split(".")[0], path) for path in sorted(folder.glob("*.*.parquet"))]
+
+
+def is_as_written(path: Path, content: bytes) -> bool:
+    """Whether a file of a finished cell still has the content whose checksum its name holds."""
+    return checksum(content) == path.name.split(".")[1]
+
+
 class Store:
     """A folder of finished cells. Writing is atomic: a cell is there whole, or not at all."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
-        self._files = {path.name.split(".")[0]: path for path in folder.glob("*.*.parquet")}
+        self._files = dict(files_in(folder))
 
     def read(self, cell: Cell) -> pa.Table | None:
         """The records of a cell; None where it is not finished, or no longer what was written."""
@@ -109,7 +119,7 @@ class Store:
         if path is None:
             return None
         content = path.read_bytes()
-        if checksum(content) != path.name.split(".")[1]:
+        if not is_as_written(path, content):
             print(f"{path}: truncated or edited since it was written; computing it again.", file=sys.stderr)
             path.unlink()
             del self._files[cell.key]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from benchmark.errors import ThriveError
 from benchmark.runs.carry import known_cells
-from benchmark.runs.cells import Store, checksum, write_atomically
+from benchmark.runs.cells import checksum, files_in, is_as_written, write_atomically
 
 
 @dataclass
@@ -31,25 +31,24 @@ def merge(root: Path, folder: Path) -> Merged:
     Raises:
         ThriveError: there is no such folder, or it has no cells.
     """
-    files = sorted(folder.glob("*.*.parquet"))
+    files = files_in(folder)
     if not files:
         raise ThriveError(
             f"{folder}: found no finished cells. Expected the folder `cells` of another clone, or a copy of it."
         )
     keys = {cell.key for cell in known_cells(root)}
-    store = Store(root / "cells")
-    here = {path.name for path in store.folder.glob("*.*.parquet")}
+    here = root / "cells"
     found = Merged()
-    for path in files:
-        key, written, _ = path.name.split(".", 2)
+    for key, path in files:
         content = path.read_bytes()
-        if checksum(content) != written:
+        if not is_as_written(path, content):
+            written = path.name.split(".")[1]
             found.spoiled.append(f"{path.name}: found checksum {checksum(content)}, expected {written}")
         elif key not in keys:
             found.stale.append(path.name)
-        elif path.name in here:
+        elif (here / path.name).exists():
             found.known += 1
         else:
-            write_atomically(store.folder / path.name, content)
+            write_atomically(here / path.name, content)
             found.new += 1
     return found

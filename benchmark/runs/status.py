@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from benchmark.runs import sweep
 from benchmark.runs.carry import known_cells
-from benchmark.runs.cells import Cell, Store
+from benchmark.runs.cells import Cell, Store, files_in
 from benchmark.runs.project import Project
 
 
@@ -38,4 +38,4 @@ def lines(project: Project) -> list[Line]:
 def stale(root: Path) -> list[Path]:
     """Files of cells whose key no entry on no instance of any profile has: of other code, numbers or entries."""
     keys = {cell.key for cell in known_cells(root)}
-    return [path for path in sorted((root / "cells").glob("*.*.parquet")) if path.name.split(".")[0] not in keys]
+    return [path for key, path in files_in(root / "cells") if key not in keys]

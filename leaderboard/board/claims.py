@@ -13,7 +13,7 @@ import pandas as pd
 
 from benchmark.entries.card import Card
 from benchmark.results.labels import task_title, with_interval
-from benchmark.results.scoring import Interval
+from benchmark.results.scoring import Interval, life_of
 from leaderboard.board.inference import holm
 from leaderboard.board.standing import Standing, difference, p_value
 
@@ -49,8 +49,11 @@ Scores = dict[str, dict[tuple[str, str], pd.DataFrame]]
 
 def by_instance(runs: pd.DataFrame) -> Scores:
     """Scores of runs on ranked instances, see `benchmark.results.scoring.scored`."""
-    life = ((runs["diverged_at"] - 1) / runs["horizon"]).fillna(1.0)
-    table = runs[["task", "instance", "entry", "seed", *METRICS]].assign(life=life).sort_values("seed", kind="stable")
+    table = (
+        runs[["task", "instance", "entry", "seed", *METRICS]]
+        .assign(life=life_of(runs))
+        .sort_values("seed", kind="stable")
+    )
     found: Scores = {}
     for (entry, task, instance), part in table.groupby(["entry", "task", "instance"], sort=False):
         found.setdefault(str(entry), {})[str(task), str(instance)] = part.set_index("seed")[[*METRICS, "life"]]

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from benchmark.results.scoring import life_of
 from leaderboard.board.protocol import ranked_names
 from leaderboard.board.schema import TaskAbout
 
@@ -96,17 +97,17 @@ def contest(task: TaskAbout, runs: pd.DataFrame, change: str) -> Contest:
         values = ranked["final"] - ranked["real_loss"] if change == "excess" else ranked["slope"] * ranked["horizon"]
     ranked = ranked.assign(
         change=values.where(ranked["diverged_at"].isna(), np.inf),
-        life=((ranked["diverged_at"] - 1) / ranked["horizon"]).fillna(1.0),
+        life=life_of(ranked),
     )
     seeds = sorted(set(ranked["seed"]))
     order = pd.MultiIndex.from_product([instances, seeds])
-    losses, life = {}, {}
+    losses, lives = {}, {}
     for id, own in ranked.groupby("entry"):
         if len(own) == len(order) == task.seeds * len(instances):
             table = own.set_index(["instance", "seed"])[["change", "life"]].reindex(order).to_numpy(float)
-            losses[str(id)], life[str(id)] = (column.reshape(len(instances), -1) for column in table.T)
+            losses[str(id)], lives[str(id)] = (column.reshape(len(instances), -1) for column in table.T)
     scale = {about.instance: about.scale for about in task.instances}
-    return Contest(losses, life, np.array([scale[name] for name in instances], float))
+    return Contest(losses, lives, np.array([scale[name] for name in instances], float))
 
 
 @dataclass(frozen=True)

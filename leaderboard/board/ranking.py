@@ -34,10 +34,8 @@ class RankInterval(NamedTuple):
 def win_rate(wins: Wins) -> Interval:
     """The mean over task-settings with its interval of 95 %, within 0 and 1; no ends (NaN) for one seed."""
     errors, freedom = _terms({task: rates[None] for task, rates in wins.rates.items()}, [wins], wins.opponents)
-    if (freedom < 1).any():
-        return Interval(wins.centre, np.nan, np.nan)
-    half = float(np.sqrt(np.sum((t_quantile(freedom) * errors) ** 2))) / len(wins.rates)
-    return Interval(wins.centre, max(wins.centre - half, 0.0), min(wins.centre + half, 1.0))
+    centre, low, high = _interval(wins.centre, errors, freedom, len(wins.rates))
+    return Interval(centre, np.maximum(low, 0.0), np.minimum(high, 1.0))
 
 
 def difference(a: Wins, b: Wins) -> Interval:
@@ -45,10 +43,14 @@ def difference(a: Wins, b: Wins) -> Interval:
     apart = {task: (rates - b.rates[task])[None] for task, rates in a.rates.items()}
     terms = [_terms(apart, [a], a.opponents), _secret(apart, [b])]
     errors, freedom = (np.concatenate(part) for part in zip(*terms, strict=True))
-    centre = a.centre - b.centre
+    return _interval(a.centre - b.centre, errors, freedom, len(a.rates))
+
+
+def _interval(centre: float, errors: Array, freedom: Array, tasks: int) -> Interval:
+    """Half-widths of independent errors add up in squares; no ends (NaN) where an error has no degree of freedom."""
     if (freedom < 1).any():
         return Interval(centre, np.nan, np.nan)
-    half = float(np.sqrt(np.sum((t_quantile(freedom) * errors) ** 2))) / len(a.rates)
+    half = float(np.sqrt(np.sum((t_quantile(freedom) * errors) ** 2))) / tasks
     return Interval(centre, centre - half, centre + half)
 
 

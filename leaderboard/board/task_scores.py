@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from benchmark.results import collapse
-from benchmark.results.scoring import REFERENCE, Interval, t_interval
+from benchmark.results.scoring import REFERENCE, Interval, life_of, t_interval
 from leaderboard.board import verdicts
 from leaderboard.board.protocol import ranked_names
 from leaderboard.board.schema import (
@@ -58,7 +58,6 @@ def part_of(task: TaskAbout, runs: pd.DataFrame, everyone: pd.DataFrame, rules: 
     """The scores of an entry on a task-setting; instances count equally."""
     ranked = runs[runs["instance"].isin(ranked_names(task))]
     by_seed = ranked.groupby("seed")[["pseudo_score", "pseudo_slope_score"]].mean()
-    life = ((ranked["diverged_at"] - 1) / ranked["horizon"]).fillna(1.0).groupby(ranked["seed"]).mean()
     replace = everyone[everyone["entry"] == REFERENCE]
     evidence = {
         about.instance: _evidence(about, mine, replace[replace["instance"] == about.instance], rules)
@@ -88,7 +87,7 @@ def part_of(task: TaskAbout, runs: pd.DataFrame, everyone: pd.DataFrame, rules: 
         instances=instances,
         scaling=_scaling(task, runs),
     )
-    return TaskPart(shown, by_seed, life)
+    return TaskPart(shown, by_seed, life_of(ranked).groupby(ranked["seed"]).mean())
 
 
 def _survival(runs: pd.DataFrame) -> float:

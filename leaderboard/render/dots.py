@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from benchmark.results.labels import task_title
 from leaderboard.board.schema import Board, Row, TaskScore
 
-WIDTH, HEIGHT = 150, 20
+WIDTH = 150
 LEFT, RIGHT = -0.25, 1.25
 """Ends of the axis; what is beyond them is an arrow there."""
 
