@@ -53,11 +53,21 @@ class Table:
 
 @dataclass(frozen=True)
 class Picture:
+    """
+    Attributes:
+        path: of a PNG, which Markdown shows. The same picture as a PDF, for print, lies beside it.
+    """
+
     path: Path
     caption: str
 
 
-Block = Heading | Paragraph | Table | Picture
+@dataclass(frozen=True)
+class Contents:
+    """The headings that come after it, of level 2."""
+
+
+Block = Heading | Paragraph | Table | Picture | Contents
 
 
 def inline(text: str, plain: Callable[[str], str], code: Callable[[str], str]) -> str:
@@ -70,10 +80,23 @@ def inline(text: str, plain: Callable[[str], str], code: Callable[[str], str]) -
 
 def markdown(blocks: Sequence[Block], folder: Path) -> str:
     """As GitHub reads it; pictures are linked from `folder`."""
-    return "\n".join(_markdown_block(block, folder) for block in blocks)
+    return "\n".join(
+        _markdown_contents(blocks[k:]) if isinstance(block, Contents) else _markdown_block(block, folder)
+        for k, block in enumerate(blocks)
+    )
 
 
-def _markdown_block(block: Block, folder: Path) -> str:
+def _markdown_contents(after: Sequence[Block]) -> str:
+    heads = [block.text for block in after if isinstance(block, Heading) and block.level == 2]
+    return "".join(f"- [{_markdown(head)}](#{anchor(head)})\n" for head in heads)
+
+
+def anchor(head: str) -> str:
+    """What GitHub links a heading by: its letters, digits, hyphens and underscores in lower case, with a hyphen for each space."""
+    return re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-")
+
+
+def _markdown_block(block: Heading | Paragraph | Table | Picture, folder: Path) -> str:
     match block:
         case Heading():
             return f"{'#' * block.level} {_markdown(block.text)}\n"
@@ -135,6 +158,7 @@ _TYPST_HEAD = """\
 #set table(stroke: none, inset: (x: 3pt, y: 2.2pt))
 #show table: set text(size: 7.5pt)
 #show raw: set text(size: 0.95em)
+#set figure(numbering: none)
 #show heading: set block(above: 1.4em, below: 0.8em)
 """
 
@@ -146,8 +170,10 @@ def _typst_block(block: Block, folder: Path) -> str:
         case Paragraph():
             return f"\n{_typst(block.text)}\n"
         case Picture():
-            path = typst_string("/" + block.path.relative_to(folder).as_posix())
+            path = typst_string("/" + block.path.with_suffix(".pdf").relative_to(folder).as_posix())
             return f"\n#figure(image({path}, width: 100%), caption: [{_typst(block.caption)}])\n"
+        case Contents():
+            return "\n#context outline(title: none, target: selector(heading.where(level: 2)).after(here()))\n"
         case Table():
             return _typst_table(block)
 

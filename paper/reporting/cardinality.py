@@ -55,8 +55,12 @@ def _grid(name: str, down: "pd.Series[int]", across: "pd.Series[int]", values: I
     return Table(name, ["synthetic", *map(str, columns)], "r" * (1 + len(columns)), body)
 
 
-def _cardinality_patterns(held: pd.DataFrame, table: pd.DataFrame) -> Iterator[Block]:
-    """The effect of synthetic rows if real rows are few, and if they are many, paired by seed."""
+def pattern_rows(held: pd.DataFrame, table: pd.DataFrame) -> list[list[str]]:
+    """The effect of synthetic rows if real rows are few, and if they are many, paired by seed.
+
+    Returns:
+        for each pattern: its words, the published effect, ours with an epoch and with matched steps, and whether the former agrees.
+    """
     theirs = held.assign(value=held["value"].astype(float)).set_index(["real", "synthetic"])["value"]
     own = table[table["task"] == "language_model"]
     real, synthetic = sorted(set(own["real"]) - {0}), sorted(set(own["synthetic"]))
@@ -76,12 +80,16 @@ def _cardinality_patterns(held: pd.DataFrame, table: pd.DataFrame) -> Iterator[B
             *(f"{shown(change)}, {ours[0]} real, {ours[1]} and 0 synthetic" for change in changes),
             patterns.verdict(published, changes[0]),
         ])  # fmt: skip
+    return body
+
+
+def _cardinality_patterns(held: pd.DataFrame, table: pd.DataFrame) -> Iterator[Block]:
     yield Paragraph(
         "The pattern in the embedded language model, with one epoch as published and with matched optimizer steps. "
         + patterns.RULE
     )
     head = ["pattern", "published", "ours, an epoch", "ours, matched steps", "agrees, an epoch"]
-    yield Table("cardinality-patterns", head, "ppppp", body)
+    yield Table("cardinality-patterns", head, "ppppp", pattern_rows(held, table))
 
 
 def _change(own: pd.DataFrame, control: str, real: int, synthetic: int) -> Estimate | None:

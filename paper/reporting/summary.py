@@ -1,4 +1,4 @@
-"""Summary of the report: how many numbers agree, what differs and why, and what was not run."""
+"""How many numbers agree, what differs and why, and what was not run."""
 
 from collections.abc import Iterator
 
@@ -8,30 +8,22 @@ from benchmark.results.document import Block, Heading, Paragraph, Table
 from benchmark.results.labels import task_title
 from paper import published
 from paper.reporting.cardinality import CARDINALITY
-from paper.reporting.evidence import REASONS, UNEXPLAINED, Evidence, against_closed, groups_of, not_needed, rows_of
+from paper.reporting.evidence import REASONS, UNEXPLAINED, against_closed, groups_of, not_needed, rows_of
 from paper.reporting.parts import PARTS
 from paper.reporting.words import root_mean_square
 
-TITLE = "Thrive: published numbers and ours"
-WRITTEN_BY = "python -m paper.reporting.report"
 
-
-def summary(numbers: pd.DataFrame, evidence: Evidence) -> Iterator[Block]:
+def summary(numbers: pd.DataFrame) -> Iterator[Block]:
     theirs = numbers[numbers["source"] == published.FIGURE]
     cardinality = pd.read_csv(CARDINALITY)
-    yield Heading(TITLE, 1)
-    yield Paragraph(
-        f"Written by `{WRITTEN_BY}`. Do not edit. Published numbers are those of Kazdan et al., Collapse or Thrive? (ICML 2025, arXiv "
-        "2410.16713), read off its figures; the source of each is in `paper/published.csv` and `paper/published_cardinality.csv`."
-    )
-    yield Heading("Summary")
+    yield Heading("Numbers that agree")
     yield from _counts(theirs, len(cardinality))
     yield from _agreement(theirs)
     yield from _what_differs(theirs)
     yield from _what_was_not_run(theirs)
 
 
-def _experiments(theirs: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+def experiments(theirs: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
     for part in PARTS:
         yield (
             part.title.partition(",")[0],
@@ -48,7 +40,7 @@ def _counts(theirs: pd.DataFrame, cardinality: int) -> Iterator[Block]:
     """A row for each experiment, whose verdicts add up to its published numbers."""
     counts = [
         (title, [int((rows["verdict"] == verdict).sum()) for verdict in VERDICTS])
-        for title, rows in _experiments(theirs)
+        for title, rows in experiments(theirs)
     ]
     counts.append(("Cardinality against proportion of real data", [0, 0, 0, cardinality]))
     total = [sum(column) for column in zip(*(row for _, row in counts), strict=True)]
@@ -75,7 +67,7 @@ def _agreement(theirs: pd.DataFrame) -> Iterator[Block]:
             root_mean_square(found["z"]),
             _meet_closed(found),
         ]
-        for title, part in _experiments(theirs)
+        for title, part in experiments(theirs)
         if len(found := part[part["z"].notna()])
     ]
     rows += [

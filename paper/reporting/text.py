@@ -25,8 +25,8 @@ def fine_tuning(numbers: pd.DataFrame, evidence: Evidence) -> Iterator[Block]:
     rows = numbers[numbers["task"] == "language_model"]
     yield Heading("Language model: fine-tuning")
     yield Paragraph(
-        "The embedded language model has a few million weights and a few hundred training pairs of the World Factbook. It cannot have the losses of "
-        "Gemma 2 on HelpSteer2, so only patterns are compared."
+        "The embedded language models have other data and far fewer weights than Gemma 2 on HelpSteer2, and cannot have its losses: only patterns "
+        "are compared. `docs/language-model.md` tells the models, their data, and what decides which pattern appears."
     )
     yield from _patterns(rows, evidence.paper)
     yield Paragraph(
@@ -90,32 +90,37 @@ def _patterns(rows: pd.DataFrame, paper: Results) -> Iterator[Block]:
     if about is None:
         yield Paragraph(f"Ours were not run. Run them: `{published.command('language_model', '', '')}`")
         return
-    name, last = about.instances[0].name, about.horizon
+    last = about.horizon
     theirs = {
-        title: _losses_of(rows[(rows["instance"] == instance) & (rows["t"] <= last)])
+        title: losses_of(rows[(rows["instance"] == instance) & (rows["t"] <= last)])
         for instance, title in GEMMA.items()
     }
+    names = [about_instance.name for about_instance in about.instances]
     yield Paragraph(
-        f"Ours: `{name}`, {len(about.seeds)} seeds; intervals treat workflows as independent. {patterns.RULE}"
+        f"Ours: {len(about.seeds)} seeds at most, T = {last}; intervals treat workflows as independent. {patterns.RULE}"
     )
     body = []
     for pattern in PATTERNS:
         of_models = [pattern.of(*of_model) for of_model in theirs.values()]
-        ours = pattern.of(lambda entry, t: at(paper, "language_model", name, entry, "test_loss", t), last)
-        verdict = patterns.verdict(None if of_models[0] is None else of_models[0].mean, ours, pattern.neutral)
+        ours = [pattern.of(our_loss(paper, name), last) for name in names]
+        verdict = patterns.verdict(None if of_models[0] is None else of_models[0].mean, ours[0], pattern.neutral)
         if verdict.startswith("no,"):
             verdict += f": {why(read_reasons(), _as_row(pattern))}"
-        body.append([pattern.words, *("" if e is None else number(e.mean) for e in of_models), shown(ours), verdict])
+        body.append([pattern.words, *("" if e is None else number(e.mean) for e in of_models), *map(shown, ours), verdict])  # fmt: skip
     head = [
         "pattern",
         *(f"{title}, t = {at_most}" for title, (_, at_most) in theirs.items()),
-        f"ours, t = {last}",
-        "agrees with 2B",
+        *(f"ours, `{name}`" for name in names),
+        f"`{names[0]}` agrees with 2B",
     ]
-    yield Table("language-model-patterns", head, "prrrrp", body)
+    yield Table("language-model-patterns", head, "prrr" + "r" * len(names) + "p", body)
 
 
-def _losses_of(rows: pd.DataFrame) -> tuple[Loss, int]:
+def our_loss(paper: Results, instance: str) -> Loss:
+    return lambda entry, t: at(paper, "language_model", instance, entry, "test_loss", t)
+
+
+def losses_of(rows: pd.DataFrame) -> tuple[Loss, int]:
     """The published losses of a model, and the last iteration that all its workflows have."""
     known = rows.set_index(["entry", "t"])["value"].to_dict()
 

@@ -282,7 +282,7 @@ def test_every_row_of_the_summaries_adds_up(of):
 @pytest.mark.parametrize("of", [evidence(GAUSSIAN, SWISS, MOONS), None], ids=["a little", "committed"])
 def test_no_two_rows_have_one_label(of):
     """A row is identified by the cells before its numbers; a row of a defect by the quantity shown."""
-    labels = {"summary": 1, "agreement": 1, "differences": 4, "defects": 2, "defects-shown": 2, "language-model-patterns": 1, "cardinality-patterns": 1,
+    labels = {"claims": 2, "summary": 1, "agreement": 1, "differences": 4, "defects": 2, "defects-shown": 2, "language-model-patterns": 1, "cardinality-patterns": 1,
               "plain-loop": 3, "kde-as-published": 3, "accumulate-bound": 3, "kde-rerun": 3, "cost": 2}  # fmt: skip
     labels |= {part.name: 3 for part in parts.PARTS}
     for name, table in tables(report.blocks(of or load(), report.HERE)).items():
@@ -370,6 +370,82 @@ def test_patterns_of_the_language_model_are_compared_in_size(accumulate, sd, wor
     assert rows["accumulate, change since t = 1"][-1].startswith(word)
     assert rows["replace, change since t = 1"][-1] == "yes"
     assert rows["replace, change since t = 1"][1] == number(2.149 - 1.064)
+
+
+LM = "surnames n=1500"
+
+
+def language_model(accumulate: dict[int, float]) -> Evidence:
+    ends = {
+        "replace": {1: 4.0, 5: 4.9, 10: 5.5},
+        "accumulate-subsample": {1: 4.0, 5: 4.1, 10: 4.14},
+        "accumulate": accumulate,
+    }
+    return evidence(*(curve("language_model", LM, e, "test_loss", losses, seeds=5, sd=0.01) for e, losses in ends.items()))  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("accumulate", "words"),
+    [
+        ({1: 4.0, 5: 4.03, 10: 4.036}, "bounded"),
+        ({1: 4.0, 5: 3.95, 10: 3.9}, "bounded; the other sign"),
+        ({1: 4.0, 5: 4.1, 10: 4.12}, "bounded; 3.4 times the size"),
+        ({1: 4.0, 5: 4.1, 10: 4.2}, "not bounded; 5.7 times the size"),  # half of it late
+        ({1: 4.0, 5: 4.4, 10: 4.45}, "not bounded; 13 times the size"),  # 30 % of replace's
+    ],
+)
+def test_accumulate_is_bounded_where_its_rise_is_small_and_ends(accumulate, words):
+    """Published: 2.4 % of replace's rise. Replace rises by 1.5 here."""
+    rows = tables(report.blocks(language_model(accumulate), report.HERE))["claims"].cells
+    (row,) = (row for row in rows if row[0].startswith("Accumulate: ") and row[1].startswith("Language model"))
+    assert row[-1] == words
+
+
+def test_a_claim_is_reproduced_where_all_of_its_numbers_agree():
+    known = published.read()
+    own = known[(known["quantity"] == "trace_ratio") & (known["entry"] == "replace")]
+    curves = {i: dict(zip(part["t"], part["value"], strict=True)) for i, part in own.groupby("instance")}
+
+    def verdict(off: float) -> str:
+        curves["d=1 n=10"][1] = 0.947 + off
+        made = evidence(*(curve("gaussian", i, "replace", "trace_ratio", means) for i, means in curves.items()))
+        rows = tables(report.blocks(made, report.HERE))["claims"].cells
+        return next(row[-1] for row in rows if row[:2] == ["Replace: models collapse", "Gaussian: trace ratio"])
+
+    assert verdict(0) == "reproduced"
+    assert verdict(9) == f"reproduced but for 1 of {len(own)} numbers, of which 1 {UNEXPLAINED}"
+
+
+def test_a_stable_loss_is_borne_out_only_where_it_stays():
+    def verdict(last: float, sd: float) -> str:
+        losses = {50: 1.27, 100: last}
+        made = evidence(curve("kde", "moons h=0.1 n=1000", "accumulate", "test_loss", losses, sd=sd))
+        return next(r[-1] for r in tables(report.blocks(made, report.HERE))["claims"].cells if "bounded" in r[0])
+
+    assert verdict(1.33, 0.01) == "not borne out: it grows with ln t (defect 7)"
+    assert verdict(1.20, 0.01) == "reproduced"
+    assert verdict(1.33, 10.0) == "open"
+
+
+def test_contents_link_to_the_headings_after_them():
+    """By GitHub's rule for anchors, written out: lower case, punctuation dropped, spaces as hyphens."""
+    made = report.blocks(evidence(), report.HERE)
+    lines = document.markdown(made, report.HERE).splitlines()
+    start = lines.index("## Contents")
+    heads = [line.removeprefix("## ").replace("\\", "") for line in lines[start + 1 :] if line.startswith("## ")]
+    links = [line for line in lines if line.startswith("- [")]
+    assert [re.fullmatch(r"- \[(.*)\]\(#.*\)", line)[1].replace("\\", "") for line in links] == heads
+    anchors = [re.fullmatch(r"- \[.*\]\(#(.*)\)", line)[1] for line in links]
+    assert len(set(anchors)) == len(anchors)
+    assert "b-as-published-and-corrected" in anchors
+    assert "e-kernel-density-estimation-negative-log-likelihood-of-500-held-out-points-nats" in anchors
+
+
+def test_print_has_vectors_for_figures():
+    made = [b for b in report.blocks(load(), report.HERE / "figures") if isinstance(b, document.Picture)]
+    assert len(made) == len(report.FIGURES)
+    assert b"/Subtype /Image" not in document.pdf(document.typst(made, report.HERE, "t"), report.HERE)
+    assert document.markdown(made, report.HERE).count(".png)") == len(made)
 
 
 def test_a_ratio_has_the_error_of_both():
