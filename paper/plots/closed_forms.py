@@ -68,7 +68,7 @@ def draw(source: Source) -> tuple[Figure, pd.DataFrame]:
     found = tables(source)
     figure, axes = style.panels(len(found), len(style.WORKFLOWS), 1.2, sharey="row")
     for row, (label, scale, table) in zip(axes, found, strict=True):
-        palette = style.colours(table["n"])
+        palette = style.palette_of(table["n"])
         for ax, entry in zip(row, style.WORKFLOWS, strict=True):
             style.curves(ax, style.thinned(table[table["entry"] == entry]), "n", palette)
             style.log_time(ax)

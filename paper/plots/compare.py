@@ -6,18 +6,17 @@ from typing import Any, NamedTuple
 
 import matplotlib.pyplot as plt
 import numpy as np
-import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from benchmark.results import paired
+from benchmark.results.colours import HIGHER, LOWER, NEITHER
 from benchmark.results.paired import QUANTITIES, Row, frame
 from benchmark.results.profile import BOARD
 from benchmark.runs.project import Project
 from paper.plots import style
 
 TITLES = {"final": "final test loss", "slope": "slope of test loss"}
-LOWER, HIGHER, NEITHER = sns.color_palette("colorblind")[0], sns.color_palette("colorblind")[1], "0.45"
 EDGE = 1.15  # times the widest finite interval: where an infinite difference is drawn
 
 

@@ -16,7 +16,7 @@ def draw(source: Source) -> tuple[Figure, pd.DataFrame]:
     table = source.of("discrete", "entropy", *style.BOTH)
     outcomes = style.prefer(table["outcomes"], 10)
     table = style.thinned(table[table["outcomes"] == outcomes])
-    palette = style.colours(table["n"])
+    palette = style.palette_of(table["n"])
     figure, axes = style.panels(1, len(entries) + 1, 1.3, 1.2)
     for ax, entry in zip(axes[0], entries, strict=False):
         style.curves(ax, table[table["entry"] == entry], "n", palette)
@@ -33,7 +33,7 @@ def draw(source: Source) -> tuple[Figure, pd.DataFrame]:
 
 def _times(ax: Axes, source: Source) -> pd.DataFrame:
     times = source.table("collapse_time.csv", COMMAND)
-    palette = style.colours(times["K"])
+    palette = style.palette_of(times["K"])
     for k, part in times.sort_values("n").groupby("K"):
         mean, error = part["mean"] / part["n"], 1.96 * part["se"] / part["n"]
         ax.errorbar(part["n"], mean, error, color=palette[k], marker="o", markersize=3, capsize=2)

@@ -29,7 +29,7 @@ def draw(source: Source, as_published: bool = False) -> tuple[Figure, pd.DataFra
         table["quantity"].isin(MARGINAL) & (table["n"] == n) & table["t"].isin((1, 2, 5, 10, 20, 50, 100))
     ]
     lines = style.thinned(table[table["quantity"].isin(QUANTITIES)])
-    palette = style.colours(table["n"])
+    palette = style.palette_of(table["n"])
     figure, axes = style.panels(len(entries), 3, 1.25)
     for row, entry in zip(axes, entries, strict=True):
         mine = lines[lines["entry"] == entry]

@@ -21,7 +21,7 @@ def draw(source: Source, pooled: bool = False) -> tuple[Figure, pd.DataFrame]:
         table = pool(table)
     data_sets = [name for name in style.DATA_SETS if name in set(table["data"])]
     columns = [(h, entry) for h in style.ordered(table["bandwidth"]) for entry in entries]
-    palette = style.colours(table["n"])
+    palette = style.palette_of(table["n"])
     figure, axes = style.panels(
         len(data_sets), len(columns), 1.2 if len(columns) < 3 else 0.75, sharex=True, sharey="row"
     )

@@ -28,7 +28,7 @@ def draw(source: Source) -> tuple[Figure, pd.DataFrame]:
     rows = [(ours, None, LABEL)] + [(theirs, PUBLISHED_LOOK, f"published\n{LABEL}")] * (len(theirs) > 0)
     figure, axes = style.panels(len(rows), len(entries), 1.4, 1.1, sharex="row", sharey="row")
     for row, (table, look, label) in zip(axes, rows, strict=True):
-        palette = style.colours(table["instance"], look)
+        palette = style.palette_of(table["instance"], look)
         for ax, entry in zip(row, entries, strict=True):
             _panel(ax, table[table["entry"] == entry], palette)
         row[0].set_ylabel(label)

@@ -51,7 +51,7 @@ def draw(source: Source) -> tuple[Figure, pd.DataFrame]:
     figure, axes = style.panels(len(tables), len(entries), 1.2, sharex="row")
     for row, (task, table) in zip(axes, tables.items(), strict=True):
         hue = ROWS[task].hue
-        palette = style.colours(table[hue], PUBLISHED_LOOK if task == "pretraining" else None)
+        palette = style.palette_of(table[hue], PUBLISHED_LOOK if task == "pretraining" else None)
         for ax, entry in zip(row, entries, strict=True):
             style.curves(ax, table[table["entry"] == entry], hue, palette)
             ax.xaxis.set_major_locator(MaxNLocator(4, integer=True, steps=[1, 2, 2.5, 5, 10]))

@@ -32,7 +32,7 @@ def draw(source: Source) -> tuple[Figure, pd.DataFrame]:
     for row, (task, control) in zip(axes, rows, strict=True):
         of_task = table[table["task"] == task]
         part = of_task[(of_task["control"] == control) & (of_task["proportion"].notna())]
-        synthetic, real = style.colours(part["synthetic"]), style.colours(part["real"])
+        synthetic, real = style.palette_of(part["synthetic"]), style.palette_of(part["real"])
         _lines(row[0], part[part["real"] > 0], "real", "synthetic", synthetic)
         _lines(row[1], part[part["synthetic"] > 0], "proportion", "real", real)
         controls = f"\n{CONTROLS[control]}" if of_task["control"].nunique() > 1 else ""

@@ -42,7 +42,7 @@ def draw(source: Source, name: str) -> tuple[Figure, pd.DataFrame]:
     if name == "log_determinant_ratio":
         ends = ["mean", "low", "high", "theory"]
         table = table.assign(**table[ends].div(table["d"], axis=0))
-    dimensions, palette = sorted(set(table["d"])), style.colours(table["n"])
+    dimensions, palette = sorted(set(table["d"])), style.palette_of(table["n"])
     figure, axes = style.panels(
         len(entries), len(dimensions), 0.9, sharex=True, sharey="row" if name != "mean_error" else True
     )

@@ -14,7 +14,7 @@ def draw(source: Source, data: str) -> tuple[Figure, pd.DataFrame]:
     table = style.thinned(table[table["data"] == data])
     if table.empty:
         raise Missing(f"{source.where}: no {data}. Make it: {OF_THE_PAPER.format('kde')}")
-    bandwidths, palette = style.ordered(table["bandwidth"]), style.colours(table["n"])
+    bandwidths, palette = style.ordered(table["bandwidth"]), style.palette_of(table["n"])
     figure, axes = style.panels(len(bandwidths), len(entries), 1.2, sharex=True, sharey="row")
     for row, h in zip(axes, bandwidths, strict=True):
         for ax, entry in zip(row, entries, strict=True):

@@ -18,7 +18,7 @@ def draw(source: Source, by: str) -> tuple[Figure, pd.DataFrame]:
     [(other, wish)] = [(name, wish) for name, wish in WISHED.items() if name != by]
     fixed = style.prefer(table[other], wish)
     table = style.thinned(table[table[other] == fixed])
-    values, palette = sorted(set(table[by])), style.colours(table["n"])
+    values, palette = sorted(set(table[by])), style.palette_of(table["n"])
     figure, axes = style.panels(len(values), len(entries), 1.2, sharex=True, sharey="row")
     for row, value in zip(axes, values, strict=True):
         for ax, entry in zip(row, entries, strict=True):

@@ -5,7 +5,8 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from benchmark.results.labels import VERDICTS, task_title
+from benchmark.results.colours import VERDICTS
+from benchmark.results.labels import task_title
 from paper.plots import board, style
 from paper.plots.source import Missing, Source
 
@@ -30,7 +31,7 @@ def draw(source: Source) -> tuple[Figure, pd.DataFrame]:
     if table.empty:
         raise Missing(f"{source.where}: no entry has a finite score")
     tasks = [task["task"] for task in found["tasks"]]
-    palette = style.entry_looks(VERDICTS)
+    palette = {verdict: {"color": look.light, "marker": look.marker} for verdict, look in VERDICTS.items()}
     figure, axes = style.panels(1, len(tasks), 1.6, 1.6)
     for ax, task in zip(axes[0], tasks, strict=True):
         part = table[table["task"] == task].astype({"score_centre": float, "slope_score_centre": float})
@@ -60,8 +61,8 @@ def draw(source: Source) -> tuple[Figure, pd.DataFrame]:
             ticks = [0, 0.5, 1, 2, 5, 10, 20]
             ax.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
             ax.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
-        r = part[["score_centre", "slope_score_centre"]].corr().iloc[0, 1]
-        ax.set(title=f"{task_title(task)}, r = {r:.2f}", xlabel="slope score")
+        rho = part[["score_centre", "slope_score_centre"]].corr("spearman").iloc[0, 1]
+        ax.set(title=f"{task_title(task)}, rank correlation {rho:.2f}", xlabel="slope score")
     axes[0, 0].set_ylabel("final score")
     style.legend(figure, palette, "verdict")
     sns.despine(figure)

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullFormatter, StrMethodFormatter
 
+from benchmark.results import colours
 from paper.data import grid
 
 ITERATION = "model-fitting iteration t"
@@ -23,7 +24,6 @@ DATA_SETS = {"blobs": "Blobs", "circles": "Circles", "moons": "Moons", "swiss_ro
 THEORY: dict[str, Any] = {"color": "black", "linestyle": (0, (4, 2)), "linewidth": 0.9}
 LOOKS = {"paper": ("paper", 0.9, 1.0), "slides": ("talk", 0.75, 1.4)}
 """For each style: seaborn's context, the scale of its fonts, and the scale of panels."""
-MARKERS = "osD^vP*X"
 
 
 def apply(style: str = "paper") -> None:
@@ -58,10 +58,10 @@ def title(entry: str) -> str:
     return WORKFLOWS.get(entry, entry)
 
 
-def colours(values: Iterable[Any], look: dict[str, Any] | None = None) -> dict[Any, Any]:
-    """A colour for each value, from a palette that is ordered and safe for the colour-blind; with `look`, that look in this colour."""
+def palette_of(values: Iterable[Any], look: dict[str, Any] | None = None) -> dict[Any, Any]:
+    """A colour for each value, lighter with the value; with `look`, that look in this colour."""
     values = sorted(set(values))
-    palette = dict(zip(values, sns.color_palette("viridis", len(values)), strict=True))
+    palette = dict(zip(values, sns.color_palette(colours.ORDERED, len(values)), strict=True))
     return palette if look is None else {value: look | {"color": colour} for value, colour in palette.items()}
 
 
@@ -73,10 +73,10 @@ def columns_of(figure: Figure, axes: Any, entries: Iterable[str], note: str = ""
 
 
 def entry_looks(entries: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """A marker and a colour, safe for the colour-blind, for each entry."""
-    entries = list(dict.fromkeys(entries))
-    palette = sns.color_palette("colorblind", max(len(entries), 3))
-    return {e: {"color": palette[k], "marker": MARKERS[k % len(MARKERS)]} for k, e in enumerate(entries)}
+    """A marker and a colour for each entry: the paper's workflows have their own, others the next of the series."""
+    others = [e for e in dict.fromkeys(entries) if e not in colours.WORKFLOWS]
+    looks = {e: (colours.SERIES[k % 6], colours.MARKERS[k % 6]) for k, e in enumerate(others)} | colours.WORKFLOWS
+    return {e: dict(zip(("color", "marker"), looks[e], strict=True)) for e in dict.fromkeys(entries)}
 
 
 def curves(ax: Axes, table: pd.DataFrame, hue: str, palette: dict[Any, Any]) -> None:

@@ -6,11 +6,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
+from benchmark.results.colours import REAL, SYNTHETIC, UNUSED
 from paper.plots import style
 from paper.plots.source import Source
 
 ITERATIONS = 4
-REAL, SYNTHETIC, UNUSED = "#0072B2", "#E69F00", "0.9"
 
 
 def share(entry: str, generation: int, t: int) -> float:
