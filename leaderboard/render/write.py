@@ -64,7 +64,8 @@ def first_entries(board: Board) -> str:
     head = ["division", "rank", "entry", "duels won", "damage of replace avoided", "cost", "verdict"]
     lines = [
         [
-            f"{division.track}, {division.budget}", rank(row.rank, row.rank_interval), f"`{row.entry}`{f' {OUTSIDE}' * row.outside}",
+            f"{division.track}, {division.budget}", rank(row.rank, row.rank_interval),
+            f"[`{row.entry}`]({'submissions' if row.outside else 'baselines'}/{row.entry}){f' {OUTSIDE}' * row.outside}",
             percent(row.win_rate), avoided(row.avoided), cost(row), verdict(row),
         ]
         for division in board.divisions
