@@ -77,7 +77,7 @@ def run(
             options = _answer(strategy.fit_options(context), FitOptions)
             refuse_unsupported(task, options.asks_for())
             repelling = _repelling(options, pool, services)
-        _check_blend(chosen, options, repelling, services)
+        _check_blend(options, services)
         same = chosen.is_first_generation and options == NEUTRAL
         with _named("fit_options", t):
             model = start.model if same else _fitted(chosen, options, repelling, services)
@@ -182,27 +182,26 @@ def _check_real_rows(chosen: Weighted, services: Services) -> None:
         within("share of real rows in the effective number of rows", chosen.real_share_of_rows, most)
 
 
-def _check_blend(chosen: Weighted, options: FitOptions, repelling: Weighted | None, services: Services) -> None:
+def _check_blend(options: FitOptions, services: Services) -> None:
     """Meter what the next model will rest on: its weight of an older model, and the share of its mass that is real.
 
     Real mass is (1 - w)·direct + w·(the older model's), direct the training set's share; with negative guidance of weight γ
-    direct is (1 + γ)·(the training set's) - γ·(the repelling set's), and the training set's at least.
+    direct is 1 + γ times that, and above 1 where the model goes beyond the fit. What it moves away from takes no real row out.
     """
     rules, meter, t = services.rules, services.meter, services.t
     method = "training_set" if options.blend is None and options.negative is None else "fit_options"
     with _named(method, t):
         meter.real_mass = meter.real_share
-        if options.negative is not None and repelling is not None:
-            weight = options.negative[1]
-            moved = (1 + weight) * meter.real_mass - weight * repelling.real_share
-            meter.real_mass = max(meter.real_mass, moved)  # what is moved away from takes no real row out of the fit
+        if options.negative is not None:
+            meter.real_mass *= 1 + options.negative[1]
         if options.blend is not None:
             which, weight = options.blend
             within(f"weight of the {which} model in the blend", weight, rules.max_blend(which, t))
             if services.models:
                 meter.real_mass = (1 - weight) * meter.real_mass + weight * services.real_mass[UNDER[which]]
         most = rules.max_real_share(services.task.n, t)
-        within("share of real rows in the mass that the model rests on", meter.real_mass, most)
+        if most < 1:
+            within("share of real rows in the mass that the model rests on", meter.real_mass, most)
 
 
 def _fitted(chosen: Weighted, options: FitOptions, repelling: Weighted | None, services: Services) -> Any:

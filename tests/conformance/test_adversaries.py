@@ -38,6 +38,7 @@ REFUSED = {
     ),
     "chains-the-first": ("gaussian", 6, MASS.format("0.6")),
     "half-minus-half": ("gaussian", 2, MASS.format("1")),
+    "overshoots": ("text", 2, MASS.format("1")),
     "starves-the-pool": ("gaussian", 1, "3 rows: expected at least n = 24"),
     "keeps-half": ("gaussian", 1, "12 rows: expected at least n = 24"),
     "asks-for-three": ("gaussian", 1, "3 candidates: expected at least n = 24"),
