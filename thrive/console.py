@@ -16,6 +16,7 @@ from benchmark.runs.cells import Cell
 from benchmark.runs.estimates import Estimates, group_of
 from benchmark.runs.progress import Progress, Report
 
+PROCESSES_PER_CORE = 4
 MOMENT, GRACE = 0.05, 5.0
 """Seconds: before a lost signal is sent again, and before a process that cannot end in order is ended."""
 
@@ -101,6 +102,19 @@ def interruptible() -> Iterator[None]:
     sys.unraisablehook = sys.__unraisablehook__
     for each, handler in before.items():
         signal.signal(each, handler)
+
+
+def processes(jobs: int | None) -> int:
+    """How many to run: of -j, or one for each core."""
+    from benchmark.runs.machine import cores as usable
+
+    cores = usable()
+    if jobs is None:
+        return cores
+    if not 1 <= jobs <= PROCESSES_PER_CORE * cores:
+        words = f"found {jobs}, expected 1 to {PROCESSES_PER_CORE * cores}: there are {cores} cores for it."
+        raise click.BadParameter(words, param_hint="-j")
+    return jobs
 
 
 def print_faults(faults: list[BadEntry]) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from thrive.group import OPTIONAL_PROFILE, root
+from thrive.group import ENTRY, OPTIONAL_PROFILE, root
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
@@ -15,14 +15,20 @@ if TYPE_CHECKING:
     from benchmark.results.profile import ProfileRun, Scope
 
 MOST_SEEDS_AT_ONCE = 10_000
-PROCESSES_PER_CORE = 4
 MOST_VARIANTS = 100
 
 
 @click.command()
 @OPTIONAL_PROFILE
 @click.option("-t", "--task", "tasks", multiple=True, help="Task-setting. Repeatable. Default: all of the profile.")
-@click.option("-s", "--entry", "ids", multiple=True, help="Entry to run besides the profile's own. Repeatable.")
+@click.option(
+    "-s",
+    "--entry",
+    "ids",
+    multiple=True,
+    shell_complete=ENTRY,
+    help="Entry to run besides the profile's own. Repeatable.",
+)
 @click.option(
     "--only",
     is_flag=True,
@@ -58,12 +64,12 @@ def run(
     """
     from benchmark.results.profile import Scope, run_profile
     from benchmark.runs.project import Project
-    from thrive.console import Console, interruptible, print_faults
+    from thrive.console import Console, interruptible, print_faults, processes
 
     if parallel != "loky" and not re.fullmatch(r"(dask|tcp|tls)://[^\s/]+:[0-9]{1,5}", parallel):
         raise click.BadParameter(f"found '{parallel}', expected loky or dask://HOST:PORT.", param_hint="--parallel")
     project = Project.load(root(), profile)
-    processes = _processes(jobs)
+    running = processes(jobs)
     if only and not ids:
         raise click.UsageError("--only runs the entries named by -s: name one with -s.")
     if changes and len(set(ids)) != 1:
@@ -72,10 +78,10 @@ def run(
     _ = scope.entries  # raises an error if an entry does not exist
     print_faults(scope.faults)
     if dry_run:
-        _print_plan(scope, processes)
+        _print_plan(scope, running)
     else:
         with interruptible():
-            outcome = run_profile(scope, processes, Console(), parallel)
+            outcome = run_profile(scope, running, Console(), parallel)
         _print_outcome(scope, outcome)
 
 
@@ -143,15 +149,3 @@ def _values(changes: tuple[str, ...]) -> "dict[str, list[JsonValue]]":
     if math.prod(map(len, found.values())) > MOST_VARIANTS:
         raise click.BadParameter(f"more than {MOST_VARIANTS} combinations.", param_hint="--set")
     return found
-
-
-def _processes(jobs: int | None) -> int:
-    from benchmark.runs.machine import cores as usable
-
-    cores = usable()
-    if jobs is None:
-        return cores
-    if not 1 <= jobs <= PROCESSES_PER_CORE * cores:
-        words = f"found {jobs}, expected 1 to {PROCESSES_PER_CORE * cores}: there are {cores} cores for it."
-        raise click.BadParameter(words, param_hint="-j")
-    return jobs

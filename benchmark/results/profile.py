@@ -288,4 +288,9 @@ def gather_results(project: Project, tasks: Collection[str] = ()) -> Results:
 
 def home_of_scores(project: Project) -> Path:
     """The folder, within the clone, of a profile's scores and board."""
-    return BOARD if project.profile == project.params.profile else Path("results", project.profile, "board")
+    return BOARD if project.profile == project.params.profile else own_home(project)
+
+
+def own_home(project: Project) -> Path:
+    """The folder, within the clone, of a board of a profile that is not the committed one."""
+    return Path("results", project.profile, "board")
