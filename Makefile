@@ -11,7 +11,7 @@ export HF_HUB_OFFLINE := 1
 help:
 	@echo "make repro [PROFILE=smoke|quick|standard|paper]   run the benchmark through DVC: scores, leaderboard, figures"
 	@echo "make paper   reproduce the paper: its whole grid, all figures and the report"
-	@echo "make quick   a first look in two minutes, written to results/quick/board"
+	@echo "make quick   a first look in three minutes, written to results/quick/board"
 	@echo "make test    lint, types and tests"
 	@echo "make speed   how fast it is, beside naive loops"
 

@@ -5,13 +5,14 @@ Files may come from strangers: they yield nothing but plain values, and size, de
 
 import difflib
 import itertools
+import math
 import re
 from collections.abc import Hashable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
 from benchmark.errors import ThriveError
 
@@ -93,6 +94,21 @@ PlainLoader.add_implicit_resolver(
 
 def _not_plain(problem: str, mark: Any) -> yaml.MarkedYAMLError:
     return yaml.MarkedYAMLError(problem=problem, problem_mark=mark)
+
+
+def value(text: str) -> JsonValue:
+    """A plain value as it would stand in a YAML file: 0.5 is a number, 'a' text.
+
+    Raises:
+        ThriveError: it is no number, text or truth value.
+    """
+    try:
+        found = yaml.load(text, PlainLoader)
+    except (yaml.YAMLError, ValueError):
+        found = []
+    if not isinstance(found, bool | int | float | str) or found in (math.inf, -math.inf) or found != found:
+        raise ThriveError(f"found {shown(text)}, expected a finite number, a word, true or false")
+    return found
 
 
 def read(path: Path, kind: type[T], error: type[ThriveError]) -> T:

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from benchmark.errors import ThriveError
-from thrive.group import OPTIONAL_PROFILE, root
+from thrive.group import ENTRY, OPTIONAL_PROFILE, root
 
 
 def _ids(context: click.Context, option: click.Parameter, text: str | None) -> list[str]:
@@ -21,17 +21,18 @@ def _ids(context: click.Context, option: click.Parameter, text: str | None) -> l
 
 @click.command()
 @OPTIONAL_PROFILE
+@click.option("-t", "--task", "tasks", multiple=True, help="Task-setting. Repeatable. Default: all of the profile.")
 @click.option("--to", "folder", type=click.Path(path_type=Path),
-              help="Folder to write. Default: leaderboard/ for the profile that params.yaml names, else results/PROFILE/board.")  # fmt: skip
+              help="Folder to write. Default: leaderboard/ for the profile that params.yaml names, else (and with -t) results/PROFILE/board.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print the board as JSON. leaderboard.schema.json is its schema.")
-def score(profile: str | None, folder: Path | None, as_json: bool) -> None:
-    """Gather a profile's results of all task-settings into one folder, from which board and figures are made."""
-    from benchmark.results.profile import gather_results, home_of_scores
+def score(profile: str | None, tasks: tuple[str, ...], folder: Path | None, as_json: bool) -> None:
+    """Gather a profile's results of its task-settings into one folder, from which board and figures are made."""
+    from benchmark.results.profile import gather_results, home_of_scores, own_home
     from benchmark.runs.project import Project
 
     project = Project.load(root(), profile)
-    results = gather_results(project)
-    folder = project.root / (folder or home_of_scores(project))
+    results = gather_results(project, tasks)
+    folder = project.root / (folder or (own_home(project) if tasks else home_of_scores(project)))
     results.write(folder)
     click.echo(folder, err=True)
     if as_json:
@@ -44,10 +45,53 @@ def score(profile: str | None, folder: Path | None, as_json: bool) -> None:
 
 @click.command()
 @click.option("--at", "folder", type=click.Path(path_type=Path), help="Folder with scores. Default: leaderboard/.")
-@click.option("--open", "show", is_flag=True, help="Open the page in a browser.")
-def board(folder: Path | None, show: bool) -> None:
+@click.option("--with", "own", multiple=True, shell_complete=ENTRY, metavar="ENTRY",
+              help="Compute the cells of this entry alone and set it beside the committed scores of all others, in results/PROFILE/with. Repeatable.")  # fmt: skip
+@click.option("-j", "--jobs", type=int, help="With --with: number of processes. Default: one for each core.")
+@click.option(
+    "--open",
+    "show",
+    is_flag=True,
+    help="Open the page in a browser; it is built first only where it is older than its scores.",
+)
+def board(folder: Path | None, own: tuple[str, ...], jobs: int | None, show: bool) -> None:
     """Build the leaderboard in a folder with scores, as JSON, one HTML page, Markdown, CSV and LaTeX."""
     from benchmark.results.profile import BOARD
+    from leaderboard.render.publish import is_current
+
+    folder = folder or BOARD
+    if own:
+        page = _with_own(folder, own, jobs)
+    else:
+        page = root() / folder / "leaderboard.html"
+        if not (show and is_current(page)):
+            _build(folder)
+    if show and not webbrowser.open(page.resolve().as_uri()):
+        raise ThriveError(f"no browser found. Open it yourself: {page}")
+
+
+def _with_own(folder: Path, ids: tuple[str, ...], jobs: int | None) -> Path:
+    """Returns the page."""
+    from leaderboard.board.committed import row_of, standing
+    from leaderboard.render.own import own_board, write_own
+    from thrive.console import Console, interruptible, processes
+
+    home, ids = root(), tuple(dict.fromkeys(ids))
+    with interruptible():
+        found = own_board(home, ids, processes(jobs), folder, Console())
+    for line in found.notes:
+        click.secho(line, fg="yellow", err=True)
+    for id in ids:
+        place = row_of(found.board, id)
+        assert place is not None, "it has scores"
+        click.echo(f"{id}: {standing(*place)}\n")
+    paths = write_own(home, found, ids)
+    for path in paths:
+        click.echo(path.relative_to(home), err=True)
+    return next(path for path in paths if path.suffix == ".html")
+
+
+def _build(folder: Path) -> None:
     from benchmark.runs.project import Project
     from leaderboard.render.markdown import table
     from leaderboard.render.publish import publish_board
@@ -55,7 +99,6 @@ def board(folder: Path | None, show: bool) -> None:
 
     project = Project.load(root())
     print_faults(project.faults)
-    folder = folder or BOARD
     built, paths = publish_board(project, folder)
     for fault in built.faults:
         click.secho(fault, fg="yellow", err=True)
@@ -65,14 +108,16 @@ def board(folder: Path | None, show: bool) -> None:
         click.echo(path, err=True)
     if project.faults:
         sys.exit(left_out(project.faults))
-    page = project.root / folder / "leaderboard.html"
-    if show and not webbrowser.open(page.resolve().as_uri()):
-        raise ThriveError(f"no browser found. Open it yourself: {page}")
 
 
 @click.command()
 @click.option("--only", "names", multiple=True, help="Figure, such as fig2. Repeatable. Default: all but the variants.")
-@click.option("--entries", callback=_ids, help="Show these entries instead in the paper's figures: accumulate,my-idea.")
+@click.option(
+    "--entries",
+    callback=_ids,
+    shell_complete=ENTRY,
+    help="Show these entries instead in the paper's figures: accumulate,my-idea.",
+)
 @click.option("--at", "folder", type=click.Path(path_type=Path),
               help="Folder with results. Default: paper/data; leaderboard/ for the board's own figures and with --entries.")  # fmt: skip
 @click.option("--style", "look", type=click.Choice(["paper", "slides"]), default="paper", show_default=True,
@@ -88,8 +133,8 @@ def figures(names: tuple[str, ...], entries: list[str], folder: Path | None, loo
 
 
 @click.command()
-@click.argument("a")
-@click.argument("b")
+@click.argument("a", shell_complete=ENTRY)
+@click.argument("b", shell_complete=ENTRY)
 @OPTIONAL_PROFILE
 def compare(a: str, b: str, profile: str | None) -> None:
     """Compare two entries, A minus B, seed by seed: a table, and a picture in results/PROFILE/compare."""

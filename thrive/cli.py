@@ -6,6 +6,7 @@ from thrive.board import board, compare, figures, score
 from thrive.entry import check, install, list_command, new
 from thrive.group import Thrive
 from thrive.run import run
+from thrive.show import show
 from thrive.upkeep import carry, fetch, import_command, status
 from thrive.verification import verify
 
@@ -24,6 +25,7 @@ for command in (
     board,
     figures,
     compare,
+    show,
     verify,
     install,
     fetch,

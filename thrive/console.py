@@ -6,15 +6,17 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import NoReturn
+from typing import NoReturn, TextIO
 
 import click
 
 from benchmark.errors import BadEntry
-from benchmark.runs.cell_process import Failure
+from benchmark.runs.cell_process import Failure, Finished
 from benchmark.runs.cells import Cell
+from benchmark.runs.estimates import Estimates, group_of
 from benchmark.runs.progress import Progress, Report
 
+PROCESSES_PER_CORE = 4
 MOMENT, GRACE = 0.05, 5.0
 """Seconds: before a lost signal is sent again, and before a process that cannot end in order is ended."""
 
@@ -30,16 +32,27 @@ class Console(Progress):
         from tqdm import tqdm
 
         # Estimated now: a cell that a worker returns would read its entry's card again, which may have changed.
-        seconds = {cell.key: cell.seconds for cell in cells}
-        with tqdm(total=sum(seconds.values()) + 1e-6, file=sys.stderr, mininterval=1,
+        known = {cell.key: cell for cell in cells}
+        estimates, left = Estimates(), dict.fromkeys(map(group_of, cells), 0.0)
+        for cell in cells:
+            left[group_of(cell)] += cell.seconds
+        with tqdm(total=sum(left.values()) + 1e-6, file=sys.stderr, mininterval=1,
                   bar_format="{l_bar}{bar}| {n:.1f}/{total:.1f} s of estimated work, {elapsed} elapsed, {remaining} left {postfix}",
                   ) as bar:  # fmt: skip
 
-            def report(cell: Cell, failure: Failure | None) -> None:
-                if failure is not None:
-                    bar.write(f"failed: {cell}: {failure.error}", file=sys.stderr)
+            def report(cell: Cell, outcome: Finished | Failure) -> None:
+                cell = known[cell.key]
+                left[group_of(cell)] -= cell.seconds
+                took = estimates.of(cell)
+                if isinstance(outcome, Failure):
+                    bar.write(f"failed: {cell}: {outcome.error}", file=sys.stderr)
+                else:
+                    took = outcome.cpu_seconds
+                    estimates.learn(cell, took)
+                ahead = sum(seconds * estimates.factor(group) for group, seconds in left.items())
+                bar.total = bar.n + took + ahead + 1e-6
                 bar.set_postfix_str(str(cell), refresh=False)
-                bar.update(seconds[cell.key])
+                bar.update(took)
 
             yield report
 
@@ -91,10 +104,34 @@ def interruptible() -> Iterator[None]:
         signal.signal(each, handler)
 
 
+def processes(jobs: int | None) -> int:
+    """How many to run: of -j, or one for each core."""
+    from benchmark.runs.machine import cores as usable
+
+    cores = usable()
+    if jobs is None:
+        return cores
+    if not 1 <= jobs <= PROCESSES_PER_CORE * cores:
+        words = f"found {jobs}, expected 1 to {PROCESSES_PER_CORE * cores}: there are {cores} cores for it."
+        raise click.BadParameter(words, param_hint="-j")
+    return jobs
+
+
 def print_faults(faults: list[BadEntry]) -> None:
     """Print which entries are left out, and why."""
     for fault in faults:
         click.echo(f"left out: {fault}", err=True)
+
+
+def has_blocks(stream: TextIO) -> bool:
+    """Whether a terminal's encoding has the blocks of small curves."""
+    from benchmark.results.trial import BLOCKS
+
+    try:
+        BLOCKS.encode(stream.encoding or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
 
 
 def left_out(faults: list[BadEntry]) -> str:

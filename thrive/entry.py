@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from thrive.group import root
+from thrive.group import ENTRY, root
 
 
 @click.command("list")
@@ -30,7 +30,7 @@ def list_command() -> None:
 
 @click.command()
 @click.argument("id")
-@click.option("--from", "origin", default="accumulate", show_default=True, help="Entry to copy.")
+@click.option("--from", "origin", shell_complete=ENTRY, default="accumulate", show_default=True, help="Entry to copy.")
 def new(id: str, origin: str) -> None:
     """Write submissions/ID: a copy of an entry, which runs as it is and is yours to change."""
     from benchmark.entries import scaffold
@@ -74,7 +74,7 @@ def check(path: Path) -> None:
 
 
 @click.command()
-@click.argument("id", metavar="ENTRY")
+@click.argument("id", metavar="ENTRY", shell_complete=ENTRY)
 def install(id: str) -> None:
     """Install the wheels that an entry's requirements.txt asks for into environments/ENTRY, where only this entry's sandbox sees them."""
     from benchmark.entries import catalogue

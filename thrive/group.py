@@ -2,13 +2,45 @@
 
 import errno
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import click
 
 from benchmark.errors import ThriveError
 
-OPTIONAL_PROFILE = click.option("--profile", help="Profile of params.yaml. Default: the one that params.yaml names.")
+Completion = Callable[[click.Context, click.Parameter, str], list[str]]
+
+
+def _entries(_: click.Context, __: click.Parameter, begin: str) -> list[str]:
+    """Ids of entries that begin so, after the last comma, for a shell to complete."""
+    before, comma, begin = begin.rpartition(",")
+    found = {path.parent.name for kind in ("baselines", "submissions") for path in root().glob(f"{kind}/*/card.yaml")}
+    return [f"{before}{comma}{id}" for id in sorted(found) if id.startswith(begin)]
+
+
+def _profiles(_: click.Context, __: click.Parameter, begin: str) -> list[str]:
+    from benchmark.runs.params import load
+
+    return [name for name in load(root()).profiles if name.startswith(begin)]
+
+
+def complete(names: Completion) -> Completion:
+    """What a shell is told at the tab key; nothing where the clone cannot be read."""
+
+    def quietly(context: click.Context, parameter: click.Parameter, begin: str) -> list[str]:
+        try:
+            return names(context, parameter, begin)
+        except (ThriveError, OSError):
+            return []
+
+    return quietly
+
+
+ENTRY, PROFILE = complete(_entries), complete(_profiles)
+OPTIONAL_PROFILE = click.option(
+    "--profile", shell_complete=PROFILE, help="Profile of params.yaml. Default: the one that params.yaml names."
+)
 
 
 class Thrive(click.Group):

@@ -1,39 +1,62 @@
 """thrive run."""
 
+import math
 import re
 import sys
 from typing import TYPE_CHECKING
 
 import click
 
-from thrive.group import OPTIONAL_PROFILE, root
+from thrive.group import ENTRY, OPTIONAL_PROFILE, root
 
 if TYPE_CHECKING:
+    from pydantic import JsonValue
+
     from benchmark.results.profile import ProfileRun, Scope
 
 MOST_SEEDS_AT_ONCE = 10_000
-PROCESSES_PER_CORE = 4
+MOST_VARIANTS = 100
 
 
 @click.command()
 @OPTIONAL_PROFILE
 @click.option("-t", "--task", "tasks", multiple=True, help="Task-setting. Repeatable. Default: all of the profile.")
-@click.option("-s", "--entry", "ids", multiple=True, help="Entry to run besides the profile's own. Repeatable.")
+@click.option(
+    "-s",
+    "--entry",
+    "ids",
+    multiple=True,
+    shell_complete=ENTRY,
+    help="Entry to run besides the profile's own. Repeatable.",
+)
 @click.option(
     "--only",
     is_flag=True,
-    help="Run only the entries of -s and print a summary. The profile's results stay as they are.",
+    help="Run only the entries of -s, and show them in scores beside their division's base workflow and its first entry. "
+    "The profile's results stay as they are; those of the trial are in results/PROFILE/trials.",
 )
 @click.option(
     "--seeds", help="Run these seeds, such as 0:10, and print a summary. The profile's results stay as they are."
+)
+@click.option(
+    "--horizon",
+    type=click.IntRange(2, 100_000),
+    help="Run to this iteration T instead of the profile's: a shorter trial.",
+)
+@click.option(
+    "--set",
+    "changes",
+    multiple=True,
+    metavar="NAME=V1,V2",
+    help="Run the one entry of -s with each of these values of a hyperparameter, side by side. Repeatable: every combination is run. Implies --only.",
 )
 @click.option("-j", "--jobs", type=int, help="Number of processes. Default: one for each core.")
 @click.option("--parallel", default="loky", show_default=True, metavar="loky|dask://HOST:PORT",
               help="Compute on this machine, or by the workers of a Dask scheduler (docs/scaling.md).")  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="Only list finished and missing cells, with the estimated time.")
 def run(
-    profile: str | None, tasks: tuple[str, ...], ids: tuple[str, ...], only: bool, seeds: str | None, jobs: int | None,
-    parallel: str, dry_run: bool,
+    profile: str | None, tasks: tuple[str, ...], ids: tuple[str, ...], only: bool, seeds: str | None, horizon: int | None,
+    changes: tuple[str, ...], jobs: int | None, parallel: str, dry_run: bool,
 ) -> None:  # fmt: skip
     """Run a profile: compute its missing cells and write its results.
 
@@ -41,22 +64,24 @@ def run(
     """
     from benchmark.results.profile import Scope, run_profile
     from benchmark.runs.project import Project
-    from thrive.console import Console, interruptible, print_faults
+    from thrive.console import Console, interruptible, print_faults, processes
 
     if parallel != "loky" and not re.fullmatch(r"(dask|tcp|tls)://[^\s/]+:[0-9]{1,5}", parallel):
         raise click.BadParameter(f"found '{parallel}', expected loky or dask://HOST:PORT.", param_hint="--parallel")
     project = Project.load(root(), profile)
-    processes = _processes(jobs)
+    running = processes(jobs)
     if only and not ids:
         raise click.UsageError("--only runs the entries named by -s: name one with -s.")
-    scope = Scope(project, tasks, ids, only, _range(seeds))
+    if changes and len(set(ids)) != 1:
+        raise click.UsageError("--set changes the hyperparameters of one entry: name one with -s.")
+    scope = Scope(project, tasks, ids, only or bool(changes), _range(seeds), horizon, _values(changes))
     _ = scope.entries  # raises an error if an entry does not exist
     print_faults(scope.faults)
     if dry_run:
-        _print_plan(scope, processes)
+        _print_plan(scope, running)
     else:
         with interruptible():
-            outcome = run_profile(scope, processes, Console(), parallel)
+            outcome = run_profile(scope, running, Console(), parallel)
         _print_outcome(scope, outcome)
 
 
@@ -67,18 +92,26 @@ def _print_plan(scope: "Scope", processes: int) -> None:
     plan = scope.plan(Store(scope.project.cells))
     click.echo(in_words(scope, plan, processes), err=True)
     for cell in plan.to_do:
-        click.echo(f"to do     {cell.seconds:7.1f} s  {cell}")
+        click.echo(f"to do     {plan.estimates.of(cell):7.1f} s  {cell}")
     for cell in plan.done:
         click.echo(f"finished  {0:7.1f} s  {cell}")
 
 
 def _print_outcome(scope: "Scope", outcome: "ProfileRun") -> None:
-    from thrive.console import left_out
+    from thrive.console import has_blocks, left_out
 
+    alike: dict[tuple[str, str], list[str]] = {}
     for failure in outcome.failures:
-        click.echo(f"\n{failure.cell}\n  {failure.error}\n{failure.details}", err=True)
+        alike.setdefault((failure.error, failure.details), []).append(str(failure.cell))
+    for (error, details), cells in alike.items():
+        more = f" and {len(cells) - 1} more" * (len(cells) > 1)
+        click.echo(f"\n{cells[0]}{more}\n  {error}\n{details}", err=True)
     for summary in outcome.summaries:
         click.echo(summary)
+    for trial in outcome.trials:
+        click.echo(trial.text(has_blocks(sys.stdout)))
+    if outcome.trials:
+        click.echo(f"kept: {scope.trial_folder.relative_to(scope.project.root)}", err=True)
     for refusals in outcome.refusals:
         click.echo(refusals, err=True)
     for task, reasons in outcome.gone.items():
@@ -103,13 +136,16 @@ def _range(seeds: str | None) -> range | None:
     return wanted
 
 
-def _processes(jobs: int | None) -> int:
-    from benchmark.runs.machine import cores as usable
+def _values(changes: tuple[str, ...]) -> "dict[str, list[JsonValue]]":
+    """Hyperparameters to their values, which are written as in YAML."""
+    from benchmark.strict_yaml import value
 
-    cores = usable()
-    if jobs is None:
-        return cores
-    if not 1 <= jobs <= PROCESSES_PER_CORE * cores:
-        words = f"found {jobs}, expected 1 to {PROCESSES_PER_CORE * cores}: there are {cores} cores for it."
-        raise click.BadParameter(words, param_hint="-j")
-    return jobs
+    found: dict[str, list[JsonValue]] = {}
+    for text in changes:
+        name, equals, values = text.partition("=")
+        if not (equals and name and name not in found):
+            raise click.BadParameter(f"found '{text}', expected NAME=V1,V2, each name once.", param_hint="--set")
+        found[name] = [value(one) for one in values.split(",")]
+    if math.prod(map(len, found.values())) > MOST_VARIANTS:
+        raise click.BadParameter(f"more than {MOST_VARIANTS} combinations.", param_hint="--set")
+    return found

@@ -7,11 +7,11 @@ from typing import Any
 
 import click
 
-from thrive.group import OPTIONAL_PROFILE, root
+from thrive.group import ENTRY, OPTIONAL_PROFILE, root
 
 
 @click.command()
-@click.argument("id", metavar="ENTRY")
+@click.argument("id", metavar="ENTRY", shell_complete=ENTRY)
 @OPTIONAL_PROFILE
 @click.option("-t", "--task", "tasks", multiple=True, help="Task-setting. Repeatable. Default: all of the profile.")
 @click.option(

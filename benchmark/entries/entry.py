@@ -6,6 +6,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from pydantic import JsonValue
+
 from benchmark import strict_yaml as settings
 from benchmark.core.rules import Role, Rules
 from benchmark.core.strategy import Strategy
@@ -21,31 +23,46 @@ README = "README.md"
 
 @dataclass(frozen=True)
 class Entry:
-    """An entry by its folder. Travels to workers as a path and is loaded there."""
+    """An entry by its folder. Travels to workers as a path and is loaded there.
+
+    Attributes:
+        changes: hyperparameters that are tried instead of the card's, by name.
+    """
 
     folder: Path
+    changes: tuple[tuple[str, JsonValue], ...] = ()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Entry, (self.folder,)  # a strategy's class is loaded anew by each worker
+        return Entry, (self.folder, self.changes)  # a strategy's class is loaded anew by each worker
 
     @cached_property
     def card(self) -> Card:
-        """Raises BadEntry where the card does not fit."""
+        """Raises BadEntry where the card does not fit, or has no hyperparameter of a name that is changed."""
         card = settings.read(self.folder / "card.yaml", Card, BadEntry)
         if card.id != self.folder.name:
             raise BadEntry(
-                f"{self.folder / 'card.yaml'}: id: found '{card.id}', expected the folder's name '{self.id}'."
+                f"{self.folder / 'card.yaml'}: id: found '{card.id}', expected the folder's name '{self.folder.name}'."
             )
         if card.role is Role.REFERENCE and self.outside:
             raise BadEntry(
                 f"{self.folder / 'card.yaml'}: role: found 'reference', expected 'entry': every division shows the reference lines, "
                 "so they are the project's own."
             )
-        return card
+        return self._changed(card) if self.changes else card
+
+    def _changed(self, card: Card) -> Card:
+        for name, _ in self.changes:
+            if name not in card.hyperparameters:
+                hint = settings.nearest(name, card.hyperparameters) or " It has none."
+                raise BadEntry(f"{self.folder / 'card.yaml'}: hyperparameters: no '{settings.shown_name(name)}'.{hint}")
+        return card.model_copy(
+            update={"id": self.id, "hyperparameters": {**card.hyperparameters, **dict(self.changes)}}
+        )
 
     @property
     def id(self) -> str:
-        return self.folder.name
+        """The folder's name, and the hyperparameters that are changed: "my-idea share=0.5"."""
+        return " ".join([self.folder.name, *(f"{name}={value}" for name, value in self.changes)])
 
     def must_be_readable(self) -> None:
         """Whether all but the import of its code works.
@@ -86,7 +103,7 @@ class Entry:
     @property
     def wheels(self) -> Path:
         """The folder that `thrive install` puts what requirements.txt asks for into: its confined process alone imports from it."""
-        return self._root / "environments" / self.id
+        return self._root / "environments" / self.folder.name
 
     def install(self) -> list[str]:
         """Put what requirements.txt asks for into `wheels`, and say what was installed. None of it is run.

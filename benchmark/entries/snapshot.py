@@ -21,7 +21,7 @@ def copy(entry: Entry, scratch: Path) -> Entry:
         BadEntry: a link leads elsewhere than to another entry, or a file is no Python.
     """
     _ = entry.sources
-    folder = scratch / entry.folder.parent.name / entry.id
+    folder = scratch / entry.folder.parent.name / entry.folder.name
     folder.mkdir(parents=True)
     files = files_under(entry.folder)
     looks = looks_at_its_text(files.values())
@@ -33,7 +33,7 @@ def copy(entry: Entry, scratch: Path) -> Entry:
     lock = entry.folder.absolute().parents[1] / LOCK
     if lock.is_file():  # which the entry's own requirements are held against
         shutil.copyfile(lock, scratch / LOCK)
-    copied = Entry(folder)
+    copied = Entry(folder, entry.changes)
     _ = copied.card, copied.digest  # read before they are gone; and BadEntry for what is no Python
     (folder / "card.yaml").unlink()
     for path in folder.rglob("*.py"):

@@ -67,6 +67,7 @@ class AboutTask(Part):
 
     Attributes:
         unit: of the test loss.
+        code: digest of the harness's code and of the data that made the numbers; empty where none was recorded.
         horizon: T, the last iteration.
         seeds: those that the profile runs, ascending.
         entries: ids of those whose cells are asked for, ascending.
@@ -76,6 +77,7 @@ class AboutTask(Part):
     """
 
     unit: str
+    code: str = ""
     horizon: int
     seeds: list[int]
     instances: list[AboutInstance]

@@ -8,9 +8,10 @@ computed. about.json holds checksums of the tables and of itself, and all reader
 import io
 import itertools
 import sys
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pandas as pd
@@ -24,6 +25,7 @@ from benchmark.results import scoring
 from benchmark.results.about import About, AboutInstance, AboutTask, AsRun, Computed, Cost
 from benchmark.results.seal import ABOUT, CURVES, SCORES, read_about, read_table, sealed
 from benchmark.runs.cells import Cell, Store, provenance_of, write_atomically
+from benchmark.runs.keys import digest_of_task_setting
 from benchmark.runs.params import Instance
 
 
@@ -41,6 +43,15 @@ class Results:
             return self
         scores, curves = (frame[~frame["entry"].isin(ids)] for frame in (self.scores, self.curves))
         return Results(scores.reset_index(drop=True), curves.reset_index(drop=True), self.about)
+
+    def only(self, task: str, ids: Collection[str]) -> "Results":
+        """Some entries on one task-setting."""
+        scores, curves = (
+            frame[(frame["task"] == task) & frame["entry"].isin(ids)].reset_index(drop=True)
+            for frame in (self.scores, self.curves)
+        )
+        about = self.about.tasks[task].model_copy(update={"entries": sorted(ids)})
+        return Results(scores, curves, About(profile=self.about.profile, tasks={task: about}))
 
     def write(self, folder: Path) -> None:
         self._write(folder, {SCORES: _parquet(self.scores)})
@@ -107,7 +118,7 @@ def refresh(store: Store, cells: Sequence[Cell], profile: str, folder: Path) -> 
     before = _entries_in(folder) if whole else set()
     finished = sorted([cell.key, cell.instance.name, cell.entry.id] for cell in cells if cell in store)
     # Of what a key leaves out, too: ids, names, `ranked`, and what cards say.
-    planned = _about(cells, {}, {}, [], Cost()).model_dump(mode="json")
+    planned = about_cells(cells).model_dump(mode="json")
     made_from = digest(digest_of_reach("benchmark.results.gather"), profile, finished, planned)
     mark = store.folder / f"results-of-{profile}-{cells[0].instance.task_setting}.txt"
     if not (whole and mark.is_file() and mark.read_bytes() == (made_from + _of_files(folder)).encode()):
@@ -149,7 +160,7 @@ def gather(store: Store, cells: Sequence[Cell], profile: str) -> Results:
     cost = Cost(
         runs=sum(map(len, scores)), cpu_seconds=round(sum(provenance["cpu_seconds"] for provenance in computed), 1)
     )
-    about = _about(cells, refused, texts, computed, cost)
+    about = about_cells(cells, refused, texts, computed, cost)
     by_name = ["instance", "entry"]
     return Results(
         pd.concat(scores).sort_values([*by_name, "seed"], kind="stable", ignore_index=True),
@@ -193,12 +204,12 @@ def _refusals(task_setting: str, refused: dict[str, str]) -> list[str]:
     return [f"{task_setting}: {id} refuses: {one_line(reason)}" for id, reason in refused.items()]
 
 
-def _about(
+def about_cells(
     cells: Sequence[Cell],
-    refused: dict[str, str],
-    texts: dict[str, dict[str, list[str]]],
-    computed: list[dict[str, Any]],
-    cost: Cost,
+    refused: Mapping[str, str] = MappingProxyType({}),
+    texts: Mapping[str, dict[str, list[str]]] = MappingProxyType({}),
+    computed: Sequence[dict[str, Any]] = (),
+    cost: Cost = Cost(),  # noqa: B008 it is frozen
 ) -> AboutTask:
     """What the results of these cells, which are of one task-setting, are of.
 
@@ -209,6 +220,7 @@ def _about(
     entries = {cell.entry.id: cell.entry for cell in cells}
     return AboutTask(
         unit=cells[0].instance.task.unit,
+        code=_code(cells),
         horizon=cells[0].instance.horizon,
         seeds=sorted({seed for cell in cells for seed in cell.seeds}),
         instances=[
@@ -217,14 +229,56 @@ def _about(
         ],
         entries=sorted(entries),
         as_run={id: _as_run(entry) for id, entry in sorted(entries.items())},
-        refused=refused,
-        texts=texts,
+        refused=dict(refused),
+        texts=dict(texts),
         computed=_summed_provenance(computed),
         cost=cost,
     )
 
 
-def _summed_provenance(computed: list[dict[str, Any]]) -> Computed:
+def _code(cells: Sequence[Cell]) -> str:
+    """Digest of the harness's code and of the data that make the numbers of a task-setting, whatever the entries."""
+    task, version = cells[0].instance.task_setting, cells[0].schema_version
+    return digest(version, digest_of_task_setting(task), sorted({(cell.instance.name, cell.files) for cell in cells}))
+
+
+def difference(known: AboutTask, now: AboutTask) -> str | None:
+    """Why results of other entries on a task-setting cannot stand beside those of this code; None where they can."""
+    if not known.code:
+        return "it is not recorded which code made them"
+    if known.horizon != now.horizon:
+        return f"they go to T = {known.horizon}, not to {now.horizon}"
+    if not set(now.seeds) <= set(known.seeds):
+        return f"they have no seed {min(set(now.seeds) - set(known.seeds))}"
+    if known.instances != now.instances:
+        return "params.yaml has other instances"
+    return None if known.code == now.code else "other code or data made them"
+
+
+def beside(results: Results, others: Results) -> Results:
+    """Results of entries together with those that others have on the same task-settings."""
+    own = {id for task in results.about.tasks.values() for id in task.entries}
+    others = others.without(own)
+    tasks = {name: _joined(others.about.tasks[name], about) for name, about in results.about.tasks.items()}
+    scores, curves = (
+        pd.concat([theirs[theirs["task"].isin(tasks)], mine], ignore_index=True)
+        for theirs, mine in ((others.scores, results.scores), (others.curves, results.curves))
+    )
+    return Results(scores, curves, About(profile=results.about.profile, tasks=tasks))
+
+
+def _joined(known: AboutTask, own: AboutTask) -> AboutTask:
+    """With entries of both; the rest is that of `known`."""
+    update = {
+        "entries": sorted({*known.entries, *own.entries}),
+        "as_run": {**known.as_run, **own.as_run},
+        "refused": {id: why for id, why in known.refused.items() if id not in own.entries} | own.refused,
+        "texts": {**known.texts, **own.texts},
+    }
+    return known.model_copy(update=update)
+
+
+def _summed_provenance(computed: Sequence[dict[str, Any]]) -> Computed:
     """All values that occur in the provenance of some cells; `dirty` where code differed from its commit."""
 
     def every(key: str) -> list[str]:

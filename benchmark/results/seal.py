@@ -67,6 +67,8 @@ def _spoiled(path: Path) -> ThriveError:
 def command(folder: Path) -> str:
     """What makes the results of a folder."""
     *_, results, profile, name = ("", "", "", *folder.absolute().parts)
+    if results == "trials":
+        return "thrive run --only, as it was run"
     if results == "results" and name != "board":
         return f"thrive run --profile {profile} -t {name}"
     if results == "results":

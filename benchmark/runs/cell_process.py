@@ -61,6 +61,7 @@ class Finished(NamedTuple):
 
     cell: Cell
     content: bytes  # of its file
+    cpu_seconds: float
 
 
 class Failed(Exception):
@@ -97,7 +98,7 @@ def compute(cell: Cell, folder: Path, common: dict[str, Any], seconds: float) ->
         return Failure(cell, one_line(f"{type(error).__name__}: {error}", LONGEST), "")
     except Exception as error:  # a fault of the harness, or a library's: the other cells go on
         return Failure(cell, f"{type(error).__name__}: {error}", traceback.format_exc())
-    return Finished(cell, content)
+    return Finished(cell, content, cpu_seconds)
 
 
 def _answer(cell: Cell, folder: Path, common: dict[str, Any], seconds: float, scratch: Path) -> tuple[Answer, float]:

@@ -3,11 +3,11 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from benchmark.runs.cell_process import Failure
+from benchmark.runs.cell_process import Failure, Finished
 from benchmark.runs.cells import Cell
 
-Report = Callable[[Cell, Failure | None], None]
-"""Takes a cell that is finished, and why it failed, if it did."""
+Report = Callable[[Cell, Finished | Failure], None]
+"""Takes a cell that is over, and what came of it."""
 
 
 class Progress:
@@ -19,7 +19,7 @@ class Progress:
     @contextmanager
     def computing(self, cells: Sequence[Cell]) -> Iterator[Report]:
         """Surrounds the computation of some cells; gives what takes each of them when it is finished."""
-        yield lambda cell, failure: None
+        yield lambda cell, outcome: None
 
 
 SILENT = Progress()

@@ -5,7 +5,7 @@ import platform
 import subprocess
 from collections.abc import Iterable, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from benchmark.entries.entry import Entry
 from benchmark.runs import cell_process, pins
 from benchmark.runs.cell_process import Failure
 from benchmark.runs.cells import Cell, Store
+from benchmark.runs.estimates import Estimates, learned
 from benchmark.runs.machine import require_machine
 from benchmark.runs.pool_of_workers import HERE, Killed, in_parallel
 from benchmark.runs.progress import SILENT, Progress
@@ -30,21 +31,31 @@ class Plan:
 
     done: list[Cell]
     to_do: list[Cell]
+    estimates: Estimates
 
     @property
     def seconds(self) -> float:
         """Estimated, on one core."""
-        return sum(cell.seconds for cell in self.to_do)
+        return sum(self.estimates.of(cell) for cell in self.to_do)
 
 
-def cells(project: Project, task_setting: str, entries: Sequence[Entry], seeds: range | None = None) -> list[Cell]:
+def cells(
+    project: Project,
+    task_setting: str,
+    entries: Sequence[Entry],
+    seeds: range | None = None,
+    horizon: int | None = None,
+) -> list[Cell]:
     """All cells of a task-setting in a profile, after checking the files that they read.
 
     Args:
         seeds: run these instead of the profile's.
+        horizon: T, instead of the profile's. It is part of a cell's key.
     """
     found = []
     for instance in project.instances(task_setting):
+        if horizon is not None:
+            instance = replace(instance, horizon=horizon, seconds=instance.seconds * horizon / instance.horizon)
         require_machine(instance)
         read = instance.task.files
         pins.verify_files(project.root, project.params, read)
@@ -52,7 +63,7 @@ def cells(project: Project, task_setting: str, entries: Sequence[Entry], seeds: 
         wanted = range(instance.seeds) if seeds is None else seeds
         step = instance.task.seeds_per_cell
         blocks = [wanted[i : i + step] for i in range(0, len(wanted), step)]
-        run_here = [entry for entry in entries if instance.runs(entry.id)]
+        run_here = [entry for entry in entries if instance.runs(entry.folder.name)]
         found += [Cell(instance, entry, block, files) for block in blocks for entry in run_here]
     return found
 
@@ -63,7 +74,8 @@ def plan(store: Store, wanted: Iterable[Cell]) -> Plan:
     to_do: list[Cell] = []
     for cell in wanted:
         (done if cell in store else to_do).append(cell)
-    return Plan(done, sorted(to_do, key=lambda cell: -cell.seconds))
+    estimates = learned(store, done, to_do)
+    return Plan(done, sorted(to_do, key=lambda cell: -estimates.of(cell)), estimates)
 
 
 def compute(
@@ -84,12 +96,11 @@ def compute(
         for number, outcome in outcomes:
             if isinstance(outcome, Killed):
                 outcome = Failure(to_do[number], f"{outcome.error}. The others went on.", "")
-            failure = outcome if isinstance(outcome, Failure) else None
             if isinstance(outcome, Failure):
                 failures.append(outcome)
             else:
                 store.write(outcome.cell, outcome.content)
-            report(outcome.cell, failure)
+            report(outcome.cell, outcome)
     return failures
 
 

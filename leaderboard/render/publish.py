@@ -7,6 +7,7 @@ from typing import NamedTuple
 from benchmark.entries.entry import Entry
 from benchmark.results import gather
 from benchmark.results.profile import BOARD
+from benchmark.results.seal import SCORES
 from benchmark.runs.cells import write_atomically
 from benchmark.runs.project import Project
 from leaderboard.board.project import board_of, readable_results
@@ -31,6 +32,16 @@ def beside_board(project: Project, folder: Path) -> Around:
 def sources(entries: Iterable[Entry]) -> dict[str, str]:
     """The code of entries by id."""
     return {entry.id: (entry.folder / "strategy.py").read_text(encoding="utf-8") for entry in entries}
+
+
+CLOCK = 2.0
+"""Seconds by which a file that is checked out may be older than one that is checked out with it."""
+
+
+def is_current(page: Path) -> bool:
+    """Whether a page is there, and no older than the scores beside it."""
+    scores = page.with_name(SCORES)
+    return page.is_file() and scores.is_file() and page.stat().st_mtime >= scores.stat().st_mtime - CLOCK
 
 
 def publish_board(project: Project, folder: Path) -> Built:
