@@ -6,7 +6,7 @@ from thrive.board import board, compare, figures, score
 from thrive.entry import check, install, list_command, new
 from thrive.group import Thrive
 from thrive.run import run
-from thrive.upkeep import carry, fetch, import_command, status
+from thrive.upkeep import carry, fetch, import_command, status_command
 from thrive.verification import verify
 
 
@@ -28,7 +28,7 @@ for command in (
     install,
     fetch,
     check,
-    status,
+    status_command,
     import_command,
     carry,
 ):

@@ -14,7 +14,7 @@ from benchmark.results import gather
 from benchmark.results.gather import Results
 from benchmark.runs import params, sweep
 from benchmark.runs.cell_process import Failure
-from benchmark.runs.cells import Cell, Store
+from benchmark.runs.cells import Cell, Store, keys_in
 from benchmark.runs.pool_of_workers import HERE
 from benchmark.runs.progress import SILENT, Progress
 from benchmark.runs.project import Project
@@ -72,9 +72,9 @@ class Scope:
         Raises:
             ThriveError: there are none.
         """
-        entries = self.entries
+        entries, finished = self.entries, keys_in(self.project.cells)
         found = {
-            task: sweep.cells(self.project, task, entries, self.seeds)
+            task: sweep.cells(self.project, task, entries, self.seeds, finished)
             for task in self.project.task_settings(self.tasks)
         }
         if not any(found.values()):

@@ -3,9 +3,9 @@
 import importlib.metadata
 import platform
 import subprocess
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from benchmark.entries.entry import Entry
 from benchmark.runs import cell_process, pins
 from benchmark.runs.cell_process import Failure
 from benchmark.runs.cells import Cell, Store
-from benchmark.runs.machine import require_machine
+from benchmark.runs.machine import needs, require_machine
 from benchmark.runs.pool_of_workers import HERE, Killed, in_parallel
 from benchmark.runs.progress import SILENT, Progress
 from benchmark.runs.project import Project
@@ -37,11 +37,18 @@ class Plan:
         return sum(cell.seconds for cell in self.to_do)
 
 
-def cells(project: Project, task_setting: str, entries: Sequence[Entry], seeds: range | None = None) -> list[Cell]:
+def cells(
+    project: Project,
+    task_setting: str,
+    entries: Sequence[Entry],
+    seeds: range | None = None,
+    finished: Collection[str] = (),
+) -> list[Cell]:
     """All cells of a task-setting in a profile, after checking the files that they read.
 
     Args:
         seeds: run these instead of the profile's.
+        finished: keys of cells. Where some seeds of a block are finished, as after a study has got more of them, the others are a cell.
     """
     found = []
     for instance in project.instances(task_setting):
@@ -54,7 +61,17 @@ def cells(project: Project, task_setting: str, entries: Sequence[Entry], seeds: 
         blocks = [wanted[i : i + step] for i in range(0, len(wanted), step)]
         run_here = [entry for entry in entries if instance.runs(entry.id)]
         found += [Cell(instance, entry, block, files) for block in blocks for entry in run_here]
-    return found
+    return [part for cell in found for part in _parts(cell, finished)] if finished else found
+
+
+def _parts(cell: Cell, finished: Collection[str]) -> list[Cell]:
+    """The cell; or the longest beginning of its seeds that is finished, and what is left."""
+    for stop in range(len(cell.seeds), 0, -1):
+        first = replace(cell, seeds=cell.seeds[:stop])
+        if first.key in finished:
+            rest = cell.seeds[stop:]
+            return [first, *(_parts(replace(cell, seeds=rest), finished) if rest else [])]
+    return [cell]
 
 
 def plan(store: Store, wanted: Iterable[Cell]) -> Plan:
@@ -79,7 +96,9 @@ def compute(
     calls = [(cell, store.folder / "starts", common, _seconds(cell)) for cell in to_do]
     with (
         progress.computing(to_do) as report,
-        closing(in_parallel(cell_process.compute, calls, jobs, where)) as outcomes,
+        closing(
+            in_parallel(cell_process.compute, calls, jobs, where, [needs(cell.instance) for cell in to_do])
+        ) as outcomes,
     ):
         for number, outcome in outcomes:
             if isinstance(outcome, Killed):
@@ -87,6 +106,7 @@ def compute(
             failure = outcome if isinstance(outcome, Failure) else None
             if isinstance(outcome, Failure):
                 failures.append(outcome)
+                store.write_failure(outcome.cell, outcome.error)
             else:
                 store.write(outcome.cell, outcome.content)
             report(outcome.cell, failure)
