@@ -103,7 +103,7 @@ def wait_for_cells(clone: Path, count: int = 1) -> None:
 def goes_on(clone: Path, whole: Path, kept: dict[str, int] | None = None) -> None:
     """The same command ends well, computes nothing again that was kept, and has the numbers and scores of a whole sweep."""
     kept = names(clone) if kept is None else kept
-    done = sweep(clone)
+    done = sweep(clone, "-j", "1")
     assert done.returncode == 0, done.stderr
     assert f"{len(kept)} cells finished, {CELLS - len(kept)} to do" in done.stderr
     assert kept.items() <= names(clone).items()
@@ -384,13 +384,11 @@ def test_two_sweeps_at_once_on_one_store(clone, whole):
     assert scores[0].equals(scores[1])  # and nobody counts twice
 
 
-MOMENTS = [round(0.15 * 1.35**k, 2) for k in range(14)]
-"""Seconds after the start, from the first imports to the last cell."""
+MOMENTS = [(round(0.15 * 1.4**k, 2), (signal.SIGINT, signal.SIGTERM)[k % 2], k % 4 > 1) for k in range(16)]
+"""Seconds after the start, from the first imports to the last cell; the signal, and whether it comes twice."""
 
 
-@pytest.mark.parametrize("twice", [False, True])
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("moment", MOMENTS)
+@pytest.mark.parametrize(("moment", "number", "twice"), MOMENTS)
 def test_it_is_interrupted(moment, number, twice, clone, whole):
     process = start(clone, "-j", random.choice("12"))
     time.sleep(moment)
