@@ -55,7 +55,9 @@ def clone(folder: Path, suite: str, entries: int) -> Path:
         target = shutil.copytree(source, folder / ("baselines" if id in KEEP else "submissions") / id)
         if id not in KEEP:
             card = (target / "card.yaml").read_text()
-            (target / "card.yaml").write_text(card.replace("id: accumulate", f"id: {id}").replace("name: Accumulate", f"name: Entry {number}"))
+            (target / "card.yaml").write_text(
+                card.replace("id: accumulate", f"id: {id}").replace("name: Accumulate", f"name: Entry {number}")
+            )
             with (target / "strategy.py").open("a") as code:
                 code.write(f"\n\nNUMBER = {number}\n")
     (folder / "params.yaml").write_text(params(suite))
@@ -68,7 +70,13 @@ def synthetic_cells(home: Path) -> int:
     project, store, rng = Project.load(home), Store(home / "cells"), np.random.default_rng(0)
     entries = [project.entries[id] for id in project.ids()]
     cells = [cell for task in project.task_settings() for cell in sweep.cells(project, task, entries)]
-    common = sweep.provenance(ROOT) | {"refused": None, "cpu_seconds": 1.0, "wall_seconds": 1.0, "date": "2026-01-01", "dtype": "float64"}
+    common = sweep.provenance(ROOT) | {
+        "refused": None,
+        "cpu_seconds": 1.0,
+        "wall_seconds": 1.0,
+        "date": "2026-01-01",
+        "dtype": "float64",
+    }
     for cell in cells:
         steps = np.arange(1, cell.instance.horizon + 1)
         losses = 2 + rng.random(len(steps)) + steps * (0.1 if cell.entry.id == "replace" else 0.01)
@@ -153,7 +161,9 @@ def board(entries: int) -> None:
     rng = np.random.default_rng(0)
     names = [f"i{k}" for k in range(4)]
     ids = [*find(ROOT)][: min(entries, 38)] + [f"entry-{k}" for k in range(max(0, entries - 38))]
-    index = pd.MultiIndex.from_product([["gaussian"], names, ids, range(10)], names=["task", "instance", "entry", "seed"])
+    index = pd.MultiIndex.from_product(
+        [["gaussian"], names, ids, range(10)], names=["task", "instance", "entry", "seed"]
+    )
     scores = index.to_frame(index=False)
     size = len(scores)
     better = np.where(scores["entry"] == "replace", 1.0, 0.2) + 0.1 * rng.random(size)
@@ -163,14 +173,19 @@ def board(entries: int) -> None:
         verifier_rows=0.0, **{f"collapse_{name}": rng.random(size) for name in ("catastrophe", "increase", "divergence")},
     )  # fmt: skip
     card = find(ROOT)["accumulate"].card
-    cards: dict[str, Card] = {id: card.model_copy(update={"id": id, "name": id, "compare_with": ["replace"], "same_as": {}}) for id in ids}
+    cards: dict[str, Card] = {
+        id: card.model_copy(update={"id": id, "name": id, "compare_with": ["replace"], "same_as": {}}) for id in ids
+    }
     cards["replace"] = find(ROOT)["replace"].card
     about = AboutTask(
         unit="nats", horizon=50, seeds=list(range(10)), instances=[AboutInstance(name=n, ranked=True, numbers={"n": 20, "d": 2}) for n in names],
         entries=ids, as_run={id: AsRun(digest="0" * 64, version=card.version, track=card.track.value, budget=card.budget.value) for id in ids},
         refused={}, texts={}, computed=Computed(dates=[], commits=[], platforms=[], versions={}), cost=Cost(),
     )  # fmt: skip
-    as_run = {id: about.as_run[id].model_copy(update={"version": c.version, "track": c.track.value, "budget": c.budget.value}) for id, c in cards.items()}
+    as_run = {
+        id: about.as_run[id].model_copy(update={"version": c.version, "track": c.track.value, "budget": c.budget.value})
+        for id, c in cards.items()
+    }
     about = about.model_copy(update={"as_run": as_run})
     build_board(Results(scores, pd.DataFrame(), About(profile="big", tasks={"gaussian": about})), cards)
 
@@ -183,7 +198,11 @@ def of_boards(start: tuple[float, float], sizes: Sequence[int]) -> None:
 def main(words: list[str]) -> None:
     if words[:1] == ["board"]:
         return board(int(words[1]))
-    parts = {"runs": of_runs, "stores": partial(of_stores, sizes=(1250, 5000, 20000)), "boards": lambda _, start: of_boards(start, (100, 300, 1000))}
+    parts = {
+        "runs": of_runs,
+        "stores": partial(of_stores, sizes=(1200, 5000, 20000)),
+        "boards": lambda _, start: of_boards(start, (100, 300, 1000)),
+    }
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         start = thrive(clone(folder / "start", **gaussian()), "run", "--dry-run")  # type: ignore[arg-type]
