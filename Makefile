@@ -6,14 +6,16 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export HF_HUB_OFFLINE := 1
 
-.PHONY: help setup repro paper quick test speed lock clean
+.PHONY: help setup repro paper quick test test-long speed scaling lock clean
 
 help:
 	@echo "make repro [PROFILE=smoke|quick|standard|paper]   run the benchmark through DVC: scores, leaderboard, figures"
 	@echo "make paper   reproduce the paper: its whole grid, all figures and the report"
 	@echo "make quick   a first look in three minutes, written to results/quick/board"
 	@echo "make test    lint, types and tests"
+	@echo "make test-long   injected faults, long fuzz and other Pythons"
 	@echo "make speed   how fast it is, beside naive loops"
+	@echo "make scaling   what studies cost as they grow"
 
 setup: .venv/installed
 
@@ -44,11 +46,19 @@ test: setup
 	lint-imports
 	mypy
 	zizmor --offline --no-progress --quiet .github/workflows
-	python -m pytest
+	python -m pytest --numprocesses 2 --dist loadscope
+
+# Up to half an hour of CPU. Each test has its name in the output.
+test-long: setup
+	THRIVE_FUZZ=5 python -m pytest --verbose --numprocesses 2 --dist loadscope -m "long or fuzz"
 
 # Speed, beside naive loops in the same process: minutes, and best on an idle machine.
 speed: setup
 	python -m pytest tests/speed -o addopts="-p no:cacheprovider -s" --benchmark-columns=min,rounds
+
+# The numbers of docs/scaling.md, best on an idle machine.
+scaling: setup
+	python -m tests.speed.scaling
 
 # Exact versions of all that is installed, for `make setup`.
 lock: setup

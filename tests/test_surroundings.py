@@ -81,15 +81,30 @@ def test_no_more_processes_than_cores_that_were_granted(root):
     assert done.stdout == "1\n"
 
 
-def test_the_memory_of_a_container_is_the_limit(tmp_path, monkeypatch):
-    for content, limit in (("1000000\n", 1_000_000), ("max\n", None), (None, None)):
-        file = tmp_path / "memory.max"
-        file.unlink(missing_ok=True)
-        if content is not None:
-            file.write_text(content)
-        monkeypatch.setattr(machine, "CONTAINERS_LIMITS", (str(file),))
-        whole = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-        assert machine.memory_limit() == (limit or whole)
+GIGABYTE = 1 << 30
+LIMITS = [
+    ("0::/\n", {"memory.max": GIGABYTE}, GIGABYTE),  # version 2, a container
+    ("0::/\n", {"memory.max": "max"}, None),
+    ("0::/slurm/job_7/step_0\n", {"slurm/job_7/memory.max": GIGABYTE, "slurm/job_7/step_0/memory.max": "max"}, GIGABYTE),  # a scheduler's
+    ("0::/a\n", {"a/memory.max": 2 * GIGABYTE, "memory.max": GIGABYTE}, GIGABYTE),
+    ("4:memory:/docker/7\n3:cpu:/\n0::/\n", {"memory/memory.limit_in_bytes": GIGABYTE}, GIGABYTE),  # version 1, its group mounted
+    ("4:cpu,memory:/docker/7\n", {"memory/docker/7/memory.limit_in_bytes": GIGABYTE}, GIGABYTE),
+    ("0::/\n", {"memory.max": 1 << 60}, None),
+    (None, {}, None),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("groups", "files", "limit"), LIMITS)
+def test_the_memory_of_a_container_or_of_a_job_is_the_limit(groups, files, limit, tmp_path, monkeypatch):
+    monkeypatch.setattr(machine, "GROUPS", tmp_path / "cgroup")
+    monkeypatch.setattr(machine, "MOUNT", tmp_path / "mount")
+    if groups is not None:
+        (tmp_path / "cgroup").write_text(groups)
+    for name, content in files.items():
+        (tmp_path / "mount" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "mount" / name).write_text(f"{content}\n")
+    whole = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    assert machine.memory_limit() == (limit or whole)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from thrive.entry import check, install, list_command, new
 from thrive.group import Thrive
 from thrive.run import run
 from thrive.show import show
-from thrive.upkeep import carry, fetch, import_command, status
+from thrive.upkeep import carry, fetch, import_command, status_command
 from thrive.verification import verify
 
 
@@ -30,7 +30,7 @@ for command in (
     install,
     fetch,
     check,
-    status,
+    status_command,
     import_command,
     carry,
 ):

@@ -118,7 +118,8 @@ def _print_outcome(scope: "Scope", outcome: "ProfileRun") -> None:
         for id, reason in reasons.items():
             click.echo(f"results/{scope.project.profile}/{task} no longer holds '{id}': {reason}", err=True)
     if outcome.failures:
-        sys.exit(f"{len(outcome.failures)} of {len(outcome.plan.to_do)} cells failed; the others are kept.")
+        count = f"{len(outcome.failures)} of {len(outcome.plan.to_do)} cells failed; the others are kept."
+        sys.exit(f"{count} Mend what is named above: the same command computes what is missing.")
     if outcome.is_empty:
         sys.exit("Nothing was run: every entry refuses.")
     if scope.faults:

@@ -20,25 +20,32 @@ def fetch() -> None:
         click.echo(line)
 
 
-@click.command()
+@click.command("status")
 @OPTIONAL_PROFILE
-def status(profile: str | None) -> None:
-    """Show which cells of a profile are finished, by task-setting and entry, and how many are of no use any more."""
-    from benchmark.runs import status
+def status_command(profile: str | None) -> None:
+    """Show which cells of a profile are finished, failed, to do and stale, by task-setting and entry."""
+    from benchmark.messages import one_line
     from benchmark.runs.project import Project
+    from benchmark.runs.status import status
     from thrive.console import print_faults
 
     project = Project.load(root(), profile)
-    lines = status.lines(project)
-    click.echo(f"{'task-setting':20} {'entry':28} finished   to do  CPU seconds to do (estimated)")
-    for line in lines:
-        click.echo(f"{line.task_setting:20} {line.entry:28} {line.finished:8} {line.to_do:7} {line.seconds:10.0f}")
-    finished, to_do = sum(line.finished for line in lines), sum(line.to_do for line in lines)
-    seconds = sum(line.seconds for line in lines)
+    found = status(project)
+    click.echo(f"{'task-setting':20} {'entry':28} finished  failed   to do   stale  CPU seconds to do (estimated)")
+    for line in found.lines:
+        counts = f"{line.finished:8} {line.failed:7} {line.to_do:7} {line.stale:7}"
+        click.echo(f"{line.task_setting:20} {line.entry:28} {counts} {line.seconds:10.0f}")
+    finished, to_do = sum(line.finished for line in found.lines), sum(line.to_do for line in found.lines)
+    seconds = sum(line.seconds for line in found.lines)
     click.echo(f"profile {project.profile}: {finished} cells finished, {to_do} to do, about {seconds:.0f} CPU seconds.")
-    if stale := status.stale(project.root):
+    for cell, why in found.failures.items():
+        click.echo(f"failed: {cell}: {one_line(why)}")
+    for (horizon, other), count in found.anew.items():
+        click.echo(f"{count} cells to T = {horizon} are finished to T = {other}: they start anew. A cell keeps the losses of its runs, and not "
+                   "the models and generations that they would go on from.")  # fmt: skip
+    if found.stale:
         click.echo(
-            f"stale: {len(stale)} files in {project.cells} are of other code, numbers or entries. Nothing reads them."
+            f"stale: {len(found.stale)} files in {project.cells} are of other code, numbers or entries. Nothing reads them."
         )
     print_faults(project.faults)
 

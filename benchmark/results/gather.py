@@ -6,7 +6,6 @@ computed. about.json holds checksums of the tables and of itself, and all reader
 """
 
 import io
-import itertools
 import sys
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -136,7 +135,7 @@ def _of_files(folder: Path) -> str:
 
 
 def gather(store: Store, cells: Sequence[Cell], profile: str) -> Results:
-    """Results of one task-setting, from the finished ones among these cells: an instance at a time, for memory.
+    """Results of one task-setting, from the finished ones among these cells: an entry on an instance at a time, for memory.
 
     Raises:
         AllRefused: every entry whose cells are finished refuses the task-setting; one line for each says why.
@@ -147,8 +146,11 @@ def gather(store: Store, cells: Sequence[Cell], profile: str) -> Results:
     refused: dict[str, str] = {}
     texts: dict[str, dict[str, list[str]]] = {}
     computed: list[dict[str, Any]] = []
-    for _, of_instance in itertools.groupby(cells, lambda cell: cell.instance.name):
-        records = _records(store, of_instance, refused, computed)
+    together: dict[tuple[str, str], list[Cell]] = {}
+    for cell in cells:
+        together.setdefault((cell.instance.name, cell.entry.id), []).append(cell)
+    for of_one in together.values():
+        records = _records(store, of_one, refused, computed)
         if records is not None:
             scores.append(scoring.per_seed(records))
             curves.append(scoring.curves(records))
@@ -172,7 +174,7 @@ def gather(store: Store, cells: Sequence[Cell], profile: str) -> Results:
 def _records(
     store: Store, cells: Iterable[Cell], refused: dict[str, str], computed: list[dict[str, Any]]
 ) -> pd.DataFrame | None:
-    """Those of one instance, one row an iteration; None where nothing is finished. Adds to who refused what, and to provenance."""
+    """Those of an entry on an instance, one row an iteration; None where nothing is finished. Adds to who refused what, and to provenance."""
     frames: list[pd.DataFrame] = []
     for cell in cells:
         table = store.read(cell)

@@ -22,7 +22,7 @@ from benchmark.results.seal import ABOUT
 from benchmark.results.trial import Trial
 from benchmark.runs import params, sweep
 from benchmark.runs.cell_process import Failure
-from benchmark.runs.cells import Cell, Store
+from benchmark.runs.cells import Cell, Store, keys_in
 from benchmark.runs.pool_of_workers import HERE
 from benchmark.runs.progress import SILENT, Progress
 from benchmark.runs.project import Project
@@ -105,7 +105,7 @@ class Scope:
         return found
 
     def _cells(self, task: str, entries: Sequence[Entry]) -> list[Cell]:
-        return sweep.cells(self.project, task, entries, self.seeds, self.horizon)
+        return sweep.cells(self.project, task, entries, self.seeds, self.horizon, keys_in(self.project.cells))
 
     @property
     def bases(self) -> dict[str, str]:

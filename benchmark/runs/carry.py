@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
@@ -45,14 +45,20 @@ class Move(NamedTuple):
     file: Path
 
 
-def known_cells(root: Path) -> list[Cell]:
-    """Every entry on every instance of every profile, each key once."""
+def known_cells(root: Path, finished: Collection[str] = ()) -> list[Cell]:
+    """Every entry on every instance of every profile, each key once.
+
+    Args:
+        finished: see `benchmark.runs.sweep.cells`.
+    """
     chosen = Project.load(root)
     cells = [
         cell
         for profile in chosen.params.profiles
         for task_setting in replace(chosen, profile=profile).task_settings()
-        for cell in sweep.cells(replace(chosen, profile=profile), task_setting, list(chosen.readable.values()))
+        for cell in sweep.cells(
+            replace(chosen, profile=profile), task_setting, list(chosen.readable.values()), finished=finished
+        )
     ]
     return list({cell.key: cell for cell in cells}.values())
 

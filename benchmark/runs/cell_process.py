@@ -30,6 +30,7 @@ from benchmark.errors import Changed, ThriveError, Unsupported
 from benchmark.messages import one_line
 from benchmark.runs import pins
 from benchmark.runs.cells import Cell, packed
+from benchmark.runs.machine import memory_limit
 from benchmark.runs.process import Ended, in_a_process_of_its_own, last_lines
 from benchmark.runs.starts import starts, unpacked
 from benchmark.runs.time_limit import TimedOut, time_limit
@@ -198,10 +199,18 @@ def _run(entry: Entry, cell: Cell, content: bytes, seconds: float, reached: mmap
     return {"records": records}
 
 
+def _address_space() -> int:
+    """Bytes of addresses that this process has reserved; 0 where the system does not say."""
+    try:
+        return int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+    except OSError:
+        return 0
+
+
 @contextlib.contextmanager
 def _limits(seconds: float) -> Iterator[None]:
     """A stranger's endless loop ends, and what would take more memory than there is raises MemoryError: other cells go on."""
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    memory = _address_space() + memory_limit()  # libraries reserve far more addresses than they ever fill
     _, most = resource.getrlimit(resource.RLIMIT_AS)
     resource.setrlimit(resource.RLIMIT_AS, (memory if most < 0 else min(memory, most), most))
     _, largest = resource.getrlimit(resource.RLIMIT_FSIZE)  # what it prints is a file, too

@@ -16,16 +16,23 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmark.digest.hashes import digest
 from benchmark.entries.entry import Entry
+from benchmark.errors import ThriveError
 from benchmark.runs.keys import digest_of_task_setting
 from benchmark.runs.params import Instance
 
 SCHEMA_VERSIONS: dict[str, int] = {}
 """Version of the records by task-setting, 1 where none is named. A higher one computes the cells of this task-setting again, and no others."""
+
+COLUMNS = frozenset({
+    "seed", "t", "test_loss", "real_loss", "simplest_loss", "status", "training_rows", "candidates", "fresh_real_rows", "verifier_rows", "texts",
+})  # fmt: skip
+"""What the records of every task-setting hold."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +99,11 @@ def files_in(folder: Path) -> list[tuple[str, Path]]:
     return [(path.name.split(".")[0], path) for path in sorted(folder.glob("*.*.parquet"))]
 
 
+def keys_in(folder: Path) -> set[str]:
+    """The keys of a folder's finished cells."""
+    return {key for key, _ in files_in(folder)}
+
+
 def is_as_written(path: Path, content: bytes) -> bool:
     """Whether a file of a finished cell still has the content whose checksum its name holds."""
     return checksum(content) == path.name.split(".")[1]
@@ -106,9 +118,22 @@ class Store:
         self._files = dict(files_in(folder))
 
     def read(self, cell: Cell) -> pa.Table | None:
-        """The records of a cell; None where it is not finished, or no longer what was written."""
+        """The records of a cell; None where it is not finished, or no longer what was written.
+
+        Raises:
+            ThriveError: its file holds other records than those of this cell, though its checksum fits. The file is removed.
+        """
         content = self._content(cell)
-        return None if content is None else pq.read_table(io.BytesIO(content))
+        if content is None:
+            return None
+        table = table_of(cell, content)
+        if table is None:
+            self._forget(cell)
+            raise ThriveError(
+                f"{self.folder}: the file of '{cell}' held other records than those of this cell, though its checksum fits: it was written "
+                "by another version of Thrive, or by hand. It is removed, and all others are kept: the same command computes it again."
+            )
+        return table
 
     def __contains__(self, cell: Cell) -> bool:
         """Whether a cell is finished, and what was written."""
@@ -118,19 +143,56 @@ class Store:
         path = self._files.get(cell.key)
         if path is None:
             return None
-        content = path.read_bytes()
-        if not is_as_written(path, content):
-            print(f"{path}: truncated or edited since it was written; computing it again.", file=sys.stderr)
-            path.unlink()
+        try:
+            content = path.read_bytes()
+        except FileNotFoundError:  # removed meanwhile, by another command or by hand
             del self._files[cell.key]
             return None
+        if not is_as_written(path, content):
+            print(f"{path}: truncated or edited since it was written; computing it again.", file=sys.stderr)
+            self._forget(cell)
+            return None
         return content
+
+    def _forget(self, cell: Cell) -> None:
+        self._files.pop(cell.key).unlink(missing_ok=True)
 
     def write(self, cell: Cell, content: bytes) -> None:
         """Keep a finished cell, as `packed` made it."""
         path = self.folder / f"{cell.key}.{checksum(content)}.parquet"
         write_atomically(path, content)
         self._files[cell.key] = path
+        self._failure_of(cell).unlink(missing_ok=True)
+
+    def write_failure(self, cell: Cell, error: str) -> None:
+        """Keep why a cell failed, until it is finished."""
+        write_atomically(self._failure_of(cell), error.encode(errors="replace"))
+
+    def failure(self, cell: Cell) -> str | None:
+        """Why a cell failed when it was last computed, if it did."""
+        path = self._failure_of(cell)
+        return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else None
+
+    def _failure_of(self, cell: Cell) -> Path:
+        return self.folder / "failed" / f"{cell.key}.txt"
+
+
+def table_of(cell: Cell, content: bytes) -> pa.Table | None:
+    """The records in the content of a cell's file; None where it is no Parquet, or has other columns, seeds or iterations."""
+    try:
+        table = pq.read_table(io.BytesIO(content))
+        provenance = provenance_of(table)
+    except (pa.ArrowException, KeyError, TypeError, ValueError, OSError):
+        return None
+    if not isinstance(provenance, dict) or not {"refused", "cpu_seconds", "versions"} <= set(provenance):
+        return None
+    if provenance["refused"] is not None:
+        return table if table.num_rows == 0 else None
+    if not set(table.column_names) >= COLUMNS:
+        return None
+    steps = np.arange(1, cell.instance.horizon + 1)
+    expected = {"seed": np.repeat(cell.seeds, len(steps)), "t": np.tile(steps, len(cell.seeds))}
+    return table if all(np.array_equal(table[name].to_numpy(), expected[name]) for name in expected) else None
 
 
 def packed(records: list[dict[str, Any]], provenance: dict[str, Any]) -> bytes:
@@ -148,7 +210,12 @@ def as_bytes(table: pa.Table, provenance: dict[str, Any]) -> bytes:
 
 def provenance_of(table: pa.Table) -> dict[str, Any]:
     """Commit, versions, platform, threads and seconds of a cell."""
-    found: dict[str, Any] = json.loads(table.schema.metadata[b"thrive"])
+    return provenance_of_schema(table.schema)
+
+
+def provenance_of_schema(schema: pa.Schema) -> dict[str, Any]:
+    """The same, of the schema of a cell's records."""
+    found: dict[str, Any] = json.loads(schema.metadata[b"thrive"])
     return found
 
 

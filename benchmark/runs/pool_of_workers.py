@@ -3,9 +3,10 @@
 A worker may be killed, for want of memory or by an entry: the pool says which call it was, and goes on with the others.
 """
 
+import logging
 import os
 import tempfile
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -15,19 +16,24 @@ from benchmark.errors import Stopped, ThriveError
 R = TypeVar("R")
 Call = tuple[Any, ...]
 HERE = "loky"
+GPU, MEMORY = "GPU", "MEMORY"
 PATIENCE = 10
 """Seconds that a scheduler may take to answer."""
 KILLED = "its worker was killed, for want of memory or by an entry"
 
 
+Needs = Mapping[str, float]
+"""What a call asks of its worker: GPU (1), and MEMORY in bytes."""
+
+
 class Killed(NamedTuple):
-    """Of a call whose worker was killed twice, the second time with no other call beside it."""
+    """Of a call whose worker was killed twice, the second time with no other call beside it; or which no worker can take."""
 
     error: str = KILLED
 
 
 def in_parallel(
-    function: Callable[..., R], calls: Sequence[Call], jobs: int, where: str = HERE
+    function: Callable[..., R], calls: Sequence[Call], jobs: int, where: str = HERE, needs: Sequence[Needs] = ()
 ) -> Generator[tuple[int, R | Killed]]:
     """Call a function with each of these arguments in parallel; give the number of each call and its result when it is finished.
 
@@ -38,13 +44,14 @@ def in_parallel(
         calls: arguments of each call, the longest first.
         jobs: processes; with 1, all is computed in this one.
         where: HERE, on this machine; or the address of a Dask scheduler, whose workers see the same files.
+        needs: what each call asks of a worker of Dask, beside one thread.
 
     Raises:
-        ThriveError: no scheduler answers at that address, or Dask is not installed.
+        ThriveError: no scheduler answers at that address, it ended, or Dask is not installed.
         Exception: one that a call raised; what is finished by then has been given.
     """
     if where != HERE:
-        yield from _by_dask(function, calls, where)
+        yield from _by_dask(function, calls, where, needs or [{}] * len(calls))
         return
     left = dict(enumerate(calls))
     suspects: list[int] = []
@@ -87,7 +94,9 @@ def _results(
         raise _Died from None
 
 
-def _by_dask(function: Callable[..., R], calls: Sequence[Call], address: str) -> Generator[tuple[int, R | Killed]]:
+def _by_dask(
+    function: Callable[..., R], calls: Sequence[Call], address: str, needs: Sequence[Needs]
+) -> Generator[tuple[int, R | Killed]]:
     """By the workers of a Dask scheduler, which makes a call again where a worker is killed, up to its `allowed-failures`.
 
     Not through joblib's Dask backend: it loses the error of a worker that was killed, and waits for ever.
@@ -102,13 +111,43 @@ def _by_dask(function: Callable[..., R], calls: Sequence[Call], address: str) ->
         raise ThriveError(
             f"{address}: no Dask scheduler answers there within {PATIENCE} s ({type(error).__name__}). Start one: dask scheduler"
         ) from None
+    for name in (
+        "distributed",
+        "distributed.client",
+    ):  # of a scheduler that ends they print tracebacks; we say it in a line
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     with client:
-        numbers = {client.submit(_in_one_thread, function, call, pure=False): n for n, call in enumerate(calls)}
+        client.wait_for_workers(1)
+        workers = [worker["resources"] for worker in client.scheduler_info(n_workers=-1)["workers"].values()]
+        numbers = {}
+        for number, (call, needed) in enumerate(zip(calls, needs, strict=True)):
+            asked, lacking = _of_workers(needed, workers)
+            if lacking:
+                yield number, Killed(lacking)
+            else:
+                future = client.submit(_in_one_thread, function, call, pure=False, resources=asked or None)
+                numbers[future] = number
         for future in as_completed(numbers):  # type: ignore[no-untyped-call]
+            if future.status in ("cancelled", "lost"):
+                raise ThriveError(
+                    f"{address}: the scheduler ended. Finished cells are kept: start it, and repeat the command."
+                )
             fault = future.exception() if future.status == "error" else None
             if fault is not None and not isinstance(fault, KilledWorker):
                 raise fault
             yield numbers.pop(future), future.result() if fault is None else Killed()
+
+
+def _of_workers(needed: Needs, workers: Sequence[Needs]) -> tuple[dict[str, float], str]:
+    """What a call asks of Dask, which knows of a worker's memory and GPUs what the worker declares; and what no worker has, in words.
+
+    Memory is asked for where workers declare it. A call that Dask can give to nobody would wait for ever.
+    """
+    asked = {name: amount for name, amount in needed.items() if name == GPU or any(name in each for each in workers)}
+    if any(all(each.get(name, 0) >= amount for name, amount in asked.items()) for each in workers):
+        return asked, ""
+    wanted = ",".join(f"{name}={amount:.0f}" for name, amount in asked.items())
+    return asked, f"no worker declares what it needs: dask worker … --resources '{wanted}'"
 
 
 def all_of(function: Callable[..., R], calls: Sequence[Call], jobs: int) -> list[R]:

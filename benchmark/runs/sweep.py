@@ -3,7 +3,7 @@
 import importlib.metadata
 import platform
 import subprocess
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,7 +15,7 @@ from benchmark.runs import cell_process, pins
 from benchmark.runs.cell_process import Failure
 from benchmark.runs.cells import Cell, Store
 from benchmark.runs.estimates import Estimates, learned
-from benchmark.runs.machine import require_machine
+from benchmark.runs.machine import needs, require_machine
 from benchmark.runs.pool_of_workers import HERE, Killed, in_parallel
 from benchmark.runs.progress import SILENT, Progress
 from benchmark.runs.project import Project
@@ -45,12 +45,14 @@ def cells(
     entries: Sequence[Entry],
     seeds: range | None = None,
     horizon: int | None = None,
+    finished: Collection[str] = (),
 ) -> list[Cell]:
     """All cells of a task-setting in a profile, after checking the files that they read.
 
     Args:
         seeds: run these instead of the profile's.
         horizon: T, instead of the profile's. It is part of a cell's key.
+        finished: keys of cells. Where some seeds of a block are finished, as after a study has got more of them, the others are a cell.
     """
     found = []
     for instance in project.instances(task_setting):
@@ -65,7 +67,17 @@ def cells(
         blocks = [wanted[i : i + step] for i in range(0, len(wanted), step)]
         run_here = [entry for entry in entries if instance.runs(entry.folder.name)]
         found += [Cell(instance, entry, block, files) for block in blocks for entry in run_here]
-    return found
+    return [part for cell in found for part in _parts(cell, finished)] if finished else found
+
+
+def _parts(cell: Cell, finished: Collection[str]) -> list[Cell]:
+    """The cell; or the longest beginning of its seeds that is finished, and what is left."""
+    for stop in range(len(cell.seeds), 0, -1):
+        first = replace(cell, seeds=cell.seeds[:stop])
+        if first.key in finished:
+            rest = cell.seeds[stop:]
+            return [first, *(_parts(replace(cell, seeds=rest), finished) if rest else [])]
+    return [cell]
 
 
 def plan(store: Store, wanted: Iterable[Cell]) -> Plan:
@@ -91,13 +103,16 @@ def compute(
     calls = [(cell, store.folder / "starts", common, _seconds(cell)) for cell in to_do]
     with (
         progress.computing(to_do) as report,
-        closing(in_parallel(cell_process.compute, calls, jobs, where)) as outcomes,
+        closing(
+            in_parallel(cell_process.compute, calls, jobs, where, [needs(cell.instance) for cell in to_do])
+        ) as outcomes,
     ):
         for number, outcome in outcomes:
             if isinstance(outcome, Killed):
                 outcome = Failure(to_do[number], f"{outcome.error}. The others went on.", "")
             if isinstance(outcome, Failure):
                 failures.append(outcome)
+                store.write_failure(outcome.cell, outcome.error)
             else:
                 store.write(outcome.cell, outcome.content)
             report(outcome.cell, outcome)

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import time
 
 import numpy as np
@@ -24,7 +25,11 @@ HONEST = {
     "fit_options": {"options": {}},
     "sample_request": {"request": {}},
 }
-SEVERAL = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+SEVERAL = settings(
+    max_examples=40 * int(os.environ.get("THRIVE_FUZZ", "1")),
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 
 
 class Scripted:
@@ -119,6 +124,7 @@ REPLY = st.one_of(
 )
 
 
+@pytest.mark.fuzz
 @SEVERAL
 @given(st.dictionaries(st.sampled_from(METHODS), st.lists(REPLY, max_size=4)), st.sampled_from(Track))
 def test_hostile_replies_end_in_an_answer_or_in_an_error_of_ours(replies, track):
@@ -127,6 +133,7 @@ def test_hostile_replies_end_in_an_answer_or_in_an_error_of_ours(replies, track)
     assert isinstance(found, list) or str(found)
 
 
+@pytest.mark.fuzz
 @SEVERAL
 @given(TRAINING_SET)
 def test_hostile_training_sets(answer):
@@ -135,6 +142,7 @@ def test_hostile_training_sets(answer):
     assert isinstance(found, (list, BadMessage, ContractBroken))
 
 
+@pytest.mark.fuzz
 @SEVERAL
 @given(OPTIONS, REQUEST)
 def test_hostile_knobs(options, request):
@@ -143,6 +151,7 @@ def test_hostile_knobs(options, request):
     assert isinstance(found, (list, BadMessage, ContractBroken, Unsupported))
 
 
+@pytest.mark.fuzz
 @SEVERAL
 @given(st.one_of(st.binary(), st.text().map(str.encode), PLAIN.map(encode), PLAIN.map(encode).map(lambda x: x[:-3])))
 def test_any_line_is_a_message_or_a_bad_one(line):

@@ -1,7 +1,7 @@
 """Hostile files and arguments: none ends in a traceback, hangs, or leaves a written file behind.
 
 Every field of every schema and every argument of every command gets values that differ from run to run. A failure prints
-how to repeat it. THRIVE_FUZZ=10 runs ten times as many cases.
+how to repeat it. THRIVE_FUZZ=5 runs five times as many cases, as `make test-long` does.
 """
 
 import dataclasses
@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 import signal
+import tempfile
 import traceback
 from collections import Counter
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from click.testing import CliRunner
 from hypothesis import HealthCheck, given, settings
@@ -26,13 +28,16 @@ from benchmark.entries.card import Card
 from benchmark.errors import ThriveError
 from benchmark.isolation import verify
 from benchmark.results import profile
-from benchmark.runs import form, sweep
+from benchmark.runs import cell_process, form, sweep
+from benchmark.runs.cells import as_bytes, checksum
+from benchmark.runs.project import Project
 from benchmark.tasks import TASKS, task_class
 from paper.plots import figures
 from thrive.cli import main
 
+pytestmark = pytest.mark.fuzz
 TIMES = int(os.environ.get("THRIVE_FUZZ", "1"))
-EXAMPLES = {"field": 25 * TIMES, "file": 120 * TIMES, "argument": 20 * TIMES}
+EXAMPLES = {"field": 5 * TIMES, "file": 24 * TIMES, "argument": 4 * TIMES, "cell": 30 * TIMES}
 SECONDS = 20
 """For one case; most take hundredths of one, and the first that names a device imports torch."""
 OUTCOMES: Counter[str] = Counter()
@@ -292,6 +297,78 @@ def test_arguments(clone, command, argument):
     assert len(hit) >= 2  # of a flag there are few
 
 
+@pytest.fixture(scope="module")
+def cell(clone: Path) -> tuple[str, bytes]:
+    """A finished cell of the tiny profile: the key in its name, and its content."""
+    reset(clone)
+    project = Project.load(clone, "tiny")
+    [first, *_] = sweep.cells(project, "gaussian", [project.entry("replace")])
+    with tempfile.TemporaryDirectory() as folder:
+        outcome = cell_process.compute(first, Path(folder), sweep.provenance(clone), 60.0)
+    assert isinstance(outcome, cell_process.Finished)
+    return first.key, outcome.content
+
+
+def spoiled(content: bytes, cuts: list[tuple[float, float, bytes]]) -> bytes:
+    """Some bytes replaced: at shares of its length, by others of any length."""
+    for start, length, new in cuts:
+        at = int(start * len(content))
+        content = content[:at] + new + content[at + int(length * 50) :]
+    return content
+
+
+CUTS = st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1), st.binary(max_size=30)), min_size=1, max_size=3)
+COLUMN = st.sampled_from(["seed", "t", "test_loss", "status", "texts", "refused"]) | st.text(
+    st.characters(codec="utf-8"), max_size=8
+)
+TABLES = st.builds(
+    lambda columns, provenance: as_bytes(pa.table(columns), provenance),
+    st.dictionaries(COLUMN, st.lists(st.integers(0, 3), min_size=3, max_size=3), max_size=6),
+    st.dictionaries(
+        st.sampled_from(["refused", "cpu_seconds", "versions", "cell"]),
+        st.none() | st.text(max_size=5) | st.integers(0, 9),
+    ),
+)
+
+
+def test_cell_files(clone, cell):
+    """Whatever lies in the store, with a checksum that fits or with none: a command says so in a line and leaves every other file."""
+    key, good = cell
+    contents = BYTES | TABLES | CUTS.map(lambda cuts: spoiled(good, cuts))
+    commands = st.sampled_from(
+        [("status",), ("run", "--dry-run"), ("run",), ("import", "other"), ("run", "--only", "-s", "replace")]
+    )
+
+    @fuzz("cell")
+    @given(
+        content=contents,
+        fits=st.booleans(),
+        command=commands,
+        name=st.just(key) | st.text("0123456789abcdef.", max_size=40),
+    )
+    def cases(content: bytes, fits: bool, command: tuple[str, ...], name: str) -> None:
+        reset(clone)
+        store = clone / ("other" if command[0] == "import" else "cells")
+        store.mkdir(exist_ok=True)
+        for path in store.iterdir():
+            path.unlink()
+        path = store / f"{name}.{checksum(content) if fits else '0' * 16}.parquet"
+        path.write_bytes(content)
+        before = files(clone) - {path}
+        OUTCOMES["cases"] += 1
+        with in_time():
+            outcome = CliRunner().invoke(main, command)
+        if outcome.exception is not None and not isinstance(outcome.exception, SystemExit):
+            pytest.fail("".join(traceback.format_exception(outcome.exception)))
+        assert "Traceback" not in outcome.output
+        assert outcome.output.strip()
+        if content != good:
+            assert files(clone) - {path} == before  # nothing was taken over, gathered or half written
+        shutil.rmtree(clone / "other", ignore_errors=True)
+
+    cases()
+
+
 def test_there_are_enough_cases():
     """Every field of every schema, by construction of the lists above."""
     assert {place[-1] for _, place in FIELDS} >= {name for schema, _ in SCHEMAS for name in schema.model_fields}
@@ -304,6 +381,7 @@ def test_there_are_enough_cases():
         EXAMPLES["field"] * (len(FIELDS) + len(CARD))
         + EXAMPLES["file"] * len(CONTENTS)
         + EXAMPLES["argument"] * len(ARGUMENTS)
+        + EXAMPLES["cell"]
     )
-    assert total >= 2000
+    assert 5 * total >= 2000 * TIMES  # of `make test-long`
     print(dict(OUTCOMES))
