@@ -30,7 +30,7 @@ class Start(NamedTuple):
     real: Examples
     test: Any
     model: Any
-    loss: float  # L_real: excess is counted from here
+    loss: float  # of that fit
     simplest_loss: float
 
 

@@ -156,6 +156,7 @@ def _verified(
         one, final=own["final"].tolist(), slope=own["slope"].tolist(), diverged_at=_iterations(own["diverged_at"]),
         base_final=beside["final"].tolist(), base_slope=beside["slope"].tolist(),
         base_diverged_at=_iterations(beside["diverged_at"]), real_loss=own["real_loss"].tolist(),
+        base_real_loss=beside["real_loss"].tolist(),
         damage=[_damage(instance, reference, seed) for seed in unit],
     )  # fmt: skip
     return verified.scored(one)

@@ -54,12 +54,12 @@ CHANGES = {
 def of_run(run: pd.DataFrame) -> dict[str, float]:
     """The profile of one run, from its records in order of t; without what its task-setting does not record, and without scaling."""
     t, loss = run["t"].to_numpy(float), run["test_loss"].to_numpy(float)
-    simplest = run["simplest_loss"].iloc[0]
+    simplest, real_loss = run["simplest_loss"].iloc[0], run["real_loss"].min()
     with np.errstate(all="ignore"):
         profile = {
-            "catastrophe": float(loss[-1] - simplest) if run["real_loss"].iloc[0] < simplest else np.nan,
+            "catastrophe": float(loss[-1] - simplest) if real_loss < simplest else np.nan,
             "increase": float(loss[-1] - loss[0]),
-            "divergence": _exponent(t, loss - run["real_loss"].to_numpy(float)),
+            "divergence": _exponent(t, loss - real_loss),
         }
         for definition, changes in CHANGES.items():
             found = [_change(run[change.quantity], change) for change in changes if change.quantity in run]

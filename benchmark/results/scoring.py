@@ -42,13 +42,14 @@ def per_seed(records: pd.DataFrame) -> pd.DataFrame:
 def _of_run(run: pd.DataFrame) -> dict[str, Any]:
     run = run.sort_values("t")
     t, loss = run["t"].to_numpy(float), run["test_loss"].to_numpy(float)
+    real_loss = float(run["real_loss"].min())  # the best of those with the knobs that the run has used
     late = t > t[-1] / 2
     diverged = t[~np.isfinite(loss)]
     return {
         "final": loss[-1],
-        "slope": slope_from_real(t, loss, float(run["real_loss"].iloc[0])),
+        "slope": slope_from_real(t, loss, real_loss),
         "late_slope": ols_slope(t[late], loss[late]),
-        "real_loss": run["real_loss"].iloc[0],
+        "real_loss": real_loss,
         "first": loss[0],
         "second": loss[1],
         "diverged_at": diverged[0] if len(diverged) else np.nan,

@@ -42,8 +42,8 @@ class Verified:
         numbers: of the task-setting.
         outcome: "ok", or why there is none.
         final, slope, diverged_at: by seed; nats, nats per iteration, and the first iteration whose loss is not finite.
-        base_final, base_slope, base_diverged_at: the same of the base workflow.
-        real_loss: by seed, of a fit on the real data alone.
+        real_loss: by seed, of a fit on the real data alone, the best of those with the knobs that the entry used.
+        base_final, base_slope, base_diverged_at, base_real_loss: the same of the base workflow.
         damage: by seed of the unit, what one generation of replace does; its mean is s.
         score: mean of asinh(excess / s) with its interval of 95 %, s taken as known.
         above_base: of the score's difference to the base workflow, paired by seed; below 0 is better. Holds the error of s.
@@ -63,6 +63,7 @@ class Verified:
     base_slope: Numbers = field(default_factory=list)
     base_diverged_at: Iterations = field(default_factory=list)
     real_loss: Numbers = field(default_factory=list)
+    base_real_loss: Numbers = field(default_factory=list)
     damage: Numbers = field(default_factory=list)
     score: Interval | None = None
     above_base: Interval | None = None
@@ -127,7 +128,8 @@ def _difference(one: Verified, of: str) -> Difference:
 def _change(one: Verified, of: str) -> Vector:
     """Excess, or slope·T, in nats."""
     values = np.asarray(getattr(one, of), float)
-    return values * one.horizon if of.endswith("slope") else values - np.asarray(one.real_loss)
+    real = one.base_real_loss if of.startswith("base_") else one.real_loss
+    return values * one.horizon if of.endswith("slope") else values - np.asarray(real)
 
 
 def _score(change: Vector, diverged_at: list[int | None], scale: float) -> Vector:

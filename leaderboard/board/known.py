@@ -19,7 +19,16 @@ from benchmark.results.verified import FOLDER, Result, Verified
 from benchmark.runs.form import Params, Verdicts
 
 ROUNDING = 1e-9
-BY_SEED = ("final", "slope", "diverged_at", "base_final", "base_slope", "base_diverged_at", "real_loss")
+BY_SEED = (
+    "final",
+    "slope",
+    "diverged_at",
+    "base_final",
+    "base_slope",
+    "base_diverged_at",
+    "real_loss",
+    "base_real_loss",
+)
 
 
 @dataclasses.dataclass(frozen=True)

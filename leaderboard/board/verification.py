@@ -150,5 +150,5 @@ def _changes(one: Verified, change: str) -> tuple[Array, Array]:
     """Of the entry and of the base workflow by secret seed, in nats."""
     if change == "drift":
         return np.asarray(one.slope) * one.horizon, np.asarray(one.base_slope) * one.horizon
-    real = np.asarray(one.real_loss)
-    return np.asarray(one.final) - real, np.asarray(one.base_final) - real
+    own, base = np.subtract(one.final, one.real_loss), np.subtract(one.base_final, one.base_real_loss)
+    return own, base

@@ -8,7 +8,8 @@ from leaderboard.board.schema import Board, Estimate, RankInterval, Row
 MEANINGS = {
     "score": (
         "asinh(excess / s), in units of the damage that one generation of replace does (s), lower is better. Excess is the final test loss "
-        "minus that of a fit on the real data alone, so that 0 is as good as the real data alone. The mean over ranked instances, then over task-settings."
+        "minus that of a fit on the real data alone, so that 0 is as good as the real data alone; where the entry turns knobs of estimation, the "
+        "better of that fit with and without them. The mean over ranked instances, then over task-settings."
     ),
     "interval": (
         "brackets behind a score hold 95 % t intervals over seeds, of these instances, paired with real-only and replace by seed; those behind a win rate and a "

@@ -3,6 +3,7 @@
 import itertools
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.stats import multivariate_normal
 
@@ -10,6 +11,7 @@ from benchmark.core.loop import run
 from benchmark.core.requests import FitOptions, SampleRequest, TrainingSet
 from benchmark.core.rules import Budget, Role, Rules, Track
 from benchmark.errors import BudgetExceeded, ContractBroken, TrackBroken
+from benchmark.results.scoring import per_seed
 from benchmark.tasks.gaussian import Gaussian
 from benchmark.tasks.kde import KDE
 from tests.conftest import Fixed, assert_mean
@@ -320,6 +322,53 @@ def test_the_rows_to_move_away_from_are_training_rows():
     count = 5
     with pytest.raises(BudgetExceeded, match="rows in the training set: 13, .* allow 12"):
         records(Moving, BLIND)
+
+
+SWISS = KDE("swiss_roll", 0.5, 50)  # a bandwidth that is too narrow
+
+
+@pytest.mark.parametrize(
+    ("task", "knobs", "better"),
+    [
+        (SWISS, {"bandwidth_factor": 4.0}, True),
+        (KDE("moons", 0.3, 50), {"bandwidth_factor": 1000.0}, False),
+        (SWISS, {"bandwidth_rule": "scott"}, True),
+        (Gaussian(5, 30), {"ddof": 5}, True),
+        (Gaussian(5, 30), {"ddof": -10}, False),
+        (Gaussian(5, 30), {"ridge": 0.1}, False),
+    ],
+)
+def test_a_knob_on_the_real_data_alone_gains_nothing(task, knobs, better):
+    """Excess is counted from the best fit on them among the neutral one and those with knobs that the run has used."""
+
+    def made(when):
+        return strategy(
+            training_set=lambda self, context, pool: pool.real().all(),
+            fit_options=lambda self, context: FitOptions(**knobs) if when(context.t) else FitOptions(),
+        )
+
+    for when in (lambda t: True, lambda t: t == 4, lambda t: t < 4):
+        run_of = pd.DataFrame(records(made(when), GROWING, task)).assign(task="t", instance="i", entry="e")
+        (found,) = per_seed(run_of.drop(columns="texts")).to_dict("records")
+        neutral = records(made(lambda t: False), GROWING, task)[-1]["test_loss"]
+        own = run_of["test_loss"].iloc[-1] if when(4) else run_of["test_loss"].iloc[0]
+        assert (own < neutral) == better
+        assert found["real_loss"] == min(own, neutral)
+        assert found["final"] - found["real_loss"] >= 0
+
+
+def test_a_knob_must_suit_a_fit_of_n_rows():
+    """Else it would be measured against nothing: 12 of 40 rows enlarge a fit by less than 4/3, 12 of 12 do not."""
+
+    class Growing(Fixed):
+        def training_set(self, context, pool):
+            return pool.all()
+
+        def fit_options(self, context):
+            return FitOptions(ddof=4) if context.t == 4 else FitOptions()
+
+    with pytest.raises(ContractBroken, match="at iteration 4.*ddof"):
+        records(Growing, GROWING, Gaussian(1, 12))
 
 
 def test_a_biased_sampler_applies_to_every_entry():

@@ -349,7 +349,7 @@ def one_instance(own, base, damage, name="i", fresh=False, diverged=None):
     return Verified(
         "gaussian", name, list(range(count)), fresh=fresh, horizon=3, final=list(own), slope=[0.0] * count,
         diverged_at=diverged or [None] * count, base_final=list(base), base_slope=[0.0] * count, base_diverged_at=[None] * count,
-        real_loss=[0.0] * count, damage=list(damage),
+        real_loss=[0.0] * count, base_real_loss=[0.0] * count, damage=list(damage),
     )  # fmt: skip
 
 
