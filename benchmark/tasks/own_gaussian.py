@@ -87,10 +87,10 @@ class OwnGaussian(Gaussian):
     def dimension(self) -> int:
         return int(self._rows.shape[1])
 
-    d: ClassVar[int]  # no field: the file has it
+    d: ClassVar[int]  # no field: the file has it  # type: ignore[misc]
 
     @property  # type: ignore[no-redef]
-    def d(self) -> int:  # type: ignore[override]
+    def d(self) -> int:
         return self.dimension
 
     def world(self, rng: "Generator") -> Split:  # type: ignore[override]
