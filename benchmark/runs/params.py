@@ -212,6 +212,20 @@ def _instance(task_setting: str, suite: Suite, content: dict[str, Any], where: s
     )
 
 
+def task_of(task_setting: str, numbers: dict[str, Any]) -> Task:
+    """An instance by its numbers alone.
+
+    Raises:
+        BadParams: there is no such task-setting, or a number is missing or out of its range.
+    """
+    if task_setting not in TASKS:
+        raise BadParams(
+            f"no task-setting '{settings.shown_name(task_setting)}'.{settings.nearest(task_setting, TASKS)}"
+        )
+    suite = Suite(horizon=2, seeds=1, instances=[{}])
+    return _instance(task_setting, suite, {**numbers, "seconds": 1.0}, task_setting).task
+
+
 @functools.cache
 def _form(task_setting: str) -> type[HowItIsRun]:
     """An instance as it stands in params.yaml: the fields of the task-setting's dataclass, and how it is run."""

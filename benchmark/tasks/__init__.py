@@ -16,7 +16,7 @@ class Setting(TypedDict):
     title: str
     """Its name for people to read."""
     small: dict[str, dict[str, Any]]
-    """The numbers of small instances, by name. `thrive check` runs an entry on them; a run takes milliseconds."""
+    """The numbers of small instances, by name. `thrive check` runs an entry on them; a run takes milliseconds. Own data have none."""
 
 
 TASKS: dict[str, Setting] = {
@@ -27,6 +27,8 @@ TASKS: dict[str, Setting] = {
     "kde": {"class_name": "KDE", "title": "KDE", "small": {"kde": {"data": "moons", "bandwidth": 0.3, "n": 24}}},
     "language_model": {"class_name": "LanguageModel", "title": "Language model", "small": {"language_model": {"n": 24}}},
     "linear_regression": {"class_name": "LinearRegression", "title": "Linear regression", "small": {"linear_regression": {"d": 2, "n": 24, "noise_variance": 1.0}}},
+    "own_gaussian": {"class_name": "OwnGaussian", "title": "Gaussian, own vectors", "small": {}},
+    "own_kde": {"class_name": "OwnKDE", "title": "KDE, own vectors", "small": {}},
     "discrete": {"class_name": "Discrete", "title": "Discrete", "small": {"discrete": {"outcomes": 5, "n": 24}}},
 }  # fmt: skip
 """All task-settings, by the name of their module or package in this one."""

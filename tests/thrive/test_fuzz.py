@@ -43,7 +43,7 @@ SECONDS = 20
 OUTCOMES: Counter[str] = Counter()
 HERE = "HERE"
 
-SOME = {"d": 2, "n": 12, "data": "moons", "bandwidth": 0.3, "outcomes": 5, "noise_variance": 1.0}
+SOME = {"d": 2, "n": 12, "data": "moons", "bandwidth": 0.3, "outcomes": 5, "noise_variance": 1.0, "file": "mine.csv"}
 """Values of the numbers that have no default."""
 PIN = {"folder": "assets", "package": None, "source": "somewhere", "files": {"a.bin": "0" * 64}}
 CARD = {
