@@ -33,8 +33,8 @@ CELLS = 14
 INTERRUPTED = "Interrupted. What is finished is kept: the same command goes on from there."
 KEPT = "finished work is kept"
 RUN = (sys.executable, "-m", "thrive.cli", "run", "-j", "2")
-SECONDS = 120
-"""Within which every sweep here ends."""
+SECONDS = 600
+"""Within which every sweep here ends, on a machine with much else to do."""
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +124,7 @@ def last_lines(done: subprocess.CompletedProcess, count: int = 2) -> str:
 
 
 def ends_by_and_by(group: int) -> None:
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + 60
     while is_alive(group) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert not is_alive(group)
@@ -163,10 +163,6 @@ DEATHS = {
     "aborts": ("os.abort()", "killed by SIGABRT"),
     "reads nowhere": ("import ctypes; ctypes.string_at(0)", "killed by SIGSEGV"),
     "is killed for memory": ("os.kill(os.getpid(), 9)", "killed by SIGKILL"),
-    "overflows": (
-        "sys.setrecursionlimit(10**9); f = lambda g: g(g); f(f)",
-        ("killed by SIGSEGV", "RecursionError", "MemoryError"),
-    ),
     "hangs": ("time.sleep(3600)", "TimedOut"),
     "hangs for good": ("signal.pthread_sigmask(signal.SIG_BLOCK, range(1, 32)); time.sleep(3600)", "TimedOut"),
     "fills memory": ("bytearray(1 << 50)", "MemoryError"),
@@ -179,7 +175,7 @@ def test_an_entry(name, clone, whole):
     """What it does to its process costs its own cells alone, and they are named, with the command to type."""
     inside, told = DEATHS[name]
     entry(clone, "bad", "import os, signal, sys, time", f"if context.t == 2: {inside}")
-    short = "import benchmark.runs.sweep as s; s.LEAST_SECONDS, s.PATIENCE = 4.0, 1" if "TimedOut" in told else ""
+    short = "import benchmark.runs.sweep as s; s.LEAST_SECONDS, s.PATIENCE = 20.0, 1" if "TimedOut" in told else ""
     done = sweep(
         clone,
         "-s",
@@ -189,7 +185,7 @@ def test_an_entry(name, clone, whole):
         fault=PATCHED.format(module="benchmark.runs.sweep", code=short) if short else "",
     )
     assert done.returncode == 1
-    assert any(word in done.stderr for word in ((told,) if isinstance(told, str) else told)), done.stderr
+    assert told in done.stderr
     assert "kde moons h=0.3 n=12 · bad · seeds 0:10" in done.stderr
     assert last_lines(done, 1).startswith("1 of 3 cells failed; the others are kept. ")
     assert len(files_in(clone / "cells")) == 2
