@@ -20,6 +20,7 @@ import pytest
 from benchmark.runs.cells import as_bytes, checksum, files_in, provenance_of
 from tests.conftest import tiny_profile
 from tests.runs.test_cell_process import entry
+from tests.runs.test_dask import cluster
 from tests.runs.test_records import is_alive
 
 pytestmark = pytest.mark.long
@@ -400,4 +401,61 @@ def test_it_is_interrupted(moment, number, twice, clone, whole):
             assert last_lines(done, 1) == INTERRUPTED
     ends_by_and_by(process.pid)
     assert not list((clone / "cells").glob(".writing-*"))
+    goes_on(clone, whole)
+
+
+def test_the_scheduler_of_dask_is_killed(clone, whole, tmp_path):
+    pytest.importorskip("distributed")
+    (tmp_path / "dask").mkdir()
+    with cluster(tmp_path / "dask") as (address, scheduler):
+        process = start(clone, "--parallel", address)
+        wait_for_cells(clone, 2)
+        scheduler.kill()
+        done = end(process)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert f"{address}: the scheduler ended. Finished cells are kept: start it, and repeat the command." in last_lines(
+        done, 1
+    )
+    assert 2 <= len(files_in(clone / "cells")) < CELLS
+    goes_on(clone, whole)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_it_is_interrupted_while_dask_computes(number, clone, whole, tmp_path):
+    pytest.importorskip("distributed")
+    (tmp_path / "dask").mkdir()
+    with cluster(tmp_path / "dask") as (address, _):
+        process = start(clone, "--parallel", address)
+        wait_for_cells(clone, 2)
+        process.send_signal(number)
+        done = end(process)
+    assert done.returncode == 128 + number
+    assert last_lines(done, 1) == INTERRUPTED
+    goes_on(clone, whole)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_dvc_repro_is_interrupted_and_run_again(number, clone, whole):
+    """DVC removes what a stage made before it runs the stage again; cells are no product of a stage."""
+    for words in (["init", "-q"], ["config", "user.email", "t@example.org"], ["config", "user.name", "t"]):
+        subprocess.run(["git", *words], cwd=clone, check=True)
+    command = f"{' '.join(RUN)}"
+    (clone / "dvc.yaml").write_text(
+        f"stages:\n  score:\n    cmd: {command}\n    deps: [params.yaml, baselines]\n    outs: [results]\n"
+    )
+    dvc = [sys.executable, "-m", "dvc"]
+    subprocess.run([*dvc, "init", "-q"], cwd=clone, check=True)
+    process = start(clone, command=[*dvc, "repro"])
+    wait_for_cells(clone, 2)
+    os.killpg(process.pid, number)
+    process.communicate(timeout=SECONDS)
+    assert process.returncode != 0
+    ends_by_and_by(process.pid)
+    kept = names(clone)
+    assert 2 <= len(kept) < CELLS
+    again = sweep(clone, command=[*dvc, "repro"])
+    assert again.returncode == 0, again.stderr
+    assert kept.items() <= names(clone).items()
+    assert len(names(clone)) == CELLS
     goes_on(clone, whole)
