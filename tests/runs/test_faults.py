@@ -94,9 +94,12 @@ def names(clone: Path) -> dict[str, int]:
     return {path.name: path.stat().st_mtime_ns for _, path in files_in(clone / "cells")}
 
 
-def wait_for_cells(clone: Path, count: int = 1) -> None:
+def wait_for_cells(clone: Path, count: int = 1, process: subprocess.Popen | None = None) -> None:
+    """Until so many are finished, and the store is there; or until the process has ended."""
     ends = time.monotonic() + SECONDS
-    while len(files_in(clone / "cells")) < count:
+    while not (clone / "cells").is_dir() or len(files_in(clone / "cells")) < count:
+        if process is not None and process.poll() is not None:
+            return
         assert time.monotonic() < ends
         time.sleep(0.01)
 
@@ -381,14 +384,37 @@ def test_two_sweeps_at_once_on_one_store(clone, whole):
     assert scores[0].equals(scores[1])  # and nobody counts twice
 
 
-MOMENTS = [(round(0.15 * 1.4**k, 2), (signal.SIGINT, signal.SIGTERM)[k % 2], k % 4 > 1) for k in range(16)]
-"""Seconds after the start, from the first imports to the last cell; the signal, and whether it comes twice."""
+MOMENTS = [
+    0.1,
+    0.3,
+    0.6,
+    1.0,
+    1.5,
+    2.2,
+    "0 cells",
+    "1 cells",
+    "2 cells",
+    "3 cells",
+    "5 cells",
+    "7 cells",
+    "9 cells",
+    "11 cells",
+    "12 cells",
+    "13 cells",
+]
+"""Seconds after the start, while modules are imported; and how many cells are finished."""
+HOW = [(moment, (signal.SIGINT, signal.SIGTERM)[k % 2], k % 4 > 1) for k, moment in enumerate(MOMENTS)]
+"""Each with the signal, and whether it comes twice."""
 
 
-@pytest.mark.parametrize(("moment", "number", "twice"), MOMENTS)
+@pytest.mark.parametrize(("moment", "number", "twice"), HOW)
 def test_it_is_interrupted(moment, number, twice, clone, whole):
     process = start(clone, "-j", random.choice("12"))
-    time.sleep(moment)
+    if isinstance(moment, str):
+        wait_for_cells(clone, int(moment.split()[0]), process)
+        time.sleep(random.random() / 10)
+    else:
+        time.sleep(moment)
     process.send_signal(number)
     if twice:
         time.sleep(random.random() / 4)
