@@ -56,3 +56,16 @@ class Fixed(Strategy):
 
     def training_set(self, context, pool):
         return self.answer(context, pool)
+
+
+def pytest_terminal_summary(terminalreporter) -> None:
+    """Of injected faults, how many the sweep survived."""
+    outcomes = {
+        kind: [report for report in terminalreporter.getreports(kind) if "tests/runs/test_faults.py" in report.nodeid]
+        for kind in ("passed", "failed", "skipped")
+    }
+    survived, failed = len(outcomes["passed"]), len(outcomes["failed"])
+    if survived + failed:
+        terminalreporter.write_line(
+            f"faults injected: {survived + failed}, survived: {survived}, impossible here: {len(outcomes['skipped'])}"
+        )

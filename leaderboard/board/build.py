@@ -10,7 +10,7 @@ from benchmark.entries.card import Card
 from benchmark.errors import ThriveError
 from benchmark.results import duplicates
 from benchmark.results.gather import Results
-from benchmark.results.scoring import METRICS_VERSION
+from benchmark.results.scoring import METRICS_VERSION, REFERENCE
 from leaderboard.board.claims import by_instance, identical, observed, unsupported
 from leaderboard.board.division import division_of
 from leaderboard.board.duels import CHANGES, contest
@@ -50,8 +50,13 @@ def build_board(results: Results, cards: Mapping[str, Card], known: Known = Know
     rules = Rules(known.bounds, len(tasks), sum(len(ranked_names(task)) for task in tasks))
     shown = set(runs["entry"]) | {id for id in known.verified if id in known.outside}
     alike = duplicates.by_losses(runs)
+    by_entry, nothing = dict(iter(runs.groupby("entry"))), runs.iloc[:0]
     found = {
-        id: beyond_scores(entry_of(card, tasks, runs, contests, about, rules), known, alike)
+        id: beyond_scores(
+            entry_of(card, tasks, by_entry.get(id, nothing), by_entry.get(REFERENCE, nothing), contests, about, rules),
+            known,
+            alike,
+        )
         for id, card in cards.items()
         if id in shown
     }

@@ -20,6 +20,7 @@ from leaderboard.board.protocol import RESAMPLED
 LEAST = 1
 """Duel of all that there are: the least standard deviation of a win rate between seeds or instances. It is a count, and few may agree by chance."""
 Order = tuple[bool, float, float]  # see `leaderboard.board.duels.Wins.order`
+AT_ONCE = 200_000  # tests, for memory: a board of 10,000 entries has 50 million
 EQUAL = 1e-9  # win rates that differ by less are the same
 
 
@@ -86,7 +87,7 @@ def _rank_interval(own: Order, found: Vector, others: list[Order]) -> RankInterv
 
 def beside(entries: Mapping[str, Wins], base: Wins) -> dict[str, str]:
     """Each entry beside the division's base workflow, in words; corrected by Holm's method for there being many."""
-    found = holm(p_value_table([base, *entries.values()])[0, 1:])
+    found = holm(_against(base, list(entries.values())))
     said = {}
     for (id, own), significant in zip(entries.items(), found, strict=True):
         said[id] = "not separable" if not significant else "better" if own.order < base.order else "worse"
@@ -103,15 +104,25 @@ def p_value_table(entries: list[Wins]) -> Array:
     finite = np.flatnonzero(~diverged)
     first, second = (finite[k] for k in np.triu_indices(len(finite), 1))
     if len(first):
-        found[first, second] = found[second, first] = _p_values([entries[k] for k in finite])
+        found[first, second] = found[second, first] = _p_values([entries[k] for k in finite], len(finite) - 1)
     return found
 
 
-def _p_values(entries: list[Wins]) -> Vector:
-    """Of all pairs, in the order of `np.triu_indices`."""
+def _against(base: Wins, entries: list[Wins]) -> Vector:
+    """Of the tests of an entry against others: a row of `p_value_table`."""
+    diverged = np.array([entry.diverged for entry in entries], bool)
+    found = np.where(diverged == base.diverged, 1.0, 0.0)
+    finite = np.flatnonzero(~diverged)
+    if len(finite) and not base.diverged:
+        found[finite] = _p_values([base, *(entries[k] for k in finite)], 1)
+    return found
+
+
+def _p_values(entries: list[Wins], firsts: int) -> Vector:
+    """Of the first so many entries with all that come after each, in the order of `np.triu_indices`."""
     tables = {task: np.array([entry.rates[task] for entry in entries]) for task in entries[0].rates}
-    parts = []
-    for i, entry in enumerate(entries[:-1]):
+    found, parts = [], []
+    for i, entry in enumerate(entries[:firsts]):
         apart = {task: table[i] - table[i + 1 :] for task, table in tables.items()}
         errors, freedom = _terms(apart, entries[i + 1 :], entry.opponents)
         own_errors, own_freedom = (
@@ -119,8 +130,11 @@ def _p_values(entries: list[Wins]) -> Vector:
         )
         centres = np.asarray(sum(values.mean(axis=(1, 2)) for values in apart.values()))
         parts.append((centres, np.concatenate([errors, own_errors]), np.concatenate([freedom, own_freedom])))
-    centres, errors, freedom = (np.concatenate(part, axis=-1) for part in zip(*parts, strict=True))
-    return p_values(np.where(np.abs(centres) < EQUAL, 0.0, centres), errors, freedom)
+        if i == firsts - 1 or sum(len(centres) for centres, *_ in parts) >= AT_ONCE:
+            centres, errors, freedom = (np.concatenate(part, axis=-1) for part in zip(*parts, strict=True))
+            found.append(p_values(np.where(np.abs(centres) < EQUAL, 0.0, centres), errors, freedom))
+            parts = []
+    return np.concatenate(found)
 
 
 def _terms(values: Mapping[str, Array], entries: list[Wins], opponents: Mapping[str, int]) -> tuple[Array, Array]:

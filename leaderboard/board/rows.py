@@ -63,20 +63,32 @@ Contests = Mapping[str, Mapping[str, Contest]]
 
 
 def entry_of(
-    card: Card, tasks: list[TaskAbout], runs: pd.DataFrame, contests: Contests, about: About, rules: Rules
+    card: Card,
+    tasks: list[TaskAbout],
+    own: pd.DataFrame,
+    reference: pd.DataFrame,
+    contests: Contests,
+    about: About,
+    rules: Rules,
 ) -> Ranked:
-    """An entry without its ranks, which depend on the others."""
+    """An entry without its ranks, which depend on the others.
+
+    Args:
+        own: its runs.
+        reference: those of replace.
+    """
     refused = {name: part.refused[card.id] for name, part in about.tasks.items() if card.id in part.refused}
     as_run = [part.as_run[card.id] for part in about.tasks.values() if card.id in part.as_run]
-    own = runs[runs["entry"] == card.id]
     outdated = stale(card, as_run, about.profile)
     missing = list(outdated)
     parts = []
     for task in tasks:
         if task.task not in refused:
-            mine, everyone = (frame[frame["task"] == task.task] for frame in (own, runs))
+            mine, replace_runs = (frame[frame["task"] == task.task] for frame in (own, reference))
             missing += _lacking(task, mine)
-            parts += [part_of(task, mine, everyone, rules)] if (mine["instance"].isin(ranked_names(task))).any() else []
+            parts += (
+                [part_of(task, mine, replace_runs, rules)] if (mine["instance"].isin(ranked_names(task))).any() else []
+            )
     complete = not missing and len(parts) == len(tasks)
     row = Row(
         entry=card.id,

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from benchmark.results import collapse
-from benchmark.results.scoring import REFERENCE, Interval, life_of, t_interval
+from benchmark.results.scoring import Interval, life_of, t_interval
 from leaderboard.board import verdicts
 from leaderboard.board.protocol import ranked_names
 from leaderboard.board.schema import (
@@ -54,11 +54,14 @@ class TaskPart:
         return t_interval(self.by_seed["pseudo_slope_score"].to_numpy())
 
 
-def part_of(task: TaskAbout, runs: pd.DataFrame, everyone: pd.DataFrame, rules: Rules) -> TaskPart:
-    """The scores of an entry on a task-setting; instances count equally."""
+def part_of(task: TaskAbout, runs: pd.DataFrame, replace: pd.DataFrame, rules: Rules) -> TaskPart:
+    """The scores of an entry on a task-setting; instances count equally.
+
+    Args:
+        replace: the runs of the reference.
+    """
     ranked = runs[runs["instance"].isin(ranked_names(task))]
     by_seed = ranked.groupby("seed")[["pseudo_score", "pseudo_slope_score"]].mean()
-    replace = everyone[everyone["entry"] == REFERENCE]
     evidence = {
         about.instance: _evidence(about, mine, replace[replace["instance"] == about.instance], rules)
         for about in task.instances
@@ -83,7 +86,7 @@ def part_of(task: TaskAbout, runs: pd.DataFrame, everyone: pd.DataFrame, rules: 
         survival=_survival(ranked),
         verdict=_verdict_of_all(task, ranked, list(evidence.values()), rules),
         above_base=None,
-        usage=_usage(ranked, everyone),
+        usage=_usage(ranked, replace),
         instances=instances,
         scaling=_scaling(task, runs),
     )
@@ -94,9 +97,9 @@ def _survival(runs: pd.DataFrame) -> float:
     return rounded(float(runs["diverged_at"].isna().mean())) or 0.0
 
 
-def _usage(ranked: pd.DataFrame, everyone: pd.DataFrame) -> Usage:
+def _usage(ranked: pd.DataFrame, replace: pd.DataFrame) -> Usage:
     """Of one entry on one task-setting; `cost` is the mean over instances of rows handled, replace's being 1."""
-    reference = everyone[everyone["entry"] == REFERENCE].groupby("instance").pipe(_rows_handled)
+    reference = replace.groupby("instance").pipe(_rows_handled)
     cost = (ranked.groupby("instance").pipe(_rows_handled) / reference).dropna().mean()
     mean = ranked.groupby("instance")[["training_rows", "candidates", "fresh_real_rows", "verifier_rows"]].mean().mean()
     return Usage(

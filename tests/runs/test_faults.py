@@ -20,6 +20,7 @@ import pytest
 from benchmark.runs.cells import as_bytes, checksum, files_in, provenance_of
 from tests.conftest import tiny_profile
 from tests.runs.test_cell_process import entry
+from tests.runs.test_dask import cluster
 from tests.runs.test_records import is_alive
 
 pytestmark = pytest.mark.long
@@ -33,8 +34,8 @@ CELLS = 14
 INTERRUPTED = "Interrupted. What is finished is kept: the same command goes on from there."
 KEPT = "finished work is kept"
 RUN = (sys.executable, "-m", "thrive.cli", "run", "-j", "2")
-SECONDS = 120
-"""Within which every sweep here ends."""
+SECONDS = 600
+"""Within which every sweep here ends, on a machine with much else to do."""
 
 
 @pytest.fixture(scope="module")
@@ -93,9 +94,12 @@ def names(clone: Path) -> dict[str, int]:
     return {path.name: path.stat().st_mtime_ns for _, path in files_in(clone / "cells")}
 
 
-def wait_for_cells(clone: Path, count: int = 1) -> None:
+def wait_for_cells(clone: Path, count: int = 1, process: subprocess.Popen | None = None) -> None:
+    """Until so many are finished, and the store is there; or until the process has ended."""
     ends = time.monotonic() + SECONDS
-    while len(files_in(clone / "cells")) < count:
+    while not (clone / "cells").is_dir() or len(files_in(clone / "cells")) < count:
+        if process is not None and process.poll() is not None:
+            return
         assert time.monotonic() < ends
         time.sleep(0.01)
 
@@ -124,7 +128,7 @@ def last_lines(done: subprocess.CompletedProcess, count: int = 2) -> str:
 
 
 def ends_by_and_by(group: int) -> None:
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + 60
     while is_alive(group) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert not is_alive(group)
@@ -163,10 +167,6 @@ DEATHS = {
     "aborts": ("os.abort()", "killed by SIGABRT"),
     "reads nowhere": ("import ctypes; ctypes.string_at(0)", "killed by SIGSEGV"),
     "is killed for memory": ("os.kill(os.getpid(), 9)", "killed by SIGKILL"),
-    "overflows": (
-        "sys.setrecursionlimit(10**9); f = lambda g: g(g); f(f)",
-        ("killed by SIGSEGV", "RecursionError", "MemoryError"),
-    ),
     "hangs": ("time.sleep(3600)", "TimedOut"),
     "hangs for good": ("signal.pthread_sigmask(signal.SIG_BLOCK, range(1, 32)); time.sleep(3600)", "TimedOut"),
     "fills memory": ("bytearray(1 << 50)", "MemoryError"),
@@ -179,7 +179,7 @@ def test_an_entry(name, clone, whole):
     """What it does to its process costs its own cells alone, and they are named, with the command to type."""
     inside, told = DEATHS[name]
     entry(clone, "bad", "import os, signal, sys, time", f"if context.t == 2: {inside}")
-    short = "import benchmark.runs.sweep as s; s.LEAST_SECONDS, s.PATIENCE = 4.0, 1" if "TimedOut" in told else ""
+    short = "import benchmark.runs.sweep as s; s.LEAST_SECONDS, s.PATIENCE = 20.0, 1" if "TimedOut" in told else ""
     done = sweep(
         clone,
         "-s",
@@ -189,7 +189,7 @@ def test_an_entry(name, clone, whole):
         fault=PATCHED.format(module="benchmark.runs.sweep", code=short) if short else "",
     )
     assert done.returncode == 1
-    assert any(word in done.stderr for word in ((told,) if isinstance(told, str) else told)), done.stderr
+    assert told in done.stderr
     assert "kde moons h=0.3 n=12 · bad · seeds 0:10" in done.stderr
     assert last_lines(done, 1).startswith("1 of 3 cells failed; the others are kept. ")
     assert len(files_in(clone / "cells")) == 2
@@ -384,14 +384,37 @@ def test_two_sweeps_at_once_on_one_store(clone, whole):
     assert scores[0].equals(scores[1])  # and nobody counts twice
 
 
-MOMENTS = [(round(0.15 * 1.4**k, 2), (signal.SIGINT, signal.SIGTERM)[k % 2], k % 4 > 1) for k in range(16)]
-"""Seconds after the start, from the first imports to the last cell; the signal, and whether it comes twice."""
+MOMENTS = [
+    0.1,
+    0.3,
+    0.6,
+    1.0,
+    1.5,
+    2.2,
+    "0 cells",
+    "1 cells",
+    "2 cells",
+    "3 cells",
+    "5 cells",
+    "7 cells",
+    "9 cells",
+    "11 cells",
+    "12 cells",
+    "13 cells",
+]
+"""Seconds after the start, while modules are imported; and how many cells are finished."""
+HOW = [(moment, (signal.SIGINT, signal.SIGTERM)[k % 2], k % 4 > 1) for k, moment in enumerate(MOMENTS)]
+"""Each with the signal, and whether it comes twice."""
 
 
-@pytest.mark.parametrize(("moment", "number", "twice"), MOMENTS)
+@pytest.mark.parametrize(("moment", "number", "twice"), HOW)
 def test_it_is_interrupted(moment, number, twice, clone, whole):
     process = start(clone, "-j", random.choice("12"))
-    time.sleep(moment)
+    if isinstance(moment, str):
+        wait_for_cells(clone, int(moment.split()[0]), process)
+        time.sleep(random.random() / 10)
+    else:
+        time.sleep(moment)
     process.send_signal(number)
     if twice:
         time.sleep(random.random() / 4)
@@ -404,4 +427,61 @@ def test_it_is_interrupted(moment, number, twice, clone, whole):
             assert last_lines(done, 1) == INTERRUPTED
     ends_by_and_by(process.pid)
     assert not list((clone / "cells").glob(".writing-*"))
+    goes_on(clone, whole)
+
+
+def test_the_scheduler_of_dask_is_killed(clone, whole, tmp_path):
+    pytest.importorskip("distributed")
+    (tmp_path / "dask").mkdir()
+    with cluster(tmp_path / "dask") as (address, scheduler):
+        process = start(clone, "--parallel", address)
+        wait_for_cells(clone, 2)
+        scheduler.kill()
+        done = end(process)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert f"{address}: the scheduler ended. Finished cells are kept: start it, and repeat the command." in last_lines(
+        done, 1
+    )
+    assert 2 <= len(files_in(clone / "cells")) < CELLS
+    goes_on(clone, whole)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_it_is_interrupted_while_dask_computes(number, clone, whole, tmp_path):
+    pytest.importorskip("distributed")
+    (tmp_path / "dask").mkdir()
+    with cluster(tmp_path / "dask") as (address, _):
+        process = start(clone, "--parallel", address)
+        wait_for_cells(clone, 2)
+        process.send_signal(number)
+        done = end(process)
+    assert done.returncode == 128 + number
+    assert last_lines(done, 1) == INTERRUPTED
+    goes_on(clone, whole)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_dvc_repro_is_interrupted_and_run_again(number, clone, whole):
+    """DVC removes what a stage made before it runs the stage again; cells are no product of a stage."""
+    for words in (["init", "-q"], ["config", "user.email", "t@example.org"], ["config", "user.name", "t"]):
+        subprocess.run(["git", *words], cwd=clone, check=True)
+    command = f"{' '.join(RUN)}"
+    (clone / "dvc.yaml").write_text(
+        f"stages:\n  score:\n    cmd: {command}\n    deps: [params.yaml, baselines]\n    outs: [results]\n"
+    )
+    dvc = [sys.executable, "-m", "dvc"]
+    subprocess.run([*dvc, "init", "-q"], cwd=clone, check=True)
+    process = start(clone, command=[*dvc, "repro"])
+    wait_for_cells(clone, 2)
+    os.killpg(process.pid, number)
+    process.communicate(timeout=SECONDS)
+    assert process.returncode != 0
+    ends_by_and_by(process.pid)
+    kept = names(clone)
+    assert 2 <= len(kept) < CELLS
+    again = sweep(clone, command=[*dvc, "repro"])
+    assert again.returncode == 0, again.stderr
+    assert kept.items() <= names(clone).items()
+    assert len(names(clone)) == CELLS
     goes_on(clone, whole)
