@@ -67,14 +67,14 @@ def verify(root: Path, params: Params, names: Iterable[str]) -> None:
 
 
 def check_all(root: Path, params: Params) -> Iterator[str]:
-    """Check every pin, and say in a line for each what was found. A pin of a package that is not installed is passed over.
+    """Check every pin, and say in a line for each what was found. One of files that are not embedded is passed over where there are none.
 
     Raises:
         PinMismatch: as `verify`.
     """
     for name, pin in params.pins.items():
-        if pin.package and importlib.util.find_spec(pin.package) is None:
-            yield f"{name}: not installed, and no profile's own instances need it. To have it: {pin.source}"
+        if (pin.package or not pin.embedded) and not any(place.exists() for place in _places(root, pin)):
+            yield f"{name}: not here, and only some profiles need it. To have it: {pin.source}"
         else:
             verify(root, params, [name])
             yield f"{name}: {len(pin.files)} files in {folder(root, name, pin)} are as pinned."
@@ -95,7 +95,7 @@ def folder(root: Path, name: str, pin: Pin) -> Path:
 
 
 def _verify(where: Path, name: str, pin: Pin) -> None:
-    restore = f"git checkout -- {pin.folder}" if pin.package is None else pin.source
+    restore = f"git checkout -- {pin.folder}" if pin.package is None and pin.embedded else pin.source
     for file, expected in pin.files.items():
         path = where / file
         if not path.is_file():

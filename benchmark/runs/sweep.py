@@ -15,6 +15,7 @@ from benchmark.runs import cell_process, pins
 from benchmark.runs.cell_process import Failure
 from benchmark.runs.cells import Cell, Store
 from benchmark.runs.machine import require_machine
+from benchmark.runs.params import Instance
 from benchmark.runs.pool_of_workers import HERE, Killed, in_parallel
 from benchmark.runs.progress import SILENT, Progress
 from benchmark.runs.project import Project
@@ -46,15 +47,20 @@ def cells(project: Project, task_setting: str, entries: Sequence[Entry], seeds: 
     found = []
     for instance in project.instances(task_setting):
         require_machine(instance)
-        read = instance.task.files
-        pins.verify_files(project.root, project.params, read)
-        files = pins.digest_of_files(read)
-        wanted = range(instance.seeds) if seeds is None else seeds
-        step = instance.task.seeds_per_cell
-        blocks = [wanted[i : i + step] for i in range(0, len(wanted), step)]
-        run_here = [entry for entry in entries if instance.runs(entry.id)]
-        found += [Cell(instance, entry, block, files) for block in blocks for entry in run_here]
+        found += cells_of(project, instance, entries, seeds)
     return found
+
+
+def cells_of(project: Project, instance: Instance, entries: Sequence[Entry], seeds: range | None = None) -> list[Cell]:
+    """The cells of one instance, likewise."""
+    read = instance.task.files
+    pins.verify_files(project.root, project.params, read)
+    files = pins.digest_of_files(read)
+    wanted = range(instance.seeds) if seeds is None else seeds
+    step = instance.task.seeds_per_cell
+    blocks = [wanted[i : i + step] for i in range(0, len(wanted), step)]
+    run_here = [entry for entry in entries if instance.runs(entry.id)]
+    return [Cell(instance, entry, block, files) for block in blocks for entry in run_here]
 
 
 def plan(store: Store, wanted: Iterable[Cell]) -> Plan:
