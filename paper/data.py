@@ -31,7 +31,7 @@ QUANTITIES = {
     "linear_regression": {"test_loss", "mse"},
     "discrete": {"entropy", "gini", "support"},
     "language_model": {
-        "test_loss", "duplicate_rate", "distinct_2", "type_token_ratio", "token_entropy", "mean_length", "rejection_rate", "self_perplexity",
+        "test_loss", "bits_per_byte", "duplicate_rate", "distinct_2", "type_token_ratio", "token_entropy", "mean_length", "rejection_rate", "self_perplexity",
     },
 }  # fmt: skip
 """The quantities that figures and report show, by task-setting. `real_share` is kept for all of them."""

@@ -5,10 +5,11 @@ A folder of results holds `scores.parquet`, `curves.parquet` (see `benchmark.res
 computed. about.json holds checksums of the tables and of itself, and all readers check them.
 """
 
+import functools
 import io
 import itertools
 import sys
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -149,7 +150,7 @@ def gather(store: Store, cells: Sequence[Cell], profile: str) -> Results:
     cost = Cost(
         runs=sum(map(len, scores)), cpu_seconds=round(sum(provenance["cpu_seconds"] for provenance in computed), 1)
     )
-    about = _about(cells, refused, texts, computed, cost)
+    about = _about(cells, refused, texts, computed, cost, bits_per_byte)
     by_name = ["instance", "entry"]
     return Results(
         pd.concat(scores).sort_values([*by_name, "seed"], kind="stable", ignore_index=True),
@@ -175,6 +176,8 @@ def _records(
         frame.insert(0, "entry", cell.entry.id)
         frame.insert(0, "instance", cell.instance.name)
         frame.insert(0, "task", cell.instance.task_setting)
+        if (bits := bits_per_byte(cell.instance)) is not None:
+            frame["bits_per_byte"] = frame["test_loss"] * bits
         frames.append(frame)
     return pd.concat(frames, ignore_index=True) if frames else None
 
@@ -199,11 +202,13 @@ def _about(
     texts: dict[str, dict[str, list[str]]],
     computed: list[dict[str, Any]],
     cost: Cost,
+    bits: Callable[[Instance], float | None] = lambda instance: None,
 ) -> AboutTask:
     """What the results of these cells, which are of one task-setting, are of.
 
     Args:
         computed: provenance of the finished cells.
+        bits: `bits_per_byte`, which reads test texts and a tokenizer.
     """
     instances: dict[str, Instance] = {cell.instance.name: cell.instance for cell in cells}
     entries = {cell.entry.id: cell.entry for cell in cells}
@@ -212,7 +217,7 @@ def _about(
         horizon=cells[0].instance.horizon,
         seeds=sorted({seed for cell in cells for seed in cell.seeds}),
         instances=[
-            AboutInstance(name=name, ranked=instance.ranked, numbers=vars(instance.task))
+            AboutInstance(name=name, ranked=instance.ranked, numbers=vars(instance.task), bits_per_byte=bits(instance))
             for name, instance in instances.items()
         ],
         entries=sorted(entries),
@@ -222,6 +227,13 @@ def _about(
         computed=_summed_provenance(computed),
         cost=cost,
     )
+
+
+@functools.cache
+def bits_per_byte(instance: Instance) -> float | None:
+    """What one nat per token is in bits per byte of an instance's test texts; None where examples are not text."""
+    found: float | None = getattr(instance.task, "bits_per_byte", None)
+    return found
 
 
 def _summed_provenance(computed: list[dict[str, Any]]) -> Computed:

@@ -11,7 +11,7 @@ from paper.plots.source import Source
 def draw(source: Source) -> tuple[Figure, pd.DataFrame]:
     """Figure and the table behind it: a panel for each entry, a line for each instance."""
     entries = source.facets(*style.BOTH)
-    table = source.of("language_model", "test_loss", *style.BOTH)
+    table = source.of("language_model", "bits_per_byte", *style.BOTH)
     palette = style.colours(table["instance"])
     figure, axes = style.panels(1, len(entries), 1.4, 1.3, sharex=True, sharey=True)
     for ax, entry in zip(axes[0], entries, strict=True):
@@ -20,6 +20,6 @@ def draw(source: Source) -> tuple[Figure, pd.DataFrame]:
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         for formatted in (ax.yaxis.set_major_formatter, ax.yaxis.set_minor_formatter):
             formatted(ScalarFormatter())
-    axes[0, 0].set_ylabel("cross-entropy on real text\n(nats per token)")
+    axes[0, 0].set_ylabel("cross-entropy on real text\n(bits per byte)")
     style.legend(figure, palette, "")
     return figure, table

@@ -30,7 +30,7 @@ ROWS = {
     "gaussian": Row("test_loss", "Gaussian, d = {d}\nNLL above the truth's\n(nats)", wished={"d": 10}),
     "kde": Row("test_loss", "KDE, {data}, h = {bandwidth}\ntest NLL (nats)", wished={"data": "moons", "bandwidth": 0.5}),
     "linear_regression": Row("mse", "Linear regression,\nd = {d}, σ² = {noise_variance:g}\ntest error", wished={"d": 10, "noise_variance": 1.0}),
-    "language_model": Row("test_loss", "LM fine-tuning\ncross-entropy\n(nats per token)", hue="instance"),
+    "language_model": Row("bits_per_byte", "LM fine-tuning\ncross-entropy\n(bits per byte)", hue="instance"),
     "pretraining": Row("test_loss", "LM pretraining:\npublished, not ours\n(nats per token)", hue="instance"),
 }  # fmt: skip
 PUBLISHED_LOOK = {"marker": "o", "linestyle": ":", "markevery": 1}
