@@ -54,7 +54,8 @@ class Pin(settings.Settings):
     embedded: bool = True
     """Whether the files are in the repository; else whoever needs them gets them from the source."""
     source: Line
-    files: dict[Line, Annotated[str, Field(pattern="^[0-9a-f]{64}$")]] = Field(min_length=1)
+    files: dict[Line, Annotated[str, Field(pattern="^[0-9a-f]{64}$")]] = {}
+    """`thrive fetch --pin` computes them; without them the pin is refused."""
 
 
 class Verdicts(settings.Settings):
