@@ -2,8 +2,8 @@
 
     thrive run --profile paper && python -m paper.data
 
-writes `paper/data/` from `results/paper/`. It also writes `paper/data/as-published/` and `paper/data/bandwidths/` if the profiles of
-those names have been run. Quantities that neither figures nor report show are left out. So are scores per seed, except the first, second
+writes `paper/data/` from `results/paper/`. It also writes `paper/data/as-published/`, `bandwidths/`, `from-scratch/` and `smollm2/` if the
+profiles of those names have been run. Quantities that neither figures nor report show are left out. So are scores per seed, except the first, second
 and last test losses of the runs as published, which are compared with the corrected runs seed by seed.
 """
 
@@ -23,7 +23,9 @@ from paper import shell
 
 HERE = Path(__file__).parent
 DATA = HERE / "data"
-FOLDERS = {"paper": DATA, "as-published": DATA / "as-published", "bandwidths": DATA / "bandwidths"}
+BESIDE = ("as-published", "bandwidths", "from-scratch", "smollm2")
+"""Profiles whose results lie in folders of their names, beside those of the paper's."""
+FOLDERS = {"paper": DATA} | {name: DATA / name for name in BESIDE}
 COLUMNS = ["task", "instance", "entry", "quantity", "t", "seeds", "mean", "sd", "low", "high", "first_seed"]
 QUANTITIES = {
     "gaussian": {"test_loss", "trace_ratio", "log_determinant_ratio", "mean_error", "marginal_mean", "marginal_variance"},
@@ -31,7 +33,7 @@ QUANTITIES = {
     "linear_regression": {"test_loss", "mse"},
     "discrete": {"entropy", "gini", "support"},
     "language_model": {
-        "test_loss", "duplicate_rate", "distinct_2", "type_token_ratio", "token_entropy", "mean_length", "rejection_rate", "self_perplexity",
+        "test_loss", "bits_per_byte", "duplicate_rate", "distinct_2", "type_token_ratio", "token_entropy", "mean_length", "rejection_rate", "self_perplexity",
     },
 }  # fmt: skip
 """The quantities that figures and report show, by task-setting. `real_share` is kept for all of them."""

@@ -26,7 +26,7 @@ LEVELS = (2.0, 3.0, AGREES)
 """The |z| at which agreement is counted and compared with what sampling error alone would give."""
 NO_COUNTERPART = {
     "language_model": "another model and other data: patterns are compared, not numbers",
-    "pretraining": "published only: Thrive does not pretrain",
+    "pretraining": "another model and other data: drawn side by side, not compared",
 }
 """Task-settings whose published numbers no run of ours could reproduce, and why."""
 

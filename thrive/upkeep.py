@@ -10,12 +10,23 @@ from thrive.group import OPTIONAL_PROFILE, root
 
 
 @click.command()
-def fetch() -> None:
+@click.option(
+    "--pin",
+    "names",
+    multiple=True,
+    metavar="NAME",
+    help="Compute the sha256 of the files of this pin and write them to params.yaml. Repeatable.",
+)
+def fetch(names: tuple[str, ...]) -> None:
     """Check every pinned data set and checkpoint against its sha256."""
     from benchmark.runs import pins
     from benchmark.runs.params import load
 
     home = root()
+    for name in names:
+        click.echo(f"{name}: digests of {pins.write(home, name)} files written to params.yaml.")
+    if names:
+        return
     for line in pins.check_all(home, load(home)):
         click.echo(line)
 

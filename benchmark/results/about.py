@@ -17,11 +17,13 @@ class AboutInstance(Part):
     Attributes:
         ranked: whether params.yaml ranks it.
         numbers: the fields of the task-setting, such as d and n.
+        bits_per_byte: of text, what one nat per token is in bits per byte of the test texts.
     """
 
     name: str
     ranked: bool
     numbers: dict[str, JsonValue]
+    bits_per_byte: float | None = None
 
     @property
     def n(self) -> int:

@@ -5,9 +5,10 @@ A folder of results holds `scores.parquet`, `curves.parquet` (see `benchmark.res
 computed. about.json holds checksums of the tables and of itself, and all readers check them.
 """
 
+import functools
 import io
 import sys
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -162,7 +163,7 @@ def gather(store: Store, cells: Sequence[Cell], profile: str) -> Results:
     cost = Cost(
         runs=sum(map(len, scores)), cpu_seconds=round(sum(provenance["cpu_seconds"] for provenance in computed), 1)
     )
-    about = about_cells(cells, refused, texts, computed, cost)
+    about = about_cells(cells, refused, texts, computed, cost, bits_per_byte)
     by_name = ["instance", "entry"]
     return Results(
         pd.concat(scores).sort_values([*by_name, "seed"], kind="stable", ignore_index=True),
@@ -188,6 +189,8 @@ def _records(
         frame.insert(0, "entry", cell.entry.id)
         frame.insert(0, "instance", cell.instance.name)
         frame.insert(0, "task", cell.instance.task_setting)
+        if (bits := bits_per_byte(cell.instance)) is not None:
+            frame["bits_per_byte"] = frame["test_loss"] * bits
         frames.append(frame)
     return pd.concat(frames, ignore_index=True) if frames else None
 
@@ -212,11 +215,13 @@ def about_cells(
     texts: Mapping[str, dict[str, list[str]]] = MappingProxyType({}),
     computed: Sequence[dict[str, Any]] = (),
     cost: Cost = Cost(),  # noqa: B008 it is frozen
+    bits: Callable[[Instance], float | None] = lambda instance: None,
 ) -> AboutTask:
     """What the results of these cells, which are of one task-setting, are of.
 
     Args:
         computed: provenance of the finished cells.
+        bits: `bits_per_byte`, which reads test texts and a tokenizer.
     """
     instances: dict[str, Instance] = {cell.instance.name: cell.instance for cell in cells}
     entries = {cell.entry.id: cell.entry for cell in cells}
@@ -226,7 +231,7 @@ def about_cells(
         horizon=cells[0].instance.horizon,
         seeds=sorted({seed for cell in cells for seed in cell.seeds}),
         instances=[
-            AboutInstance(name=name, ranked=instance.ranked, numbers=vars(instance.task))
+            AboutInstance(name=name, ranked=instance.ranked, numbers=vars(instance.task), bits_per_byte=bits(instance))
             for name, instance in instances.items()
         ],
         entries=sorted(entries),
@@ -236,6 +241,13 @@ def about_cells(
         computed=_summed_provenance(computed),
         cost=cost,
     )
+
+
+@functools.cache
+def bits_per_byte(instance: Instance) -> float | None:
+    """What one nat per token is in bits per byte of an instance's test texts; None where examples are not text."""
+    found: float | None = getattr(instance.task, "bits_per_byte", None)
+    return found
 
 
 def _code(cells: Sequence[Cell]) -> str:

@@ -28,6 +28,7 @@ from benchmark.digest.hashes import PACKAGE
 from benchmark.errors import ThriveError
 from benchmark.runs import sweep
 from benchmark.runs.cells import Cell, Store, as_bytes, files_in, provenance_of
+from benchmark.runs.machine import obstacle_of
 from benchmark.runs.progress import SILENT, Progress
 from benchmark.runs.project import Project
 from benchmark.strict_yaml import shown_name
@@ -46,7 +47,7 @@ class Move(NamedTuple):
 
 
 def known_cells(root: Path, finished: Collection[str] = ()) -> list[Cell]:
-    """Every entry on every instance of every profile, each key once.
+    """Every entry on every instance of every profile that this machine can run, each key once.
 
     Args:
         finished: see `benchmark.runs.sweep.cells`.
@@ -56,9 +57,9 @@ def known_cells(root: Path, finished: Collection[str] = ()) -> list[Cell]:
         cell
         for profile in chosen.params.profiles
         for task_setting in replace(chosen, profile=profile).task_settings()
-        for cell in sweep.cells(
-            replace(chosen, profile=profile), task_setting, list(chosen.readable.values()), finished=finished
-        )
+        for instance in replace(chosen, profile=profile).instances(task_setting)
+        if obstacle_of(instance) is None
+        for cell in sweep.cells_of(chosen, instance, list(chosen.readable.values()), finished=finished)
     ]
     return list({cell.key: cell for cell in cells}.values())
 

@@ -51,8 +51,11 @@ class Pin(settings.Settings):
     folder: Line
     package: str | None = Field(default=None, pattern=r"^[A-Za-z][A-Za-z0-9_]*$", max_length=100)
     """The folder is in this installed package; without it, in the clone."""
+    embedded: bool = True
+    """Whether the files are in the repository; else whoever needs them gets them from the source."""
     source: Line
-    files: dict[Line, Annotated[str, Field(pattern="^[0-9a-f]{64}$")]] = Field(min_length=1)
+    files: dict[Line, Annotated[str, Field(pattern="^[0-9a-f]{64}$")]] = {}
+    """`thrive fetch --pin` computes them; without them the pin is refused."""
 
 
 class Verdicts(settings.Settings):

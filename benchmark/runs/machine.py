@@ -72,6 +72,11 @@ def require_machine(one: Instance) -> None:
             f"{one.key}: {one.name}: a pool of {one.horizon + 1} generations needs about {pool / 1e9:.3g} GB, and this machine "
             f"has {memory / 1e9:.3g}. Lower n or the horizon."
         )
-    obstacle = getattr(one.task, "obstacle", None)
-    if obstacle is not None:
+    if (obstacle := obstacle_of(one)) is not None:
         raise BadParams(f"{one.key}: {obstacle}")
+
+
+def obstacle_of(one: Instance) -> str | None:
+    """What the files or devices of this machine lack for an instance; None where nothing."""
+    found: str | None = getattr(one.task, "obstacle", None)
+    return found

@@ -1,17 +1,21 @@
 """Files that task-settings read: embedded data and checkpoints, pinned by params.yaml, and users' own.
 
-Every file counts in the key of the cells that read it. Where params.yaml pins a folder, each of its files must also have the sha256 there.
+Every file counts in the key of the cells that read it, and every folder must be pinned: the pin's files must have the sha256 there.
 """
 
 import functools
 import importlib.util
+import re
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from benchmark import stamps
-from benchmark.digest.hashes import digest, digest_of_file
-from benchmark.errors import PinMismatch
+import yaml
+
+from benchmark import stamps, strict_yaml
+from benchmark.digest.hashes import digest, digest_of_file, files_under
+from benchmark.errors import BadParams, PinMismatch
+from benchmark.runs.cells import write_atomically
 from benchmark.runs.form import Params, Pin
 
 SETTLED_NS = 1_000_000_000
@@ -37,15 +41,52 @@ def _sha256_at(path: Path, stamp: stamps.Stamp) -> str:
 
 
 def verify_files(root: Path, params: Params, files: Mapping[str, Path]) -> None:
-    """Check every pin whose folder holds one of these files.
+    """Check the pin of every folder that holds one of these files.
 
     Raises:
-        PinMismatch: as `verify`.
+        PinMismatch: as `verify`; or a folder has no pin.
     """
-    folders = {path.parent.resolve() for path in files.values()}
-    for name, pin in params.pins.items():
-        for where in {place.resolve() for place in _places(root, pin)} & folders:
-            _verify(where, name, pin)
+    pinned = {place.resolve(): name for name, pin in params.pins.items() for place in _places(root, pin)}
+    for folder in dict.fromkeys(path.parent.resolve() for path in files.values()):
+        where = next((place for place in (folder, *folder.parents) if place in pinned), None)
+        if where is None:
+            raise PinMismatch(
+                f"{folder}: no pin of params.yaml is of this folder. Write one under pins, with its folder and source, and let its "
+                "digests be computed: thrive fetch --pin NAME (docs/own-model.md)"
+            )
+        _verify(where, pinned[where], params.pins[pinned[where]])
+
+
+def write(root: Path, name: str) -> int:
+    """Compute the digest of every file of a pin's folder, and write them to params.yaml; returns how many.
+
+    Hidden files do not count.
+
+    Raises:
+        PinMismatch: params.yaml has no such pin, its folder is not there, or it holds no file.
+    """
+    path = root / "params.yaml"
+    params = strict_yaml.read(path, Params, BadParams)
+    if name not in params.pins:
+        raise PinMismatch(f"{path}: pins: no pin '{strict_yaml.shown_name(name)}'. Write its folder and source there.")
+    pin = params.pins[name]
+    where = folder(root, name, pin)
+    digests = {file: digest_of_file(path) for file, path in files_under(where).items()}
+    if not digests:
+        raise PinMismatch(f"{where}: no such folder, or an empty one (pin '{name}').")
+    content = pin.model_copy(update={"files": digests}).model_dump(exclude_defaults=True)
+    block = yaml.safe_dump({name: content}, sort_keys=False, width=10_000, allow_unicode=True)
+    lines = path.read_text(encoding="utf-8").splitlines()
+    after = lines.index("pins:") if "pins:" in lines else len(lines)
+    start = next((i for i in range(after, len(lines)) if re.match(rf"  {re.escape(name)}:", lines[i])), None)
+    if start is None:
+        raise PinMismatch(
+            f"{path}: pins: expected a line 'pins:' and below it a line '  {name}:', to write the digests there."
+        )
+    end = next((i for i in range(start + 1, len(lines)) if re.match(r" {0,2}[^ #]", lines[i])), len(lines))
+    new = [*lines[:start], *(f"  {line}" for line in block.splitlines()), *lines[end:], ""]
+    write_atomically(path, "\n".join(new).encode())
+    return len(digests)
 
 
 def _places(root: Path, pin: Pin) -> list[Path]:
@@ -67,14 +108,14 @@ def verify(root: Path, params: Params, names: Iterable[str]) -> None:
 
 
 def check_all(root: Path, params: Params) -> Iterator[str]:
-    """Check every pin, and say in a line for each what was found. A pin of a package that is not installed is passed over.
+    """Check every pin, and say in a line for each what was found. One of files that are not embedded is passed over where there are none.
 
     Raises:
         PinMismatch: as `verify`.
     """
     for name, pin in params.pins.items():
-        if pin.package and importlib.util.find_spec(pin.package) is None:
-            yield f"{name}: not installed, and no profile's own instances need it. To have it: {pin.source}"
+        if (pin.package or not pin.embedded) and not any(place.exists() for place in _places(root, pin)):
+            yield f"{name}: not here, and only some profiles need it. To have it: {pin.source}"
         else:
             verify(root, params, [name])
             yield f"{name}: {len(pin.files)} files in {folder(root, name, pin)} are as pinned."
@@ -95,7 +136,11 @@ def folder(root: Path, name: str, pin: Pin) -> Path:
 
 
 def _verify(where: Path, name: str, pin: Pin) -> None:
-    restore = f"git checkout -- {pin.folder}" if pin.package is None else pin.source
+    if not pin.files:
+        raise PinMismatch(
+            f"params.yaml: pins.{name}: found no digests of files. Compute them: thrive fetch --pin {name}"
+        )
+    restore = f"git checkout -- {pin.folder}" if pin.package is None and pin.embedded else pin.source
     for file, expected in pin.files.items():
         path = where / file
         if not path.is_file():

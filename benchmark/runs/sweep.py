@@ -16,6 +16,7 @@ from benchmark.runs.cell_process import Failure
 from benchmark.runs.cells import Cell, Store
 from benchmark.runs.estimates import Estimates, learned
 from benchmark.runs.machine import needs, require_machine
+from benchmark.runs.params import Instance
 from benchmark.runs.pool_of_workers import HERE, Killed, in_parallel
 from benchmark.runs.progress import SILENT, Progress
 from benchmark.runs.project import Project
@@ -59,14 +60,26 @@ def cells(
         if horizon is not None:
             instance = replace(instance, horizon=horizon, seconds=instance.seconds * horizon / instance.horizon)
         require_machine(instance)
-        read = instance.task.files
-        pins.verify_files(project.root, project.params, read)
-        files = pins.digest_of_files(read)
-        wanted = range(instance.seeds) if seeds is None else seeds
-        step = instance.task.seeds_per_cell
-        blocks = [wanted[i : i + step] for i in range(0, len(wanted), step)]
-        run_here = [entry for entry in entries if instance.runs(entry.folder.name)]
-        found += [Cell(instance, entry, block, files) for block in blocks for entry in run_here]
+        found += cells_of(project, instance, entries, seeds, finished)
+    return found
+
+
+def cells_of(
+    project: Project,
+    instance: Instance,
+    entries: Sequence[Entry],
+    seeds: range | None = None,
+    finished: Collection[str] = (),
+) -> list[Cell]:
+    """The cells of one instance, likewise."""
+    read = instance.task.files
+    pins.verify_files(project.root, project.params, read)
+    files = pins.digest_of_files(read)
+    wanted = range(instance.seeds) if seeds is None else seeds
+    step = instance.task.seeds_per_cell
+    blocks = [wanted[i : i + step] for i in range(0, len(wanted), step)]
+    run_here = [entry for entry in entries if instance.runs(entry.folder.name)]
+    found = [Cell(instance, entry, block, files) for block in blocks for entry in run_here]
     return [part for cell in found for part in _parts(cell, finished)] if finished else found
 
 

@@ -64,6 +64,7 @@ def _instance_about(instance: AboutInstance, runs: pd.DataFrame) -> InstanceAbou
         ranked=reason is None,
         scale=rounded(scale) if reason is None else None,
         reason=reason,
+        bits_per_byte=None if instance.bits_per_byte is None else rounded(instance.bits_per_byte),
     )
 
 

@@ -53,6 +53,9 @@ class InstanceScore(Part):
     survival: float = Field(description="share of seeds whose test losses are all finite")
     final: Estimate
     final_median: float | None = Field(description="null: +inf")
+    final_bits: float | None = Field(
+        default=None, description="mean final loss in bits; of text, in bits per byte of the test texts; null: +inf"
+    )
     slope: Estimate
     late_slope: Estimate
     excess: Estimate
@@ -225,6 +228,9 @@ class InstanceAbout(Part):
     n: int
     scale: float | None = Field(description="s: one generation of replace's damage; null: not ranked")
     reason: str | None = Field(description="why it is not ranked")
+    bits_per_byte: float | None = Field(
+        default=None, description="of text: what one nat per token is in bits per byte of the test texts"
+    )
 
 
 class Computed(Part):

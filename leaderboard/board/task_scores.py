@@ -125,6 +125,7 @@ def _instance_score(about: InstanceAbout, runs: pd.DataFrame, evidence: Evidence
         survival=_survival(runs),
         final=_mean(runs["final"]),
         final_median=rounded(float(np.quantile(runs["final"], 0.5, method="lower"))),
+        final_bits=rounded(float(runs["final"].mean()) * (about.bits_per_byte or 1 / math.log(2))),
         slope=_mean(runs["slope"]),
         late_slope=_mean(runs["late_slope"]),
         excess=estimate(_excess(runs)),

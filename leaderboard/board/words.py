@@ -1,7 +1,5 @@
 """The board's words, and how its numbers are written, once for all its forms."""
 
-import math
-
 from benchmark.results.labels import task_title
 from leaderboard.board.schema import Board, Estimate, RankInterval, Row
 
@@ -103,11 +101,6 @@ def points(found: Estimate) -> str:
         return "not comparable to that"
     ends = "" if found.low is None or found.high is None else f" [{100 * found.low:+.0f}, {100 * found.high:+.0f}]"
     return f"{100 * found.centre:+.0f} points{ends} beside that"
-
-
-def bits(value: float | None) -> str:
-    """Nats as bits, four significant digits."""
-    return digits(None if value is None else value / math.log(2))
 
 
 def avoided(value: float | None) -> str:

@@ -3,7 +3,7 @@
 from benchmark.results.collapse import DEFINITIONS
 from benchmark.results.document import FORMULAS_TOO, markdown_table, markdown_text
 from benchmark.results.labels import above_zero, division_title, task_title
-from leaderboard.board.schema import Board, Row, TaskScore
+from leaderboard.board.schema import Board, InstanceAbout, Row, TaskScore
 from leaderboard.board.summary import in_short
 from leaderboard.board.words import (
     MEANINGS,
@@ -133,13 +133,19 @@ def _nats(board: Board) -> str:
     ]
     for task in board.tasks:
         found = {row.entry: part for row in rows for part in row.tasks if part.task == task.task}
-        instances = [about.instance + ("" if about.ranked else " (unranked)") for about in task.instances]
+        instances = [
+            about.instance + ("" if about.ranked else " (unranked)") + _in_bits(about) for about in task.instances
+        ]
         head = [f"{task_title(task.task)} ({task.unit})", *instances]
         lines = [
             [f"`{entry}`", *(_final(part, about.instance) for about in task.instances)] for entry, part in found.items()
         ]
         parts.append(markdown_table(head, lines))
     return "\n".join(parts)
+
+
+def _in_bits(about: InstanceAbout) -> str:
+    return "" if about.bits_per_byte is None else f"; × {about.bits_per_byte:.4g} = bits per byte"
 
 
 def _final(part: TaskScore, instance: str) -> str:

@@ -11,6 +11,7 @@ from benchmark.errors import ThriveError
 from benchmark.results import seal
 from benchmark.results.about import About
 from benchmark.strict_yaml import nearest
+from paper.data import FOLDERS
 
 WHAT = ["task", "instance", "entry", "quantity", "t"]
 DRAWN = [*WHAT, "seeds", "mean", "low", "high"]
@@ -87,8 +88,8 @@ class Source:
         elif self.folder.name == "board":  # results/PROFILE/board
             profile = self.folder.parent.name
         else:
-            profile = self.folder.name if self.folder.name in ("paper", "data", "bandwidths") else "P"
-        own = profile in ("paper", "data", "bandwidths")
+            profile = self.folder.name if self.folder.name in ("data", *FOLDERS) else "P"
+        own = profile in ("data", *FOLDERS)
         profile = "paper" if profile == "data" else profile
         gather = "python -m paper.data" if own else f"thrive score --profile {profile} --to {self.where}"
         return f"thrive run --profile {profile} {what}".strip() + f" && {gather}"

@@ -62,10 +62,16 @@ class Evidence:
     cardinality: pd.DataFrame | None
     plain_loop: pd.DataFrame | None
     bandwidths: Results | None = None
+    from_scratch: Results | None = None
+    smollm2: Results | None = None
+    early_warning: pd.DataFrame | None = None
 
     @property
     def profiles(self) -> dict[str, Results]:
-        known = {"paper": self.paper, "as-published": self.as_published, "bandwidths": self.bandwidths}
+        known = {
+            "paper": self.paper, "as-published": self.as_published, "bandwidths": self.bandwidths,
+            "from-scratch": self.from_scratch, "smollm2": self.smollm2,
+        }  # fmt: skip
         return {name: found for name, found in known.items() if found}
 
     def curves(self) -> pd.DataFrame:
@@ -89,13 +95,11 @@ def load(folder: Path = data.DATA) -> Evidence:
     Raises:
         ThriveError: the folder has no results of the profile `paper`.
     """
-    as_published, bandwidths = (
-        data.read(folder / name) if (folder / name).is_dir() else None for name in ("as-published", "bandwidths")
+    as_published, *others = (data.read(folder / name) if (folder / name).is_dir() else None for name in data.BESIDE)
+    times, cardinality, plain_loop, early_warning = (
+        _csv(folder / f"{name}.csv") for name in ("collapse_time", "cardinality", "plain_loop", "early_warning")
     )
-    times, cardinality, plain_loop = (
-        _csv(folder / f"{name}.csv") for name in ("collapse_time", "cardinality", "plain_loop")
-    )
-    return Evidence(data.read(folder), as_published, times, cardinality, plain_loop, bandwidths)
+    return Evidence(data.read(folder), as_published, times, cardinality, plain_loop, *others, early_warning)
 
 
 def rows_of(table: pd.DataFrame) -> Iterator[Any]:

@@ -17,6 +17,7 @@ from benchmark.runs.cells import write_atomically
 from paper import shell
 from paper.reporting import cardinality as report_cardinality
 from paper.reporting import defects as report_defects
+from paper.reporting import early_warning as report_warnings
 from paper.reporting import text as report_text
 from paper.reporting.cost import cost_section
 from paper.reporting.evidence import Evidence, compared, load
@@ -79,7 +80,9 @@ def blocks(evidence: Evidence, figures: Path) -> list[Block]:
                 *report_defects.section(numbers, evidence),
                 *(block for part in PARTS for block in part_section(part, numbers, evidence)),
                 *report_text.fine_tuning(numbers, evidence),
-                *report_text.pretraining(numbers),
+                *report_text.pretrained(evidence.smollm2),
+                *report_text.pretraining(numbers, evidence.from_scratch),
+                *report_warnings.section(evidence.early_warning),
                 *report_cardinality.section(evidence),
                 *cost_section(evidence),
             ]

@@ -48,7 +48,7 @@ def _counts(theirs: pd.DataFrame, cardinality: int) -> Iterator[Block]:
     unexplained = int((theirs["reason"] == UNEXPLAINED).sum())
     yield Paragraph(
         f"The report compares {sum(total)} published numbers. {without} have no counterpart here: our embedded language model is not Gemma, so only patterns can be "
-        f"compared, and Thrive does not pretrain. {agree + differ} were run here ({missing} were not), and {agree} of these agree. Of the {differ} that "
+        f"compared, nor does it pretrain on TinyStories. {agree + differ} were run here ({missing} were not), and {agree} of these agree. Of the {differ} that "
         f"differ, {differ - unexplained} are explained and {unexplained} are {UNEXPLAINED}."
     )
     rows: list[list[str] | None] = [[title, str(sum(row)), *map(str, row)] for title, row in counts]

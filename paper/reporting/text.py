@@ -35,14 +35,65 @@ def fine_tuning(numbers: pd.DataFrame, evidence: Evidence) -> Iterator[Block]:
     yield _wide("language-model", rows, lambda row: f"{GEMMA[row.instance]} {SHORT.get(row.entry, row.entry)}")
 
 
-def pretraining(numbers: pd.DataFrame) -> Iterator[Block]:
+def pretraining(numbers: pd.DataFrame, ours: Results | None) -> Iterator[Block]:
     rows = numbers[numbers["task"] == "pretraining"]
     yield Heading("Language model: pretraining")
-    yield Paragraph(
-        "Published numbers only: Thrive has no pretraining task-setting. Cross-entropy on TinyStories, nats per token, "
-        "one run each:"
-    )
+    yield Paragraph("Published: cross-entropy on TinyStories, nats per token, one run each:")
     yield _wide("pretraining", rows, lambda row: f"{row.instance.split()[0]} {SHORT.get(row.entry, row.entry)}")
+    if ours is None:
+        yield Paragraph("Ours were not run. Run them: `thrive run --profile from-scratch && python -m paper.data`")
+        return
+    yield Paragraph(
+        f"Ours: a network of 11,232 weights, trained from random weights on surnames at every iteration. {_seeds(ours)} Nats per token:"
+    )
+    yield _losses("from-scratch", ours)
+
+
+def pretrained(ours: Results | None) -> Iterator[Block]:
+    """SmolLM2-135M, by entry, with samples."""
+    yield Heading("Language model: SmolLM2-135M")
+    if ours is None:
+        yield Paragraph("Not run. Run it: `thrive run --profile smollm2 && python -m paper.data`")
+        return
+    about = ours.about.tasks["language_model"]
+    bits = about.instances[0].bits_per_byte
+    yield Paragraph(
+        "SmolLM2-135M, dequantized instruct weights, fine-tuned at every iteration on pairs of the World Factbook, through the code of the embedded "
+        f"model. {_seeds(ours)} Nats per token{f'; 1 nat per token is {bits:.3f} bits per byte' if bits else ''}:"
+    )
+    yield _losses("smollm2", ours)
+    for entry in sorted(about.texts):
+        for t in (1, about.horizon):
+            words = " ¶ ".join(text.replace("\n", " / ") for text in about.texts[entry].get(str(t), []))
+            yield Paragraph(f"Samples of {entry} at t = {t}: {words}")
+
+
+def _seeds(ours: Results) -> str:
+    """How many seeds of those that the profile runs are finished."""
+    about = ours.about.tasks["language_model"]
+    finished = int(ours.curves["seeds"].min())
+    return f"{finished} of {len(about.seeds)} seeds so far." if finished < len(about.seeds) else f"{finished} seeds."
+
+
+def _losses(name: str, ours: Results) -> Table:
+    """Mean test loss, iterations down and entries across; with more than one seed, ± half of its 95 % interval."""
+    wide = ours.curves[ours.curves["quantity"] == "test_loss"].set_index(["entry", "t"])
+    entries = sorted(set(wide.index.get_level_values("entry")))
+    body = [
+        [str(t), *(_loss_of(wide.loc[entry, t]) if (entry, t) in wide.index else "" for entry in entries)]
+        for t in sorted(set(wide.index.get_level_values("t")))
+    ]
+    return Table(f"language-model-{name}", ["t", *entries], "r" * (1 + len(entries)), body)
+
+
+def _loss_of(row: Any) -> str:
+    return shown(
+        Estimate(
+            float(row["mean"]),
+            float(row["sd"]) / np.sqrt(row["seeds"]) if row["seeds"] > 1 else np.nan,
+            int(row["seeds"]),
+        )
+    )
 
 
 def _wide(name: str, rows: pd.DataFrame, column: Callable[[Any], str]) -> Table:

@@ -8,6 +8,8 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
+from benchmark.results.about import About
+from benchmark.results.gather import Results
 from paper import theory
 from paper.plots import closed_forms, figures, style
 from paper.plots.figures import FIGURES
@@ -177,3 +179,26 @@ def test_pooled_bandwidths_need_all_three(root, tmp_path):
 def test_a_source_shows_only_unbiased_samplers(root):
     found = Source(root / "leaderboard").of("gaussian", "test_loss", "replace")
     assert not found["instance"].str.contains("τ").any()
+
+
+def test_pretraining_is_drawn_beside_the_published_numbers(root, tmp_path, monkeypatch):
+    rows = [
+        {"task": "language_model", "instance": "surnames n=1500 from scratch", "entry": entry, "quantity": "test_loss", "t": t, "seeds": 2,
+         "mean": 2.4 + 0.01 * t, "sd": 0.01, "low": 2.4, "high": 2.6, "first_seed": 2.4}
+        for entry in style.WORKFLOWS for t in range(1, 21)
+    ]  # fmt: skip
+    about = {"unit": "nats per token", "horizon": 20, "seeds": [0, 1], "entries": list(style.WORKFLOWS),
+             "instances": [{"name": rows[0]["instance"], "ranked": False, "numbers": {}}]}  # fmt: skip
+    found = Results(pd.DataFrame(), pd.DataFrame(rows), About(profile="from-scratch", tasks={"language_model": about}))
+    monkeypatch.setattr("paper.plots.fig4.FOLDERS", {"from-scratch": tmp_path / "from-scratch"})
+    source = figures.source(root, "fig4")
+    _, table = figures.made("fig4", source)
+    assert any("thrive run --profile from-scratch" in line for line in source.missing)
+    assert not any("from-scratch" in line for line in table["instance"])
+    found.write_curves(tmp_path / "from-scratch")
+    drawn, table = figures.made("fig4", figures.source(root, "fig4"))
+    own = table[table["instance"] == "ours: surnames n=1500 from scratch"]
+    assert own["t"].max() == 20
+    assert set(own["entry"]) == set(style.WORKFLOWS)
+    lines = [line.get_linestyle() for line in drawn.axes[-3].lines]
+    assert {"-", ":"} <= set(lines)

@@ -20,6 +20,7 @@ from paper import data, published, theory
 from paper.experiments import plain_loop
 from paper.reporting import cardinality as report_cardinality
 from paper.reporting import parts, patterns, report
+from paper.reporting import text as report_text
 from paper.reporting.evidence import SCIKIT_LEARN, UNEXPLAINED, Estimate, Evidence, at, compared, load, mean_of
 from paper.reporting.words import number, shown
 
@@ -609,3 +610,24 @@ def test_the_plain_loop_adds_up_what_accumulate_has_seen():
     first = {workflow: plain_loop.losses(workflow, 3, (1, 2)) for workflow in plain_loop.WORKFLOWS}
     assert len({tuple(losses[0].round(9)) for losses in first.values()}) == 1
     assert (first["accumulate"][1] < first["replace"][1]).all()
+
+
+def test_own_language_models_have_a_table_and_say_how_many_seeds_are_finished():
+    losses = {1: 2.7, 5: 3.5}
+    found = results(
+        "smollm2", curve("language_model", "factbook n=150", "replace", "test_loss", losses, seeds=1, sd=np.nan), seeds=[0, 1],
+        instances=[{"name": "factbook n=150", "ranked": False, "numbers": {}, "bits_per_byte": 0.5}],
+        texts={"replace": {"1": ["Chad: area?\n wide"], "5": ["Chad: Chad?\n Chad"]}},
+    )  # fmt: skip
+    heading, words, table, *samples = report_text.pretrained(found)
+    assert heading.text == "Language model: SmolLM2-135M"
+    assert "dequantized instruct weights" in words.text
+    assert "1 of 2 seeds so far" in words.text
+    assert "1 nat per token is 0.500 bits per byte" in words.text
+    assert table.rows == [["1", "2.7"], ["5", "3.5"]]
+    assert [block.text for block in samples] == [
+        "Samples of replace at t = 1: Chad: area? /  wide",
+        "Samples of replace at t = 5: Chad: Chad? /  Chad",
+    ]
+    [_, not_run] = report_text.pretrained(None)
+    assert "thrive run --profile smollm2" in not_run.text

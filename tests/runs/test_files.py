@@ -12,7 +12,7 @@ from benchmark.core.loop import run, start_of
 from benchmark.digest.hashes import digest_of_file
 from benchmark.entries.catalogue import find
 from benchmark.errors import PinMismatch, ThriveError
-from benchmark.runs import params, starts, sweep
+from benchmark.runs import params, pins, starts, sweep
 from benchmark.runs.project import Project
 from tests.runs.test_records import clone  # noqa: F401
 from tests.tasks.test_language_model import folder as tiny  # noqa: F401
@@ -36,7 +36,9 @@ def own(clone: Path, tiny: Path) -> Path:  # noqa: F811
     """A clone whose profile reads two of its folders: network/ and data/."""
     for name in ("network", "data"):
         shutil.copytree(tiny, clone / name)
-    (clone / "params.yaml").write_text(SUITE.format(network=clone / "network", data=clone / "data", pins="{}"))
+    (clone / "mark").write_text("of a pin that says nothing about the two folders")
+    pins = f"{{all: {{folder: ., source: me, files: {{mark: {digest_of_file(clone / 'mark')}}}}}}}"
+    (clone / "params.yaml").write_text(SUITE.format(network=clone / "network", data=clone / "data", pins=pins))
     return clone
 
 
@@ -94,7 +96,8 @@ def test_a_pinned_folder_is_compared_with_its_pin(own):
     """Also if an instance names it by its absolute path."""
     (own / "params.yaml").write_text(SUITE.format(
         network=own / "network", data=own / "data",
-        pins=f"{{mine: {{folder: data, source: me, files: {{train.parquet: {digest_of_file(own / 'data' / 'train.parquet')}}}}}}}",
+        pins=f"{{mine: {{folder: data, source: me, files: {{train.parquet: {digest_of_file(own / 'data' / 'train.parquet')}}}}}, "
+        f"network: {{folder: network, source: me, files: {{config.json: {digest_of_file(own / 'network' / 'config.json')}}}}}}}",
     ))  # fmt: skip
     key(own)
     flip(own / "data" / "train.parquet")
@@ -145,3 +148,47 @@ def test_a_run_from_a_kept_start_is_the_run(own, root):
     entry = find(root)["accumulate"]
     kept = [repr(record) for record in run(instance.task, entry.make, entry.rules, 0, 2, start)]
     assert kept == [repr(record) for record in run(instance.task, entry.make, entry.rules, 0, 2)]
+
+
+PINS = """
+  # What the profile reads.
+  mine: {{folder: {own}/data, source: me}}
+  network: # a checkpoint
+    folder: network
+    source: "me: myself"
+    files: {{}}
+  other:
+    folder: elsewhere
+    source: you
+"""
+
+
+def test_a_folder_without_a_pin_or_a_pin_without_digests_is_refused_and_a_command_computes_them(own):
+    suite = SUITE.format(network=own / "network", data=own / "data", pins="{}")
+    (own / "params.yaml").write_text(suite)
+    with pytest.raises(PinMismatch, match="data: no pin of params.yaml is of this folder.*thrive fetch --pin NAME"):
+        key(own)
+    before = suite.replace("pins: {}", "pins:") + PINS.format(own=own)
+    (own / "params.yaml").write_text(before)
+    with pytest.raises(
+        PinMismatch, match="pins.mine: found no digests of files. Compute them: thrive fetch --pin mine"
+    ):
+        key(own)
+    (own / "network" / ".cache").mkdir()
+    (own / "network" / ".cache" / "dates").write_text("of the download")
+    assert [pins.write(own, name) for name in ("mine", "network", "mine")] == [8, 8, 8]
+    after = (own / "params.yaml").read_text()
+    assert after.partition("pins:")[0] == before.partition("pins:")[0]
+    assert "# What the profile reads." in after
+    found = Project.load(own, "text").params.pins
+    assert found["mine"].files["train.parquet"] == digest_of_file(own / "data" / "train.parquet")
+    assert found["network"].source == "me: myself"
+    assert found["other"].files == {}
+    key(own)
+    flip(own / "network" / "config.json")
+    with pytest.raises(PinMismatch, match="config.json: sha256 is"):
+        key(own)
+    with pytest.raises(PinMismatch, match="pins: no pin 'nobody'"):
+        pins.write(own, "nobody")
+    with pytest.raises(PinMismatch, match="elsewhere: no such folder, or an empty one"):
+        pins.write(own, "other")

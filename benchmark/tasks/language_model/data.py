@@ -1,6 +1,7 @@
 """Texts, and the checkpoint and files that they are read with."""
 
 import functools
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,6 +17,8 @@ Ids = list[int]
 """One example as token ids, from the beginning-of-text token to the end-of-text token."""
 WEIGHTS = (".safetensors", ".bin", ".pt", ".gguf")
 """How the names of files of weights end."""
+_PROMPT, _RESPONSE = "PROMPT-5c1e", "RESPONSE-5c1e"
+"""Stand for the parts of a chat."""
 MOST_KNOWN = 100_000
 """Texts whose ids are kept, about 1.5 kB each; the embedded data set has 23,000."""
 
@@ -25,15 +28,16 @@ class Pairs(NamedTuple):
 
     head: str
     separator: str
+    tail: str = ""
     columns: tuple[str, ...] = ("prompt", "response")
 
     def join(self, prompt: str, response: str) -> str:
-        return f"{self.head}{prompt}{self.separator}{response}"
+        return f"{self.head}{prompt}{self.separator}{response}{self.tail}"
 
     def split(self, text: str) -> tuple[str, str] | None:
         """Prompt and response; None where the text has not exactly the form that `join` gives."""
-        parts = text.removeprefix(self.head).split(self.separator)
-        if not text.startswith(self.head) or len(parts) != 2:
+        parts = text.removeprefix(self.head).removesuffix(self.tail).split(self.separator)
+        if not (text.startswith(self.head) and text.endswith(self.tail)) or len(parts) != 2:
             return None
         return (parts[0], parts[1]) if all(_is_clean(part) for part in parts) else None
 
@@ -100,6 +104,31 @@ class Base(NamedTuple):
 
 
 @functools.cache
+def chat(tokenizer: Any) -> Pairs:
+    """The pairs that a tokenizer's chat template makes of a user's prompt and an assistant's response.
+
+    Raises:
+        ThriveError: it has no template, or its template does not give such pairs.
+    """
+    where = f"{tokenizer.name_or_path}: layout chat"
+    if not tokenizer.chat_template:
+        raise ThriveError(f"{where}: the tokenizer has no chat template. Give it one, or write layout: pairs")
+    turns = [{"role": "user", "content": _PROMPT}, {"role": "assistant", "content": _RESPONSE}]
+    text = str(tokenizer.apply_chat_template(turns, tokenize=False)).removeprefix(tokenizer.bos_token)
+    parts = re.split(f"{_PROMPT}|{_RESPONSE}", text)
+    if len(parts) != 3 or not parts[1]:
+        raise ThriveError(f"{where}: the chat template does not put a prompt and then a response. Write layout: pairs")
+    head, separator, tail = parts
+    for token in (tokenizer.bos_token, tokenizer.eos_token):
+        if token in head + separator:
+            raise ThriveError(
+                f"{where}: the chat template writes '{token}' within an example, where a sample would begin or end. Save the tokenizer "
+                "with other tokens for the beginning and the end of a text: tokenizer.eos_token = ..., tokenizer.save_pretrained(...)"
+            )
+    return Pairs(head, separator, tail.partition(tokenizer.eos_token)[0])
+
+
+@functools.cache
 def load_base(folder: Path, device: str) -> Base:
     """The checkpoint in a folder, its weights in float32."""
     import torch
@@ -144,6 +173,15 @@ def _base(folder: Path, device: str, load: Callable[[], Network], wanted: str) -
         tokenizer = AutoTokenizer.from_pretrained(folder)
     except Exception as error:  # of several libraries, of many kinds
         raise ThriveError(f"{folder}: no {wanted} that transformers can read: {_first_line(error)}") from error
+    for end, token in (("bos", "beginning"), ("eos", "end")):
+        if getattr(tokenizer, f"{end}_token_id") is None:
+            raise ThriveError(
+                f"{folder}: its tokenizer has no token for the {token} of a text. Give it one and save it there: tokenizer.{end}_token = ..., "
+                "tokenizer.save_pretrained(...)"
+            )
+    rows = network.get_input_embeddings().weight.shape[0]
+    if len(tokenizer) > rows:
+        raise ThriveError(f"{folder}: its tokenizer has {len(tokenizer)} tokens, and its network knows {rows}.")
     return Base(network.to(device).eval(), tokenizer, {})
 
 
@@ -152,9 +190,12 @@ def _first_line(error: Exception) -> str:
 
 
 def files_in(folder: Path, name: str) -> dict[str, Path]:
-    """Every file of a folder that networks are loaded from."""
+    """Every file of a folder that networks are loaded from, but hidden ones: a download leaves its dates there."""
+    inside = {path.relative_to(folder): path for path in sorted(folder.rglob("*")) if path.is_file()}
     found = {
-        f"{name}/{path.relative_to(folder).as_posix()}": path for path in sorted(folder.rglob("*")) if path.is_file()
+        f"{name}/{inner.as_posix()}": path
+        for inner, path in inside.items()
+        if not any(part.startswith(".") for part in inner.parts)
     }
     if not found:
         raise ThriveError(

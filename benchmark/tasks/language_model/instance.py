@@ -15,6 +15,7 @@ from benchmark.tasks.language_model.data import (
     Layout,
     Pairs,
     Texts,
+    chat,
     files_in,
     load_base,
     load_untrained,
@@ -44,7 +45,8 @@ class TextInstance:
             at every iteration, the same ones for a seed.
         config: with `checkpoint: none`, folder with the network's config.json and its tokenizer, likewise.
         data: folder with train.parquet, validation.parquet and test.parquet, likewise.
-        layout: "pairs", of the columns prompt and response, or "texts", of the one column text.
+        layout: "pairs", of the columns prompt and response, "chat", the same in the tokenizer's chat template, or "texts", of the one
+            column text.
         head, separator: of pairs: what stands before the prompt, and between prompt and response.
         sampler_temperature: a biased sampler, imposed on every strategy: multiplies the temperature that it asks for.
         precision: of the matrix products of fitting and sampling; "auto" is bfloat16 where the device has units for it,
@@ -69,7 +71,7 @@ class TextInstance:
     checkpoint: Folder = "checkpoint"
     config: Annotated[str, Len(0, 1000)] = ""
     data: Folder = "factbook"
-    layout: Literal["pairs", "texts"] = "pairs"
+    layout: Literal["pairs", "chat", "texts"] = "pairs"
     head: Annotated[str, Len(0, 400)] = ""
     separator: Annotated[str, Len(1, 400)] = "\n "
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
@@ -88,8 +90,8 @@ class TextInstance:
             raise ValueError(f"device: found {self.device!r}, expected cpu, cuda, cuda:1, xpu or mps")
         if self.head_as_characters and not self.head:
             raise ValueError("head_as_characters: there is no head to remove. Give one, such as head: 'user: '")
-        if self.head and self.layout == "texts":
-            raise ValueError(f"head: found {self.head!r}, and texts have none. Leave it out, or write layout: pairs")
+        if self.head and self.layout != "pairs":
+            raise ValueError(f"head: found {self.head!r}, which only pairs have. Leave it out, or write layout: pairs")
         if (self.checkpoint == "none") != bool(self.config):
             raise ValueError(
                 f"config: found {self.config!r} with checkpoint {self.checkpoint!r}, expected a folder with config.json and a "
@@ -147,12 +149,25 @@ class TextInstance:
 
     @property
     def form(self) -> Layout:
+        if self.layout == "chat":
+            return chat(self.base.tokenizer)
         return Texts() if self.layout == "texts" else Pairs(self.head, self.separator)
 
     @property
     def base(self) -> Base:
+        """The network to begin with, and its tokenizer.
+
+        Raises:
+            ThriveError: they cannot be read, or examples may be longer than the network's context.
+        """
         load = load_untrained if self.checkpoint == "none" else load_base
-        return load(self._network_folder, self.device)
+        found = load(self._network_folder, self.device)
+        most = getattr(found.network.config, "max_position_embeddings", None) or self.max_tokens
+        if self.max_tokens > most:
+            raise ThriveError(
+                f"max_tokens: found {self.max_tokens}, and {self._network_folder} reads at most {most} tokens."
+            )
+        return found
 
     @property
     def bfloat16(self) -> bool:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmark.errors import ThriveError
 from benchmark.tasks.language_model.data import Base, Ids, Network
 
 if TYPE_CHECKING:
@@ -51,11 +52,16 @@ def draw(
 
     Args:
         uniforms: in [0, 1), shape (samples, most tokens).
+
+    Raises:
+        ThriveError: weights are not finite, so that there is no distribution to draw from.
     """
     import torch
 
     from benchmark.tasks.language_model import llama
 
+    if not all(bool(weights.isfinite().all()) for weights in network.parameters()):
+        raise ThriveError("weights of the model are not finite: its fit diverged. Lower learning_rate.")
     device = network.device
     noise = torch.from_numpy(uniforms).to(device)
     drawn = torch.full(uniforms.shape, base.end, device=device)

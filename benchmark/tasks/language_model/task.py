@@ -25,7 +25,15 @@ from benchmark.tasks.language_model.diagnostics import copied_share, question_re
 from benchmark.tasks.language_model.features import ENCODERS, load_minilm
 from benchmark.tasks.language_model.instance import TextInstance
 from benchmark.tasks.language_model.sampling import draw, next_batch
-from benchmark.tasks.language_model.training import batches, mean_loss, minimize, moved, negative_log_likelihoods, rates
+from benchmark.tasks.language_model.training import (
+    batches,
+    mean_loss,
+    minimize,
+    moved,
+    negative_log_likelihoods,
+    rates,
+    room,
+)
 
 if TYPE_CHECKING:
     from numpy.random import Generator
@@ -66,6 +74,13 @@ class LanguageModel(TextInstance):
     def held_back(self, world: list[str], count: int, rng: "Generator") -> Examples:
         return as_examples(self._given(world[::-1], slice(count)))
 
+    @property
+    def bits_per_byte(self) -> float:
+        """What one nat per token is in bits per byte of the test texts, in UTF-8: a unit that tokenizers share, where they read the same texts."""
+        texts = self.corpus("test")
+        tokens = sum(len(ids) - 1 for ids in self.base.encode(texts))
+        return tokens / (sum(len(text.encode()) for text in texts) * math.log(2))
+
     def _given(self, texts: list[str], wanted: slice) -> list[str]:
         if wanted.stop > len(texts):
             raise ThriveError(
@@ -88,7 +103,7 @@ class LanguageModel(TextInstance):
         rng = draw_rng()
         network = self._beginning(rng)
         data = batches(rows, weights, self.batch, steps, rng)
-        parts = (batch.parts(self.at_once) for batch in data)
+        parts = (batch.parts(self.at_once, room(network)) for batch in data)
         each = rates(steps, self.learning_rate, self.warmup, self.decay)
         minimize(network, parts, each, options, bfloat16=self.bfloat16)
         return network
@@ -135,7 +150,10 @@ class LanguageModel(TextInstance):
         temperature = request.temperature * self.sampler_temperature
         while len(texts) < count:
             if attempts > HOPELESS * count:
-                raise ThriveError(f"{len(texts)} of {attempts} samples had the form of an example: given up.")
+                raise ThriveError(
+                    f"{len(texts)} of {attempts} samples had the form of an example and ended within {self.max_tokens} tokens: given up. "
+                    "Train longer (epochs, n), or raise max_tokens."
+                )
             size = next_batch(count - len(texts), attempts, len(texts))
             noise = rng.random((math.ceil(size / self.copies), self.max_tokens - 1))
             uniforms = np.repeat(noise, self.copies, axis=0)[:size]

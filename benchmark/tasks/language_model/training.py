@@ -2,6 +2,7 @@
 
 import copy
 import math
+import sys
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from benchmark.core.requests import FitOptions
+
+
+MOST_LOGITS = 1 << 25
+"""Logits that are in memory together, 134 MB of them; a batch of more passes through the network in parts. One example is always whole."""
 
 
 def moved(network: Network, other: Network, share: float) -> Network:
@@ -43,9 +48,9 @@ class Batch(NamedTuple):
     weights: "Tensor"
     lengths: list[int]
 
-    def parts(self, size: int) -> "Iterator[Batch]":
-        """The same examples, `size` at a time."""
-        lengths = [self.lengths[start : start + size] for start in range(0, len(self.lengths), size)]
+    def parts(self, size: int, positions: int = sys.maxsize) -> "Iterator[Batch]":
+        """The same examples, in `groups`."""
+        lengths = [self.lengths[some] for some in groups(self.lengths, size, positions)]
         cut = [tensor.split([sum(some) for some in lengths]) for tensor in self[:3]]  # type: ignore[no-untyped-call]
         for ids, targets, weights, some in zip(*cut, lengths, strict=True):
             yield Batch(ids, targets, weights, some)
@@ -67,6 +72,22 @@ class Batch(NamedTuple):
         lengths = np.array(self.lengths)
         begin = apart * np.arange(len(lengths)) - (lengths.cumsum() - lengths)
         return torch.from_numpy(np.arange(lengths.sum()) + np.repeat(begin, lengths))
+
+
+def groups(lengths: Sequence[int], size: int, positions: int) -> Iterator[slice]:
+    """Examples of these lengths in order, at most `size` together, and of at most `positions` when they are padded; a longer one is alone."""
+    start = longest = 0
+    for end, length in enumerate(lengths):
+        longest = max(longest, length)
+        if end - start == size or (end > start and longest * (end + 1 - start) > positions):
+            yield slice(start, end)
+            start, longest = end, length
+    yield slice(start, len(lengths))
+
+
+def room(network: Network) -> int:
+    """Positions whose logits are in memory together."""
+    return max(1, MOST_LOGITS // int(network.config.get_text_config().vocab_size))
 
 
 def packed(rows: Sequence[Ids], weights: NDArray[np.float64] | None = None) -> Batch:
@@ -131,10 +152,12 @@ def minimize(
     *,
     bfloat16: bool = False,
 ) -> None:
-    """AdamW, in place, one step for all parts of a batch; the gradient is clipped at norm 1."""
+    """AdamW, in place, one step for all parts of a batch; the gradient is clipped at norm 1.
+
+    The network stays as it is for evaluation, without dropout: the order of the batches is all the noise of a fit.
+    """
     import torch
 
-    network.train()
     optimizer = torch.optim.AdamW(network.parameters(), weight_decay=options.ridge, fused=True)
     for parts, rate in zip(data, rates, strict=True):
         optimizer.param_groups[0]["lr"] = rate
@@ -143,7 +166,6 @@ def minimize(
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimizer.step()
         optimizer.zero_grad()
-    network.eval()
 
 
 def weighted_loss(network: Network, batch: Batch, clip: float | None = None, *, bfloat16: bool = False) -> "Tensor":
@@ -166,8 +188,8 @@ def negative_log_likelihoods(
     nats = np.empty(len(rows))
     order = np.argsort([len(row) for row in rows], kind="stable")
     with torch.inference_mode():
-        for start in range(0, len(rows), at_once):
-            some = order[start : start + at_once]
+        for group in groups([len(rows[i]) - 1 for i in order], at_once, room(network)):
+            some = order[group]
             batch = packed([rows[i] for i in some])
             each = token_losses(network, batch).double().cpu().split(batch.lengths)  # type: ignore[no-untyped-call]
             nats[some] = [part.sum().item() for part in each]
