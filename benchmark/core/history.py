@@ -146,6 +146,13 @@ class Weighted:
         return float(real.all()) if len(sizes) == 1 else float(sizes[0] / sum(sizes))
 
     @property
+    def effective_rows(self) -> float:
+        """Kish's effective number (Σw)²/Σw² of different rows; the weight of a row listed twice is the sum."""
+        rows, weights = self.expanded()
+        of_row = np.bincount(np.unique(rows, return_inverse=True)[1], weights)
+        return float(of_row.sum() ** 2 / (of_row @ of_row))
+
+    @property
     def is_first_generation(self) -> bool:
         """Whether this is exactly generation 0, all rows alike: the real data, or all candidates."""
         return len(self.rows) == 0 and [(s.first, s.last) for s in self.spans] == [(0, 1)]

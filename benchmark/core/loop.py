@@ -79,6 +79,7 @@ def run(
             options = _answer(strategy.fit_options(context), FitOptions)
             refuse_unsupported(task, options.asks_for())
             repelling = _repelling(options, pool, services)
+        _check_fits(chosen, options, repelling, services)
         _check_blend(options, services)
         same = chosen.is_first_generation and options == NEUTRAL
         with _named("fit_options", t):
@@ -201,6 +202,17 @@ def _check_real_rows(chosen: Weighted, services: Services) -> None:
     most = services.rules.max_real_share(services.task.n, services.t)
     if most < 1:
         within("share of real rows in the effective number of rows", chosen.real_share_of_rows, most)
+
+
+def _check_fits(chosen: Weighted, options: FitOptions, repelling: Weighted | None, services: Services) -> None:
+    """A fit of a few rows is void, or nearly: of text it is the checkpoint. Half of it and half of an older model would keep that model."""
+    fits = [chosen] * (options.blend is not None or repelling is not None) + [repelling] * (repelling is not None)
+    for fit in fits:
+        if fit is not None and fit.effective_rows < services.task.n / 2:
+            raise ContractBroken(
+                f"fit_options() at iteration {services.t}: a fit that is blended or moved away from rests on {fit.effective_rows:g} "
+                f"effective rows: expected at least n/2 = {services.task.n / 2:g} different ones."
+            )
 
 
 def _check_blend(options: FitOptions, services: Services) -> None:

@@ -13,6 +13,8 @@ from benchmark.errors import ContractBroken
 
 Weights = float | NDArray[np.float64]
 TINY, HUGE = 1e-6, 1e6
+NARROW, WIDE = 0.25, 4.0
+LEAST_CLIP = 0.9
 """Range of the other knobs, so that no product of them is 0 or infinite."""
 TEMPERATURES = 0.1, 10.0
 LEAST_TOP_P = 0.5
@@ -117,9 +119,9 @@ class FitOptions:
         ddof: Gaussian: the covariance divides by n - ddof; at least -(2d + 2). It and ridge multiply the covariance's trace by 4/3 at
             most, but ddof = 1 is always allowed.
         bandwidth_rule: KDE: how the bandwidth follows from the number of rows; None for the instance's.
-        bandwidth_factor: KDE: multiplies the bandwidth.
+        bandwidth_factor: KDE: multiplies the bandwidth, by 1/4 to 4.
         ridge: Gaussian: adds ridge·(tr Σ / d)·I to Σ. Text: weight decay of the optimizer.
-        token_loss_clip: text: mask tokens that the model already gives more than this probability.
+        token_loss_clip: text: mask tokens that the model already gives more than this probability, 0.9 or more.
         blend: ("previous" or "first", weight): (1 - weight) of this model and weight of that one; no effect at
             iteration 1. Gaussian: an average of parameters. KDE: a mixture. Text: an average of network weights.
             Weight at most 0.5; "first" in track `labelled` as much as the cap on real mass allows, in `assisted` at most 2/t
@@ -140,12 +142,12 @@ class FitOptions:
     def __post_init__(self) -> None:
         _require(self.bandwidth_rule in (None, "scott", "silverman"), "FitOptions.bandwidth_rule", self.bandwidth_rule,
                  "'scott', 'silverman' or None")  # fmt: skip
-        _require(_is_within(self.bandwidth_factor, TINY, HUGE), "FitOptions.bandwidth_factor", self.bandwidth_factor,
-                 "a number above 0")  # fmt: skip
+        _require(_is_within(self.bandwidth_factor, NARROW, WIDE), "FitOptions.bandwidth_factor", self.bandwidth_factor,
+                 f"a number from {NARROW:g} to {WIDE:g}")  # fmt: skip
         _require(_is_within(self.ridge, 0, HUGE), "FitOptions.ridge", self.ridge, "a number of at least 0")
         _require(_is_within(self.ddof, -HUGE, HUGE), "FitOptions.ddof", self.ddof, "a finite number")
-        _require(self.token_loss_clip is None or _is_within(self.token_loss_clip, TINY, 1), "FitOptions.token_loss_clip",
-                 self.token_loss_clip, "a probability above 0, or None")  # fmt: skip
+        _require(self.token_loss_clip is None or _is_within(self.token_loss_clip, LEAST_CLIP, 1), "FitOptions.token_loss_clip",
+                 self.token_loss_clip, f"a probability from {LEAST_CLIP:g} to 1, or None")  # fmt: skip
         _require(self.blend is None or (_is_pair(self.blend) and self.blend[0] in ("previous", "first") and _is_within(self.blend[1], 0, 1)),
                  "FitOptions.blend", self.blend, "('previous' or 'first', weight of 0 to 1), or None")  # fmt: skip
         _require(self.negative is None or (_is_pair(self.negative) and _is_within(self.negative[1], 0, HUGE)), "FitOptions.negative",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -98,9 +98,7 @@ class Services:
             raise ContractBroken(
                 "log_likelihood() before there is a model: at iteration 1 there is one only in keep()."
             )
-        self.meter.log_likelihood_rows += len(examples)
-        most = self.rules.max_log_likelihood_rows(self.task.n, self.t)
-        within("log-likelihood rows", self.meter.log_likelihood_rows, most)
+        self._count_judged(examples)
         if len(examples) == 0:
             return np.empty(0)
         found = self.task.log_likelihood(self.models[under], examples, per_token)
@@ -136,8 +134,20 @@ class Services:
         count = max(1, round(per_row * self.task.n))
         self.meter.verifier_rows = max(self.meter.verifier_rows, count)
         held_back = self.task.held_back(self.world, count, stream(self.seed, "held back"))
-        rate = partial(self.task.log_ratio, held_back, self.models["current"])
-        return lambda examples: rate(examples) if len(examples) else np.empty(0)
+
+        def rate(examples: Examples) -> Vector:
+            self._count_judged(examples)
+            if len(examples) == 0:
+                return np.empty(0)
+            return self.task.log_ratio(held_back, self.models["current"], examples)
+
+        return rate
+
+    def _count_judged(self, examples: Examples) -> None:
+        """Rows whose likelihood is told, or its ratio to that of real rows."""
+        self.meter.log_likelihood_rows += len(examples)
+        most = self.rules.max_log_likelihood_rows(self.task.n, self.t)
+        within("log-likelihood rows", self.meter.log_likelihood_rows, most)
 
     def _needs_assisted(self, asked: str) -> None:
         if self.rules.track is not Track.ASSISTED:

@@ -39,6 +39,11 @@ REFUSED = {
     "chains-the-first": ("gaussian", 6, MASS.format("0.6")),
     "half-minus-half": ("gaussian", 2, MASS.format("1")),
     "overshoots": ("text", 2, MASS.format("1")),
+    "repels-a-spot": ("wide", 2, "rests on 1 effective rows: expected at least n/2 = 30 different ones"),
+    "voids-a-half": ("gaussian", 2, "rests on 1 effective rows: expected at least n/2 = 12 different ones"),
+    "lays-a-floor": ("kde", 2, "FitOptions.bandwidth_factor is 16.0: expected a number from 0.25 to 4"),
+    "clips-its-own": ("text", 1, "FitOptions.token_loss_clip is 0.3: expected a probability from 0.9 to 1"),
+    "asks-the-verifier-again": ("gaussian", 1, "log-likelihood rows: 120, and the track and budget allow 96"),
     "starves-the-pool": ("gaussian", 1, "3 rows: expected at least n = 24"),
     "keeps-half": ("gaussian", 1, "12 rows: expected at least n = 24"),
     "asks-for-three": ("gaussian", 1, "3 candidates: expected at least n = 24"),
@@ -90,7 +95,6 @@ INSTANCES = {
 
 
 NO_GAIN = {
-    "repels-a-spot": (Gaussian(10, 100), "accumulate", "final"),
     "reads-the-grid": (Gaussian(10, 316, 0.9), "model-averaging", "final"),
     "spoils-one": (Gaussian(1, 100), "model-averaging", "slope"),
 }
