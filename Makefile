@@ -6,12 +6,13 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export HF_HUB_OFFLINE := 1
 
-.PHONY: help setup repro paper quick test test-long speed scaling lock clean
+.PHONY: help setup repro paper quick board test test-long speed scaling lock clean
 
 help:
 	@echo "make repro [PROFILE=smoke|quick|standard|paper]   run the benchmark through DVC: scores, leaderboard, figures"
 	@echo "make paper   reproduce the paper: its whole grid, all figures and the report"
 	@echo "make quick   a first look in three minutes, written to results/quick/board"
+	@echo "make board TAG=board-1   build a released board again, from its own scores with its own code (docs/releases.md)"
 	@echo "make test    lint, types and tests"
 	@echo "make test-long   injected faults, long fuzz and other Pythons"
 	@echo "make speed   how fast it is, beside naive loops"
@@ -40,6 +41,11 @@ quick: setup
 	thrive score --profile quick
 	thrive board --at results/quick/board
 	thrive figures --at results/quick/board --to results/quick/board/figures
+
+board: setup
+	git worktree add --detach boards/$(TAG) $(TAG)
+	cd boards/$(TAG) && PYTHONPATH=$(CURDIR)/boards/$(TAG) python -m thrive.cli board > /dev/null
+	git -C boards/$(TAG) diff --exit-code --stat -- leaderboard
 
 test: setup
 	ruff check . && ruff format --check .

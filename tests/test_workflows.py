@@ -2,6 +2,7 @@
 
 import copy
 import json
+import re
 import subprocess
 from pathlib import Path
 
@@ -158,3 +159,29 @@ def test_refuses_a_missing_file_or_a_link(tmp_path, root):
     (tmp_path / "link").symlink_to(root / "leaderboard" / "leaderboard.json")
     assert difference(tmp_path / "link", tmp_path / "none") == NONE
     assert difference(root / "leaderboard" / "leaderboard.json", tmp_path / "link") == NONE
+
+
+def test_the_published_site_has_all_that_its_pages_link_to(root, tmp_path):
+    """Relative links of documents lead to what is published too, or to code, which the site leaves out."""
+    subprocess.run([root / ".ci" / "site", tmp_path], check=True)
+    assert (tmp_path / "leaderboard" / "leaderboard.html").is_file()
+    for page in tmp_path.rglob("*.md"):
+        for target in re.findall(r"\]\(([^)#:\s]+)(?:#[\w-]*)?\)", page.read_text()):
+            assert (root / page.relative_to(tmp_path).parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_what_publishes_the_site_runs_no_code_of_the_project(root):
+    found = workflow(root, "pages")
+    assert found["permissions"] == {}
+    assert [step["run"] for step in steps(found) if "run" in step] == [".ci/site site"]
+    assert found["jobs"]["publish"]["permissions"] == {"pages": "write", "id-token": "write"}
+    assert not any("uses" in step and "checkout" in step["uses"] for step in found["jobs"]["publish"]["steps"])
+
+
+def test_forms_of_issues_are_forms(root):
+    forms = [path for path in (root / ".github" / "ISSUE_TEMPLATE").glob("*.yml") if path.name != "config.yml"]
+    assert len(forms) == 3
+    for path in forms:
+        form = yaml.safe_load(path.read_text())
+        assert set(form) == {"name", "description", "body"}
+        assert all(part["id"] and part["attributes"]["label"] for part in form["body"])

@@ -87,7 +87,7 @@ class OwnGaussian(Gaussian):
     def dimension(self) -> int:
         return int(self._rows.shape[1])
 
-    d: ClassVar[int]  # no field: the file has it  # type: ignore[misc]
+    d: ClassVar[int]  # type: ignore[misc]  # no field: the file has it
 
     @property  # type: ignore[no-redef]
     def d(self) -> int:

@@ -16,6 +16,7 @@ from benchmark.results.collapse import DEFINITIONS
 from benchmark.results.colours import SERIES, VERDICTS
 from benchmark.results.gather import Results
 from benchmark.results.labels import above_zero, division_title, task_title
+from benchmark.results.profile import BOARD
 from leaderboard.board.schema import Board, Estimate, Row, TaskAbout, TaskScore
 from leaderboard.board.summary import in_short, of_entry
 from leaderboard.board.words import (
@@ -57,15 +58,18 @@ class Around:
     Attributes:
         home: the address of the clone, from the page.
         sources: the code of entries by id.
+        statistics: the address of statistics.md, likewise.
     """
 
     home: str = ".."
     sources: Mapping[str, str] = field(default_factory=dict)
+    statistics: str = "statistics.md"
 
 
 def around(root: Path, folder: Path, sources: Mapping[str, str]) -> Around:
     """Of a page in a folder."""
-    return Around(Path(os.path.relpath(root, folder)).as_posix(), sources)
+    statistics = Path(os.path.relpath(root / BOARD / "statistics.md", folder))
+    return Around(Path(os.path.relpath(root, folder)).as_posix(), sources, statistics.as_posix())
 
 
 ALONE = Around()

@@ -27,7 +27,7 @@ def write(board: Board, results: Results, folder: Path, beside: Around = ALONE) 
         "leaderboard.json": board.model_dump_json(indent=1) + "\n",
         "leaderboard.schema.json": json.dumps(Board.model_json_schema(), indent=1) + "\n",
         "leaderboard.html": html(board, results, beside),
-        "leaderboard.md": markdown(board),
+        "leaderboard.md": markdown(board, beside.statistics),
         "leaderboard.csv": as_csv(board),
         "leaderboard.tex": latex(board),
     }

@@ -66,14 +66,15 @@ def tables(source: Source) -> list[tuple[str, str, pd.DataFrame]]:
 def draw(source: Source) -> tuple[Figure, pd.DataFrame]:
     """Figure and the table behind it: a row for each quantity, a column for each workflow."""
     found = tables(source)
-    figure, axes = style.panels(len(found), len(style.WORKFLOWS), 1.2, sharey="row")
+    entries = source.facets(*style.WORKFLOWS)
+    figure, axes = style.panels(len(found), len(entries), 1.2, sharey="row")
     for row, (label, scale, table) in zip(axes, found, strict=True):
         palette = style.palette_of(table["n"])
-        for ax, entry in zip(row, style.WORKFLOWS, strict=True):
+        for ax, entry in zip(row, entries, strict=True):
             style.curves(ax, style.thinned(table[table["entry"] == entry]), "n", palette)
             style.log_time(ax)
             ax.set_yscale(scale)
         row[0].set_ylabel(label)
         style.row_legend(row[-1], palette, "n", style.theory_handle())
-    style.columns_of(figure, axes, style.WORKFLOWS)
+    style.columns_of(figure, axes, entries)
     return figure, style.thinned(pd.concat(table for _, _, table in found))

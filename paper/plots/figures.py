@@ -113,9 +113,10 @@ def draw_figures(
             found.check_entries()
             written += _write(*made(name, found), home / (target or FIGURES[name].home) / name)
         except Missing as missing:
-            found.missing.append(str(missing))
-        for words in found.missing:
-            tell(f"{name}: left out: {words}")
+            tell(f"{name}: left out: {missing}")
+        else:
+            for words in dict.fromkeys(found.missing):
+                tell(f"{name}: drawn but for a part: {words}")
     return written
 
 

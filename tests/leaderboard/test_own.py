@@ -101,6 +101,8 @@ def test_the_commands(clone, monkeypatch):
     assert "mine: blind, fixed budget. Rank" in done.output
     page = clone / "results" / "tiny" / "with" / "mine" / "leaderboard.html"
     assert 'id="entry-mine"' in page.read_text()
+    assert "](../../../../leaderboard/statistics.md)" in page.with_suffix(".md").read_text()
+    assert "](statistics.md)" in (clone / "leaderboard" / "leaderboard.md").read_text()
     assert (clone / "leaderboard" / "leaderboard.json").read_bytes() == before, "the committed board stays as it is"
 
     done = call(main, ["show", "model-averaging"])

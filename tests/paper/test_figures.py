@@ -162,6 +162,23 @@ def test_missing_data_are_reported_with_their_command(tmp_path):
         assert command in line
 
 
+def test_a_part_that_is_missing_is_told_of_a_figure_that_is_drawn(root, tmp_path):
+    told = []
+    paths = figures.draw_figures(
+        root, Path("leaderboard"), tmp_path, ["closed-forms"], ["accumulate"], tell=told.append
+    )
+    assert [path.name for path in paths] == ["closed-forms.pdf", "closed-forms.png", "closed-forms.csv"]
+    assert told
+    assert all(line.startswith("closed-forms: drawn but for a part: ") for line in told)
+    assert len(told) == len(set(told))
+
+
+def test_closed_forms_have_a_column_for_each_entry_that_is_asked_for(root):
+    figure, table = closed_forms.draw(Source(root / "leaderboard", ("accumulate",)))
+    assert [ax.get_title() for ax in figure.axes if ax.get_title()] == [style.title("accumulate")]
+    assert set(table["entry"]) == {"accumulate"}
+
+
 def test_the_published_variant_of_the_densities_passes_the_variance(root):
     """A density of width σ has the height 1 / (√2π σ). With width σ² the height is the square of that, times √2π."""
     drawn = [figures.made(name, figures.source(root, name))[0] for name in ("fig1", "fig1-as-published")]
