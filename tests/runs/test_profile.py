@@ -155,6 +155,7 @@ def test_a_worker_has_one_thread(jobs):
         assert set(threads) == {1}
 
 
+@pytest.mark.long
 def test_a_worker_that_is_killed_stops_no_other_call(tmp_path):
     """The call at fault is known, and one that was killed with its neighbour, or once by chance, is made again."""
     calls = [(number, tmp_path / f"killed-{number}") for number in range(8)]
