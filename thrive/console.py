@@ -14,6 +14,7 @@ from benchmark.errors import BadEntry
 from benchmark.runs.cell_process import Failure
 from benchmark.runs.cells import Cell
 from benchmark.runs.progress import Progress, Report
+from thrive.group import INTERRUPTED
 
 MOMENT, GRACE = 0.05, 5.0
 """Seconds: before a lost signal is sent again, and before a process that cannot end in order is ended."""
@@ -65,7 +66,7 @@ def interruptible() -> Iterator[None]:
 
     def end(number: int) -> NoReturn:
         ending.acquire()  # for good: of two that come here, one ends the process
-        click.echo("\nInterrupted. What is finished is kept: the same command goes on from there.", err=True)
+        click.echo(f"\n{INTERRUPTED}", err=True)
         sys.stdout.flush()
         os._exit(128 + number)
 
