@@ -6,6 +6,9 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export HF_HUB_OFFLINE := 1
 
+# DVC refuses an archive that has no .git, unless it is told that there is none.
+WITHOUT_GIT := git rev-parse --git-dir > /dev/null 2>&1 || dvc config --local core.no_scm true
+
 .PHONY: help setup repro paper quick board test test-long speed scaling lock clean
 
 help:
@@ -31,9 +34,11 @@ setup: .venv/installed
 
 repro: setup
 	sed -i.bak 's/^profile: .*/profile: $(PROFILE)/' params.yaml && rm params.yaml.bak
+	@$(WITHOUT_GIT)
 	dvc repro
 
 paper: setup
+	@$(WITHOUT_GIT)
 	dvc repro paper/dvc.yaml
 
 quick: setup

@@ -1,5 +1,6 @@
 """Shared by tests."""
 
+import functools
 from collections.abc import Callable
 from pathlib import Path
 
@@ -37,10 +38,18 @@ def entry(id: str) -> Entry:
 
 
 def measure(task: Task, id: str, seeds: int, horizon: int, quantity: str | Callable = "test_loss") -> np.ndarray:
-    """One quantity of a baseline by seed and iteration, shape (seeds, horizon)."""
+    """One quantity of a baseline by seed and iteration, shape (seeds, horizon); a function of several takes them by name."""
+    found = measured(task, id, seeds, horizon)
+    return quantity(found) if callable(quantity) else found[quantity]
+
+
+@functools.lru_cache(maxsize=4)
+def measured(task: Task, id: str, seeds: int, horizon: int) -> dict[str, np.ndarray]:
+    """All quantities of a baseline, each of shape (seeds, horizon). Kept, for several laws are tested on the same runs."""
     found = entry(id)
-    pick = quantity if callable(quantity) else lambda record: record[quantity]
-    return np.array([[pick(r) for r in run(task, found.make, found.rules, seed, horizon)] for seed in range(seeds)])
+    runs = [list(run(task, found.make, found.rules, seed, horizon)) for seed in range(seeds)]
+    names = [name for name in runs[0][0] if name != "texts"]
+    return {name: np.array([[record.get(name) for record in one] for one in runs]) for name in names}
 
 
 def assert_mean(values: np.ndarray, expected: float | np.ndarray, z: float = 4) -> None:

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from benchmark.entries.entry import Entry
-from benchmark.runs import machine
+from benchmark.errors import ThriveError
+from benchmark.runs import machine, sweep
+from benchmark.runs.project import Project
 from tests.conftest import tiny_profile
 
 PARAMS = tiny_profile(
@@ -116,3 +118,96 @@ def test_files_of_editors_are_no_part_of_an_entry(name, root, tmp_path):
     (folder / name).parent.mkdir(exist_ok=True)
     (folder / name).write_text("half a (")
     assert Entry(folder).digest == digest
+
+
+def keys(home: Path) -> list[str]:
+    project = Project.load(home)
+    entries = [project.entry(id) for id in project.ids()]
+    return [cell.key for task in project.task_settings() for cell in sweep.cells(project, task, entries)]
+
+
+@pytest.fixture
+def home(clone, tmp_path) -> Path:
+    return shutil.copytree(clone, tmp_path / "home")
+
+
+def test_line_endings_and_byte_order_marks_change_no_key(home):
+    """As git for Windows checks files out, and as its editors save them."""
+    before = keys(home)
+    for path in [home / "params.yaml", *home.glob("baselines/*/card.yaml"), *home.glob("baselines/*/*.py")]:
+        path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes().replace(b"\n", b"\r\n"))
+    assert keys(home) == before
+
+
+def test_times_of_files_and_the_clones_path_change_no_key(home, tmp_path):
+    before = keys(home)
+    for path in home.rglob("*"):
+        os.utime(path, (0, 0))
+    assert keys(home) == before
+    moved = home.rename(tmp_path / "another näme with a space")
+    assert keys(moved) == before
+
+
+@pytest.mark.parametrize("how", ["no repository", "a broken one", "no git", "of another user"])
+def test_git_that_cannot_answer_leaves_the_commit_open(how, home, monkeypatch):
+    if how == "a broken one":
+        (home / ".git").write_text("gitdir: nowhere\n")
+    if how == "no git":
+        monkeypatch.setenv("PATH", str(home))
+    if how == "of another user":  # git refuses what it holds to be somebody else's
+        subprocess.run(["git", "init", "-q", home], check=True)
+        monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(home.parent))
+    found = sweep.provenance(home)
+    assert (found["commit"], found["dirty"]) == (None, False)
+
+
+def test_a_half_saved_file_in_anybodys_folder_stops_nobody_else(home):
+    before = keys(home)
+    other = shutil.copytree(home / "baselines" / "replace", home / "submissions" / "somebodys")
+    (other / "strategy.py").write_text("class Half(")
+    (other / "card.yaml").write_text("api: 1\nid: some")
+    assert keys(home) == before
+    assert [str(fault).count("somebodys") > 0 for fault in Project.load(home).faults] == [True]
+    (home / "baselines" / "accumulate" / "helper.py").write_text("def half(")  # of an entry that the profile names
+    project = Project.load(home)
+    assert "accumulate" not in project.readable
+    assert {"replace", "real-only"} <= set(project.readable)
+
+
+NUMBERS = {
+    "1e-2": "0.01", "1E-2": "0.01", "+0.01": "0.01", ".01": "0.01", "0.010": "0.01",
+    "010": None, "0o12": None, "0x0A": None, "1:30": None, "1_0": None, ".inf": None, ".nan": None, "'0.01'": None, "yes": None,
+}  # fmt: skip
+"""Forms of one number, and forms that other versions of YAML read as another one, which are refused."""
+
+
+@pytest.mark.parametrize("form", NUMBERS)
+def test_a_number_has_one_meaning_or_is_refused(form, home):
+    before = keys(home)
+    text = (home / "params.yaml").read_text()
+    (home / "params.yaml").write_text(text.replace("bandwidth: 0.3", f"bandwidth: {form}"))
+    if NUMBERS[form] is None:
+        with pytest.raises(ThriveError, match="params.yaml"):
+            keys(home)
+        return
+    found = keys(home)
+    assert found != before
+    (home / "params.yaml").write_text(text.replace("bandwidth: 0.3", f"bandwidth: {NUMBERS[form]}"))
+    assert keys(home) == found
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="shared memory lies elsewhere")
+def test_without_shared_memory_it_runs_in_one_process(home, root):
+    """As in some containers: joblib says so, and the cells are computed."""
+    mount = "mount -t tmpfs -o ro none /dev/shm"
+    apart = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c"]
+    if subprocess.run([*apart, mount], capture_output=True).returncode:
+        pytest.skip("this system lets nobody mount a file system of their own")
+    command = [*apart, f"{mount} && exec {sys.executable} -m thrive.cli run -j 2 -t gaussian"]
+    done = subprocess.run(
+        command, cwd=home, env={**os.environ, "PYTHONPATH": str(root)}, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert "joblib will operate in serial mode" in done.stderr
+    assert len(list((home / "cells").glob("*.parquet"))) == 4

@@ -15,6 +15,7 @@ from benchmark.runs.cell_process import Failure, Finished
 from benchmark.runs.cells import Cell
 from benchmark.runs.estimates import Estimates, group_of
 from benchmark.runs.progress import Progress, Report
+from thrive.group import INTERRUPTED
 
 PROCESSES_PER_CORE = 4
 MOMENT, GRACE = 0.05, 5.0
@@ -78,7 +79,7 @@ def interruptible() -> Iterator[None]:
 
     def end(number: int) -> NoReturn:
         ending.acquire()  # for good: of two that come here, one ends the process
-        click.echo("\nInterrupted. What is finished is kept: the same command goes on from there.", err=True)
+        click.echo(f"\n{INTERRUPTED}", err=True)
         sys.stdout.flush()
         os._exit(128 + number)
 

@@ -2,6 +2,8 @@
 
 import errno
 import os
+import signal
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -42,6 +44,8 @@ OPTIONAL_PROFILE = click.option(
     "--profile", shell_complete=PROFILE, help="Profile of params.yaml. Default: the one that params.yaml names."
 )
 
+INTERRUPTED = "Interrupted. What is finished is kept: the same command goes on from there."
+
 
 class Thrive(click.Group):
     """Prints an error that a user can fix as a message, without a traceback."""
@@ -49,6 +53,9 @@ class Thrive(click.Group):
     def invoke(self, ctx: click.Context) -> object:
         try:
             return super().invoke(ctx)
+        except KeyboardInterrupt:  # before or after the part that is `interruptible`, or of a command that has none
+            click.echo(f"\n{INTERRUPTED}", err=True)
+            sys.exit(128 + signal.SIGINT)
         except ThriveError as error:
             raise click.ClickException(str(error)) from error
         except OSError as error:

@@ -83,7 +83,11 @@ def _results(
     """Of one pool. With `apart` even a single call has a worker of its own."""
     from joblib import Parallel, delayed, parallel_config
     from joblib.externals.loky.process_executor import TerminatedWorkerError  # type: ignore[import-untyped]
+    from joblib.parallel import BACKENDS
 
+    if HERE not in BACKENDS:  # no semaphores, as where there is no shared memory: joblib has said so
+        yield from (_marked(function, number, call, under_way) for number, call in calls.items())
+        return
     jobs = max(min(jobs, len(calls)), 2 * apart)  # joblib computes in this very process where there is one job
     try:
         with parallel_config("loky", n_jobs=jobs, inner_max_num_threads=1):

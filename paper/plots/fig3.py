@@ -25,7 +25,9 @@ def draw(source: Source) -> tuple[Figure, pd.DataFrame]:
     ours = source.of("language_model", "bits_per_byte", *style.WORKFLOWS)
     known = pd.read_csv(PUBLISHED).query("task == 'language_model' and entry in @entries").astype({"t": int})
     theirs = known.rename(columns={"value": "mean"}).assign(low=np.nan, high=np.nan)
-    rows = [(ours, None, "cross-entropy on real text\n(bits per byte)")] + [(theirs, PUBLISHED_LOOK, f"published\n{LABEL}")] * (len(theirs) > 0)
+    rows = [(ours, None, "cross-entropy on real text\n(bits per byte)")] + [
+        (theirs, PUBLISHED_LOOK, f"published\n{LABEL}")
+    ] * (len(theirs) > 0)
     figure, axes = style.panels(len(rows), len(entries), 1.4, 1.1, sharex="row", sharey="row")
     for row, (table, look, label) in zip(axes, rows, strict=True):
         palette = style.palette_of(table["instance"], look)

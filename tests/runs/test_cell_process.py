@@ -188,6 +188,7 @@ def test_an_entry_edited_and_restored_while_it_runs_has_its_own_numbers(clone): 
     assert [r["test_loss"] for r in found["edited"]] == [r["test_loss"] for r in alone["replace"]]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("jobs", ["1", "2"])
 @pytest.mark.parametrize("restored", [True, False])
 def test_nothing_is_kept_if_code_of_the_harness_is_edited_meanwhile(clone, root, jobs, restored):  # noqa: F811
@@ -245,6 +246,7 @@ def test_an_entry_that_is_deleted_during_a_sweep_stops_no_other(clone, monkeypat
     assert [cell.entry.id for cell in cells if cell in store] == ["replace"]
 
 
+@pytest.mark.long
 def test_a_cell_whose_worker_is_killed_fails_by_name_and_the_others_go_on(clone):  # noqa: F811
     entry(clone, "kills", inside="__import__('os').kill(__import__('os').getppid(), 9)")
     project, all_entries = Project.load(clone, "tiny"), find(clone)

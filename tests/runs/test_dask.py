@@ -71,6 +71,7 @@ def slow_pid(_: int) -> int:
     return os.getpid()
 
 
+@pytest.mark.long
 def test_cells_run_in_both_workers_and_their_files_are_those_of_loky(clone, scheduler):  # noqa: F811
     assert len(set(all_of(slow_pid, [(n,) for n in range(2)], 2)) - {os.getpid()}) == 2  # loky's own
     workers = {pid for _, pid in in_parallel(slow_pid, [(n,) for n in range(6)], 2, scheduler)}
@@ -99,6 +100,7 @@ def memory_left(_: int) -> float:
     return get_worker().state.available_resources["MEMORY"]
 
 
+@pytest.mark.long
 def test_a_call_has_what_it_asks_for_or_fails_by_name(scheduler):
     """Workers have 2 GB each, and no GPU."""
     asked = [{"MEMORY": 5e8}, {"MEMORY": 2e9}, {}, {"MEMORY": 3e9}, {"MEMORY": 1.0, "GPU": 1}]
@@ -118,6 +120,7 @@ def test_a_cell_asks_for_memory_and_for_a_gpu_where_it_computes_on_one(root):
     assert needs(on_gpu) == needs(text) | {"GPU": 1}
 
 
+@pytest.mark.long
 def test_a_worker_that_is_killed_in_mid_cell_costs_its_cell_alone(clone, scheduler):  # noqa: F811
     entry(clone, "kills", inside="__import__('os').kill(__import__('os').getppid(), 9)")
     project, known = Project.load(clone, "tiny"), find(clone)

@@ -22,6 +22,7 @@ from tests.conftest import tiny_profile
 from tests.runs.test_cell_process import entry
 from tests.runs.test_dask import cluster
 from tests.runs.test_records import is_alive
+from thrive.group import INTERRUPTED
 
 pytestmark = pytest.mark.long
 
@@ -31,8 +32,6 @@ PARAMS = tiny_profile(
 )
 """Of 14 cells."""
 CELLS = 14
-INTERRUPTED = "Interrupted. What is finished is kept: the same command goes on from there."
-KEPT = "finished work is kept"
 RUN = (sys.executable, "-m", "thrive.cli", "run", "-j", "2")
 SECONDS = 600
 """Within which every sweep here ends, on a machine with much else to do."""
@@ -420,10 +419,11 @@ def test_it_is_interrupted(moment, number, twice, clone, whole):
         time.sleep(random.random() / 4)
         process.send_signal(number)
     done = end(process)
-    assert "Traceback" not in done.stderr, done.stderr
+    begun = (clone / "cells").is_dir()  # before, Python itself may be starting, which ends in its own way
+    assert "Traceback" not in done.stderr or not begun, done.stderr
     if done.returncode != 0:  # it was not done before
         assert done.returncode in (128 + number, -number)
-        if done.returncode > 0:
+        if begun:
             assert last_lines(done, 1) == INTERRUPTED
     ends_by_and_by(process.pid)
     assert not list((clone / "cells").glob(".writing-*"))

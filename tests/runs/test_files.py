@@ -125,6 +125,7 @@ def command(clone: Path, id: str) -> subprocess.CompletedProcess:  # noqa: F811
     return subprocess.run(words, cwd=clone, capture_output=True, text=True)
 
 
+@pytest.mark.long
 def test_nothing_is_kept_if_data_are_edited_and_restored_meanwhile(own):
     """Without the edit the cell runs, from a start with a fitted network, in a process that has fitted none."""
     done = command(own, "replace")

@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from benchmark.errors import BadEntry, BadParams, Stopped, ThriveError
 from benchmark.results.profile import Scope, gather_results, home_of_scores, run_profile
@@ -18,6 +19,8 @@ from benchmark.runs.progress import Progress
 from benchmark.runs.project import Project
 from benchmark.runs.time_limit import TimedOut, time_limit
 from tests.conftest import tiny_profile
+from thrive.cli import main
+from thrive.group import INTERRUPTED
 
 PARAMS = tiny_profile(
     "gaussian: {horizon: 2, seeds: 2, instances: [{d: 2, n: 12, seconds: 0.01}]}",
@@ -157,6 +160,7 @@ def test_a_worker_has_one_thread(jobs):
         assert set(threads) == {1}
 
 
+@pytest.mark.long
 def test_a_worker_that_is_killed_stops_no_other_call(tmp_path):
     """The call at fault is known, and one that was killed with its neighbour, or once by chance, is made again."""
     calls = [(number, tmp_path / f"killed-{number}") for number in range(8)]
@@ -192,3 +196,15 @@ def test_time_is_limited_and_the_alarm_is_restored():
 def test_an_alarm_of_somebody_else_is_named():
     with pytest.raises(TimedOut, match="an alarm rang that is not the harness's"), time_limit(60, "too long"):
         ring()
+
+
+@pytest.mark.parametrize("command", ["run", "status", "score", "board"])
+def test_ctrl_c_outside_of_a_sweep_ends_with_a_line_and_the_status_of_the_signal(clone, command, monkeypatch):
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.chdir(clone)
+    monkeypatch.setattr(Project, "load", interrupted)
+    done = CliRunner().invoke(main, [command])
+    assert done.exit_code == 130
+    assert done.output.splitlines()[-1] == INTERRUPTED

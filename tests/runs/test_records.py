@@ -129,6 +129,7 @@ def test_a_failed_write_leaves_nothing(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.long
 def test_a_killed_sweep_continues_where_it_stopped(clone):
     """Killed without warning after the first finished cell; the second run computes only what is left."""
     text = PARAMS.replace("seeds: 3", "seeds: 100").replace("horizon: 5", "horizon: 40")
@@ -162,6 +163,7 @@ def test_one_failed_cell_stops_no_other(clone):
     assert {cell.entry.id for cell in plan(clone)[1].done} == {"accumulate"}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("code", "told"), [
     ("while True:\n            pass", "TimedOut: not finished in"),
     ("try:\n            while True: pass\n        except Exception: pass", "TimedOut"),
@@ -290,6 +292,7 @@ def test_cells_are_plain_parquet(clone):
             "candidates", "log_likelihood_rows", "fresh_real_rows", "verifier_rows"} <= set(table.column_names)  # fmt: skip
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("jobs", ["1", "2"])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_sweep_that_is_interrupted_says_how_to_go_on_and_leaves_nothing_behind(clone, jobs, number):

@@ -5,13 +5,13 @@ exponent is the slope of the logarithm of what is added to the smallest program 
 the smallest to the largest size.
 """
 
+import argparse
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 from math import log
 from pathlib import Path
 
@@ -32,8 +32,6 @@ KEEP = ("replace", "accumulate")
 COMMANDS = {
     "status": ("status",), "dry-run": ("run", "--dry-run"), "gather": ("run", "-j", "1"), "score": ("score",), "board": ("board",),
 }  # fmt: skip
-STORE = ("language_model", 1)
-"""Cells of one seed, so that there are as many runs as cells, and of so many iterations that a file has few rows."""
 
 
 def params(suite: str) -> str:
@@ -86,8 +84,6 @@ def synthetic_cells(home: Path) -> int:
              "log_likelihood_rows": 0.0, "fresh_real_rows": 0.0, "verifier_rows": 0.0, "distinct_2": float(rng.random()), "texts": []}
             for seed in cell.seeds for t, loss in zip(steps, losses, strict=True)
         ]  # fmt: skip
-        path = home / "cells" / "made"
-        path.mkdir(parents=True, exist_ok=True)
         store.write(cell, packed(records, common | {"cell": str(cell)}))
     return len(cells)
 
@@ -126,34 +122,32 @@ def line(what: str, sizes: Sequence[int], found: Sequence[tuple[float, float]], 
           f"{exponent(sizes, megabytes, start[1]):.2f} |", flush=True)  # fmt: skip
 
 
-def of_runs(folder: Path, start: tuple[float, float]) -> None:
-    """Real sweeps, without what gathering the same cells once more takes."""
-    studies: dict[str, tuple[Callable[[int], dict[str, str | int]], Sequence[int]]] = {
-        "run, by T": (lambda size: gaussian(horizon=size), (100, 200, 400)),
-        "run, by seeds": (lambda size: gaussian(seeds=size), (50, 100, 200)),
-        "run, by instances": (lambda size: gaussian(instances=size), (4, 8, 16)),
-        "run, by entries": (lambda size: gaussian(entries=size), (4, 8, 16)),
-    }
-    for what, (settings, sizes) in studies.items():
-        found = []
-        for size in sizes:
-            home = clone(folder / "run", **settings(size))  # type: ignore[arg-type]
-            found.append(thrive(home, "run", "-j", "1"))
-        line(what, sizes, found, start)
+def of_runs(folder: Path, start: tuple[float, float], sizes: Sequence[int], only: Sequence[str]) -> None:
+    """Real sweeps of a small study that grows in one way."""
+    for what, smallest in {"horizon": 50, "seeds": 25, "instances": 2, "entries": 2}.items():
+        if what in only or not only:
+            times = [smallest * size for size in sizes]
+            found = [
+                thrive(clone(folder / "run", **gaussian(**{what: size})), "run", "-j", "1")  # type: ignore[arg-type]
+                for size in times
+            ]
+            line(f"`thrive run`, by {what}", times, found, start)
 
 
-def of_stores(folder: Path, start: tuple[float, float], sizes: Sequence[int]) -> None:
-    """Commands on stores of synthetic cells: 20 instances, of 10 seeds, and entries by the size."""
+def of_stores(folder: Path, start: tuple[float, float], sizes: Sequence[int], only: Sequence[str]) -> None:
+    """Commands on stores of synthetic cells: 20 instances, 10 seeds, and entries by the size."""
     listed = ", ".join(f"{{n: {20 + k}, seconds: 1}}" for k in range(20))
     suite = f"language_model: {{horizon: 5, seeds: 10, instances: [{listed}]}}"
-    found: dict[str, list[tuple[float, float]]] = {name: [] for name in COMMANDS}
+    chosen = {name: words for name, words in COMMANDS.items() if name in only or not only}
+    found: dict[str, list[tuple[float, float]]] = {name: [] for name in chosen}
     for size in sizes:
         home = clone(folder / "store", suite, size // 200)
         assert synthetic_cells(home) == size
-        for name, words in COMMANDS.items():
+        for name, words in chosen.items():
             found[name].append(thrive(home, *words))
-    for name in COMMANDS:
-        line(f"`thrive {' '.join(COMMANDS[name])}`, by cells", sizes, found[name], start)
+            print(f"{name}, {size}: {found[name][-1]}", file=sys.stderr, flush=True)
+    for name, words in chosen.items():
+        line(f"`thrive {' '.join(words)}`, by cells", sizes, found[name], start)
 
 
 def board(entries: int) -> None:
@@ -190,28 +184,43 @@ def board(entries: int) -> None:
     build_board(Results(scores, pd.DataFrame(), About(profile="big", tasks={"gaussian": about})), cards)
 
 
-def of_boards(start: tuple[float, float], sizes: Sequence[int]) -> None:
-    found = [measured([sys.executable, "-m", "tests.speed.scaling", "board", str(size)], ROOT) for size in sizes]
+def of_boards(_: Path, start: tuple[float, float], sizes: Sequence[int], __: Sequence[str]) -> None:
+    found = [
+        measured([sys.executable, "-m", "tests.speed.scaling", "board", "--sizes", str(size)], ROOT) for size in sizes
+    ]
     line("a board, by entries", sizes, found, start)
 
 
-def main(words: list[str]) -> None:
-    if words[:1] == ["board"]:
-        return board(int(words[1]))
-    parts = {
-        "runs": of_runs,
-        "stores": partial(of_stores, sizes=(1200, 5000, 20000)),
-        "boards": lambda _, start: of_boards(start, (100, 300, 1000)),
-    }
+PARTS = {
+    "runs": (of_runs, (2, 4, 8)),
+    "stores": (of_stores, (1200, 5000, 20000)),
+    "boards": (of_boards, (100, 300, 1000)),
+}
+"""Each with its sizes."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument(
+        "parts", nargs="*", choices=[*PARTS, "board"], help="default: all but board, which computes one"
+    )
+    parser.add_argument("--sizes", type=lambda text: [int(size) for size in text.split(",")])
+    parser.add_argument(
+        "--only", default="", type=lambda text: text.split(",") if text else [], help="some lines of a part"
+    )
+    words = parser.parse_args()
+    if words.parts == ["board"]:
+        board(*words.sizes)
+        return
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         start = thrive(clone(folder / "start", **gaussian()), "run", "--dry-run")  # type: ignore[arg-type]
-        print(f"the smallest program: {start[0]:.1f} s, {start[1]:.0f} MB")
-        print("| what | sizes | CPU seconds | exponent | peak MB | exponent |\n|---|---|---|---|---|---|")
-        for name in words or parts:
-            parts[name](folder, start)  # type: ignore[operator]
-    return None
+        print(f"The smallest program: {start[0]:.1f} s, {start[1]:.0f} MB.\n")
+        print("| what | sizes | CPU seconds | exponent | peak MB | exponent |\n|---|---|---|---|---|---|", flush=True)
+        for name in words.parts or PARTS:
+            of, sizes = PARTS[name]
+            of(folder, start, words.sizes or sizes, words.only)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()
