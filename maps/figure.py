@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, NullFormatter, PercentFormatter, StrMethodFormatter
@@ -81,7 +80,7 @@ def draw(points: pd.DataFrame, task: str, threshold: float, target: Path) -> lis
     table = isolines(points, threshold)
     drawn = list(panels(points))
     figure, axes = style.panels(1, len(drawn), 1.25, 1.5, sharey=True)
-    palette = dict(zip(LEVELS, sns.color_palette("viridis", len(LEVELS)), strict=True))
+    palette = style.colours(level for level in LEVELS if level != threshold)
     for ax, panel in zip(axes[0], drawn, strict=True):
         lines = table[(table["panel"] == panel.title) & (table["axis"] == panel.axis)]
         _panel(ax, panel, lines, threshold, palette)
@@ -118,13 +117,18 @@ def _panel(ax: Axes, panel: Panel, lines: pd.DataFrame, threshold: float, palett
     for at, shares, found in by_row(panel):
         colours = [COLOURS[verdict(interval, threshold)] for interval in found]
         ax.scatter([places[at]] * len(shares), shares, s=9, c=colours, zorder=3, linewidth=0)
+    joined = {"marker": "_", "markersize": 12, "linestyle": ""} if panel.axis == "data" else {}
     for level, line in lines.groupby("level"):
         x = [places[at] for at in line["at"]]
         if level == threshold:
-            ax.plot(x, line["share"], color="black", linewidth=1.8)
-            ax.fill_between(x, line["low"].fillna(0), line["high"].fillna(1), color="black", alpha=0.15, linewidth=0)
+            low, high = line["low"].fillna(0), line["high"].fillna(1)
+            ax.plot(x, line["share"], color="black", linewidth=1.8, **joined)
+            if joined:
+                ax.vlines(x, low, high, color="black", alpha=0.3, linewidth=5)
+            else:
+                ax.fill_between(x, low, high, color="black", alpha=0.15, linewidth=0)
         else:
-            ax.plot(x, line["share"], color=palette[level], linewidth=0.9)
+            ax.plot(x, line["share"], color=palette[float(str(level))], linewidth=0.9, zorder=2, **joined)
     ax.set(title=panel.title.replace(", ", ",\n", 1), xlabel=AXES[panel.axis], ylim=(-0.03, 1.03))
     ax.title.set_fontsize("small")
     if panel.axis == "n":

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from benchmark.errors import BadParams
 from benchmark.results.scoring import Vector
 from benchmark.runs import sweep
 from benchmark.runs.cells import Cell
@@ -88,7 +89,7 @@ def rows_of(home: Project, task_setting: str, swept: Sweep) -> tuple[Project, li
         known = {instance.name: instance for instance in plain}
         for instance in also:
             if instance.name not in known:
-                raise settings.BadParams(
+                raise BadParams(
                     f"{settings.FILE}: sweeps.{task_setting}.ratios: found {instance.name}, expected one of the sweep's own "
                     f"instances: {', '.join(known)}."
                 )

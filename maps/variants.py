@@ -72,7 +72,8 @@ class Kept:
             raise ThriveError(f"no records of {missing[0]}. Run it again.")
         records = pd.concat([table.to_pandas() for _, table in tables if table is not None])
         records["excess"] = (records["test_loss"] - records["real_loss"]).fillna(float("inf"))
-        return records.pivot(index="seed", columns="t", values="excess")
+        by_seed: pd.DataFrame = records.pivot(index="seed", columns="t", values="excess")
+        return by_seed
 
 
 def of(entry: Entry, blocks: list[Cell]) -> list[Cell]:
