@@ -14,7 +14,7 @@ from benchmark.results.scoring import Interval
 from benchmark.tasks import TASKS
 from maps.settings import FILE
 from maps.survey import NUMBERS
-from maps.verdicts import Boundary, boundary
+from maps.verdicts import OPEN, Boundary, boundary, verdict
 
 DATA = Path("maps", "data")
 OPTIONS = {"n": "-n", "data": "--data", "d": "-d", "sampler_temperature": "--temperature", "t": "--iterations"}
@@ -30,6 +30,8 @@ class Line:
         numbers: what tells it from other rows.
         seeds: on which its intervals rest.
         noise: half-width of the interval of the excess at the largest share below 1: the smallest difference that the seeds show, in nats.
+        is_open_at_last: whether that interval holds the threshold.
+        shares: the smallest share, and the largest below 1.
     """
 
     numbers: dict[str, Any]
@@ -37,6 +39,7 @@ class Line:
     seeds: int
     boundary: Boundary
     noise: float
+    is_open_at_last: bool
     shares: tuple[float, float]
 
     @property
@@ -66,35 +69,27 @@ class Answer:
         worst = self.lines[0]
         unit = UNIT.get(self.task, "nats per example")
         which = (
-            worst.name if len(self.lines) == 1 else f"the hardest of {len(self.lines)} measured instances, {worst.name}"
+            worst.name if len(self.lines) == 1 else f"{worst.name}, the hardest of {len(self.lines)} measured instances"
         )
         return (
             f"On {which}, {_share_in_words(worst)} keeps the excess over a fit on the real data below {self.excess:g} {unit} after {worst.t} "
-            f"iterations (mean over {worst.seeds} seeds; each training set has n rows, the real ones drawn anew from the same n, the rest the last "
-            f"model's samples); {self._limits}."
+            f"iterations{self._before} (mean over {worst.seeds} seeds; n rows in each training set, the real ones drawn anew from the same n, the rest "
+            f"the last model's samples); this holds for these data, this n and this T alone{self._others}, and more than {worst.t} iterations or other n "
+            "are not extrapolated."
         )
 
     @property
-    def _limits(self) -> str:
-        limits = "nothing was measured on other data, n, or more iterations"
-        if self.elsewhere:
-            limits += (
-                f", and elsewhere the share is another, from {_percent(self._ends[0])} to {_percent(self._ends[1])}"
-            )
-        if self.earlier and self._still_rises:
-            limits += (
-                f"; it still rises with T ({_percent(self.earlier.boundary.least)} after {self.earlier.t} iterations)"
-            )
-        return limits
+    def _before(self) -> str:
+        return f" ({_percent(self.earlier.boundary.least)} after {self.earlier.t})" if self.earlier else ""
 
     @property
-    def _ends(self) -> tuple[float, float]:
-        found = [line.boundary.least for line in self.elsewhere]
-        return float(np.nanmin(found)), float(np.nanmax(found))
-
-    @property
-    def _still_rises(self) -> bool:
-        return self.earlier is not None and self.earlier.boundary.high < self.lines[0].boundary.low
+    def _others(self) -> str:
+        found = [line.boundary.least for line in [*self.lines[1:], *self.elsewhere]]
+        return (
+            f": on the {len(found)} other measured instances the least share is {_percent(min(found))} to {_percent(max(found))}"
+            if found
+            else ""
+        )
 
     @property
     def table(self) -> str:
@@ -189,7 +184,8 @@ def _line(rows: pd.DataFrame, excess: float) -> Line:
     last = max(k for k, share in enumerate(shares) if share < 1)
     noise = found[last].high - found[last].centre if np.isfinite(found[last].centre) else np.inf
     return Line(
-        _numbers(rows), int(rows["t"].iloc[0]), int(rows["seeds"].iloc[0]), boundary(shares, found, excess), noise, (shares[0], shares[last])
+        _numbers(rows), int(rows["t"].iloc[0]), int(rows["seeds"].iloc[0]), boundary(shares, found, excess), noise,
+        verdict(found[last], excess) == OPEN, (shares[0], shares[last]),
     )  # fmt: skip
 
 
@@ -211,7 +207,7 @@ def _must_be_told_apart(line: Line, task: str, excess: float) -> None:
             f"{line.name}: runs diverge at every share of real rows up to {_percent(line.shares[1])}, so that no share is an answer. Ask "
             f"about a larger n, or fewer iterations: see maps/data/{task}.csv."
         )
-    if excess < line.noise:
+    if line.is_open_at_last and excess < line.noise:
         raise ThriveError(
             f"--excess {excess:g} is below the noise: on {line.name}, {line.seeds} seeds tell the excess to within {line.noise:.2g} nats. Ask for "
             f"more than that, or write more seeds in {FILE} (sweeps.{task}.seeds) and run: thrive map --task {task}"
@@ -224,13 +220,12 @@ def _what_to_run(task: str) -> str:
 
 def _share_in_words(line: Line) -> str:
     least, low, high = line.boundary
-    if least <= line.shares[0]:
+    if high == line.shares[0]:
         return f"any share of real rows, {_percent(line.shares[0])} included,"
-    if np.isnan(least):
-        return "no measured share of real rows"
-    if least > line.shares[1]:
-        return f"only more than {_percent(line.shares[1])} of real rows"
-    return f"{_percent(least)} of real rows ({_percent(_or(low, line.shares[0]))} is shown to be too few, {_percent(high)} to be enough)"
+    if low == line.shares[1]:
+        return f"only a share of more than {_percent(low)} real rows (which is shown to be too few)"
+    shown = f"{_percent(low)} is shown to be too few" if not np.isnan(low) else "none is shown to be too few"
+    return f"a share of {_percent(least)} real rows ({shown}, {_percent(high)} to be enough)"
 
 
 def _or(value: float, other: float) -> float:

@@ -68,7 +68,7 @@ def isolines(points: pd.DataFrame, threshold: float) -> pd.DataFrame:
             lines += [
                 place | {"level": level, "share": crossing(shares, means, level)}
                 for level in LEVELS
-                if level != threshold
+                if level != threshold and max(means) > level
             ]
     return pd.DataFrame(lines)
 

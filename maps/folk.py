@@ -1,5 +1,6 @@
 """The verdict on the folk rule "30 % synthetic is harmless", from the maps: `python -m maps.folk` writes it into the docs."""
 
+from collections.abc import Collection
 from pathlib import Path
 
 import pandas as pd
@@ -22,27 +23,33 @@ MARKS = ("<!-- folk rule: written by `python -m maps.folk` -->", "<!-- end of fo
 
 
 def tables(root: Path, found: MapSettings) -> dict[str, pd.DataFrame]:
-    """The folk rule's measurements by task-setting (see `maps.survey.folk_table`), with the verdict at the sweep's threshold.
+    """The folk rule's measurements by task-setting that has a map (see `maps.survey.folk_table`), with the verdict at the sweep's threshold.
 
     Raises:
-        ThriveError: a map is missing.
+        ThriveError: there is no map.
     """
     read = {}
     for task, swept in found.sweeps.items():
         path = root / DATA / f"{task}.csv"
         if not path.is_file():
-            raise ThriveError(f"{path}: no such file. Make it: thrive map --task {task}")
+            continue  # `text` says so
         table = pd.read_csv(path)
         words = [
             verdict(Interval(*ends), swept.excess)
             for ends in zip(table["mean"], table["low"], table["high"], strict=True)
         ]
         read[task] = table.assign(verdict=words, threshold=swept.excess)
+    if not read:
+        raise ThriveError(f"{root / DATA}: no map. Make them: thrive map")
     return read
 
 
-def text(by_task: dict[str, pd.DataFrame]) -> str:
-    """The verdict in a paragraph, and the table behind it."""
+def text(by_task: dict[str, pd.DataFrame], missing: Collection[str] = ()) -> str:
+    """The verdict in a paragraph, and the table behind it.
+
+    Args:
+        missing: task-settings that were not measured.
+    """
     all_rows = pd.concat(by_task.values())
     count = all_rows["verdict"].value_counts()
     worse, better = (all_rows["more_low"] > 0).sum(), (all_rows["more_high"] < 0).sum()
@@ -51,11 +58,12 @@ def text(by_task: dict[str, pd.DataFrame]) -> str:
         f"{table['t'].iloc[0]} iterations and {table['seeds'].iloc[0]} seeds of {task_title(task)}"
         for task, table in by_task.items()
     )
+    not_measured = "".join(f" {task_title(task)} is not measured: `thrive map --task {task}`." for task in missing)
     return (
         f'**"30 % synthetic is harmless" {holds}.** With 70 % real rows, drawn anew from the same n, and 30 % of the last model\'s samples in every '
         f"training set of n rows, the mean excess is shown to be below {all_rows['threshold'].iloc[0]:g} nats on {count.get(SAFE, 0)} of {len(all_rows)} instances and above "
         f"it on {count.get(UNSAFE, 0)}; {count.get(OPEN, 0)} are open ({times}). Beside the same real rows alone, the synthetic ones are shown to make "
-        f"the loss worse on {worse} and better on {better}.\n\n"
+        f"the loss worse on {worse} and better on {better}.{not_measured}\n\n"
     ) + _table(by_task)
 
 
@@ -99,7 +107,9 @@ def inject(page: Path, words: str) -> None:
 def main() -> None:
     """Write the verdict into the docs."""
     root = Path(__file__).parents[1]
-    inject(root / PAGE, text(tables(root, settings.load(root))))
+    found = settings.load(root)
+    by_task = tables(root, found)
+    inject(root / PAGE, text(by_task, [task for task in found.sweeps if task not in by_task]))
 
 
 if __name__ == "__main__":

@@ -71,7 +71,7 @@ class Survey:
 
     Attributes:
         excess: by row and share of real rows: a row for each seed, a column for each iteration, in nats.
-        alone: the same by row, for a training set of FOLK·n real rows and no synthetic ones.
+        alone: the same for a training set of FOLK·n real rows and no synthetic ones, by row of n rows in all and an unbiased sampler.
     """
 
     sweep: Sweep
@@ -162,7 +162,7 @@ class Surveyor:
                 labels += [name] * (name not in labels)
                 learners[row].tell(share, labels.index(name))
             wanted = [(row, float(share)) for row in self.rows for share in _next(learners[row], self.swept.tolerance)]
-        plain = [row for row in self.rows if row.ratio is None]
+        plain = [row for row in self.rows if row.ratio is None and row.numbers["sampler_temperature"] == 1]
         alone = {row: self.cells(row, {"real": FOLK, "synthetic": 0.0}) for row in plain}
         self._compute(list(alone.values()), jobs, progress)
         found.alone = {row: self.kept.excess(cells) for row, cells in alone.items()}
@@ -198,7 +198,7 @@ def table(survey: Survey) -> pd.DataFrame:
 
 
 def folk_table(survey: Survey) -> pd.DataFrame:
-    """The folk rule at T: a line for each row of n rows in all.
+    """The folk rule at T: a line for each row of n rows in all and an unbiased sampler.
 
     Columns: numbers of the row, t, seeds, mean, low, high (excess of FOLK real rows and the rest synthetic), and more, more_low, more_high: by how
     much that is above the excess of the same number of real rows alone, paired by seed.

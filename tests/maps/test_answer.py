@@ -36,9 +36,7 @@ def test_the_answer_is_the_root_of_the_excess(tmp_path):
     assert found.lines[0].boundary == pytest.approx((0.8, 0.75, 0.8125))
     for words in (
         "moons, h = 0.5, n = 100,",
-        "80 % of real rows",
-        "75 %",
-        "81 %",
+        "a share of 80 % real rows (75 % is shown to be too few, 81 % to be enough)",
         "0.2 nats per example",
         "20 iterations",
         "10 seeds",
@@ -55,10 +53,24 @@ def test_without_a_choice_the_hardest_unbiased_instance_answers(tmp_path):
     assert {line.numbers["sampler_temperature"] for line in found.elsewhere} == {0.9}
 
 
-def test_a_boundary_that_still_moves_is_said_to_move(tmp_path):
+def test_the_sentence_says_where_the_answer_stops_holding(tmp_path):
+    """At T / 2 the excess is half: 0.2 at 60 %. Elsewhere 2 (1 - x), twice and four times: 0.2 at 90 % to 95 %."""
+    sentence = how_much(map_of(tmp_path), "kde", 0.2, {"data": "moons", "n": 100}).sentence
+    assert "(60 % after 10)" in sentence
+    assert "on the 5 other measured instances the least share is 90 % to 95 %" in sentence
+
+
+def test_a_share_beyond_the_largest_measured_one_is_not_named(tmp_path):
+    """0.01 is below the excess at 15/16, which is shown to be above it."""
+    sentence = how_much(map_of(tmp_path), "kde", 0.01, {"data": "moons", "n": 100}).sentence
+    assert "only a share of more than 94 % real rows (which is shown to be too few)" in sentence
+
+
+def test_a_share_is_named_as_harmless_only_if_it_is_shown(tmp_path):
+    """At 2 nats every share is safe, 0 included: 1 - x is at most 1."""
     assert (
-        "still rises with T (60 % after 10 iterations)"
-        in how_much(map_of(tmp_path), "kde", 0.2, {"data": "moons", "n": 100}).sentence
+        "any share of real rows, 0 % included,"
+        in how_much(map_of(tmp_path), "kde", 2, {"data": "moons", "n": 100}).sentence
     )
 
 
@@ -80,8 +92,8 @@ def test_what_was_not_measured_is_refused_with_what_to_run(tmp_path, chosen, com
 
 
 def test_a_threshold_below_the_noise_is_refused(tmp_path):
-    with pytest.raises(ThriveError, match=r"--excess 0.02 is below the noise: .* to within 0.03 nats. .*more seeds"):
-        how_much(map_of(tmp_path, noise=0.03), "kde", 0.02, {"data": "moons", "n": 100})
+    with pytest.raises(ThriveError, match=r"--excess 0.05 is below the noise: .* to within 0.06 nats. .*more seeds"):
+        how_much(map_of(tmp_path, noise=0.06), "kde", 0.05, {"data": "moons", "n": 100})
 
 
 def test_runs_that_diverge_everywhere_are_refused(tmp_path):
@@ -100,7 +112,7 @@ def test_the_command_prints_the_sentence_and_the_table(tmp_path, monkeypatch):
     done = CliRunner().invoke(main, ["how-much", "--excess", "0.2", "--task", "kde", "--data", "moons", "-n", "100"])
     assert done.exit_code == 0, done.output
     assert done.output.startswith(
-        "On moons, h = 0.5, n = 100, 80 % of real rows (75 % is shown to be too few, 81 % to be enough)"
+        "On moons, h = 0.5, n = 100, a share of 80 % real rows (75 % is shown to be too few, 81 % to be enough)"
     )
     assert "| blobs, h = 0.5, n = 100, sampler temperature 0.9 |" in done.output
     refused = CliRunner().invoke(main, ["how-much", "--excess", "0", "--task", "kde"])
