@@ -71,16 +71,15 @@ class Answer:
         which = (
             worst.name if len(self.lines) == 1 else f"{worst.name}, the hardest of {len(self.lines)} measured instances"
         )
+        conditions = [
+            *([f"{_percent(self.earlier.boundary.least)} after {self.earlier.t}"] if self.earlier else []),
+            f"mean over {worst.seeds} seeds",
+            "n rows in each training set, the real ones drawn anew from the same n, the rest the last model's samples",
+        ]
         return (
             f"On {which}, {_share_in_words(worst)} keeps the excess over a fit on the real data below {self.excess:g} {unit} after {worst.t} "
-            f"iterations{self._before} (mean over {worst.seeds} seeds; n rows in each training set, the real ones drawn anew from the same n, the rest "
-            f"the last model's samples); this holds for these data, this n and this T alone{self._others}, and more than {worst.t} iterations or other n "
-            "are not extrapolated."
+            f"iterations ({'; '.join(conditions)}); this holds for these data, this n and this T alone{self._others}."
         )
-
-    @property
-    def _before(self) -> str:
-        return f" ({_percent(self.earlier.boundary.least)} after {self.earlier.t})" if self.earlier else ""
 
     @property
     def _others(self) -> str:
@@ -223,7 +222,7 @@ def _share_in_words(line: Line) -> str:
     if high == line.shares[0]:
         return f"any share of real rows, {_percent(line.shares[0])} included,"
     if low == line.shares[1]:
-        return f"only a share of more than {_percent(low)} real rows (which is shown to be too few)"
+        return f"only a share of more than {_percent(low)} real rows (which is shown to be too few; nothing was measured between it and 100 %)"
     shown = f"{_percent(low)} is shown to be too few" if not np.isnan(low) else "none is shown to be too few"
     return f"a share of {_percent(least)} real rows ({shown}, {_percent(high)} to be enough)"
 
