@@ -163,6 +163,16 @@ def test_stages_without_cells_depend_on_the_code_of_their_numbers(root, stage, m
     assert [path for path in reached if not covers(deps, str(path.relative_to(root)))] == []
 
 
+@pytest.mark.parametrize(("stage", "command"), [("map", "map_command"), ("paths", "paths")])
+def test_a_map_depends_on_all_code_that_makes_it(root, stage, command):
+    stages = yaml.safe_load((root / "maps" / "dvc.yaml").read_text())["stages"]
+    deps = stages[stage].get("do", stages[stage])["deps"]
+    made_by = {path for path in imported(root, "thrive.cli", (command,)) if path.name != "__init__.py"}
+    made_by |= set((root / "maps" / "entries").rglob("*.*"))
+    assert root / "maps" / "survey.py" in made_by
+    assert [path for path in made_by if not covers(deps, str(path.relative_to(root)))] == []
+
+
 def test_statistics_depend_on_the_scores_and_on_what_ranks_them(root):
     """They draw boards from the committed scores, and run nothing."""
     deps = yaml.safe_load((root / "paper" / "dvc.yaml").read_text())["stages"]["statistics"]["deps"]

@@ -5,6 +5,7 @@ import click
 from thrive.board import board, compare, figures, score
 from thrive.entry import check, install, list_command, new
 from thrive.group import Thrive
+from thrive.maps import how_much, map_command, paths
 from thrive.run import run
 from thrive.show import show
 from thrive.upkeep import carry, fetch, import_command, status_command
@@ -33,6 +34,9 @@ for command in (
     status_command,
     import_command,
     carry,
+    map_command,
+    how_much,
+    paths,
 ):
     main.add_command(command)
 
