@@ -17,11 +17,13 @@ class AboutInstance(Part):
     Attributes:
         ranked: whether params.yaml ranks it.
         numbers: the fields of the task-setting, such as d and n.
+        files: digest of the files that it reads; empty where none was recorded.
     """
 
     name: str
     ranked: bool
     numbers: dict[str, JsonValue]
+    files: str = ""
 
     @property
     def n(self) -> int:
@@ -67,7 +69,7 @@ class AboutTask(Part):
 
     Attributes:
         unit: of the test loss.
-        code: digest of the harness's code and of the data that made the numbers; empty where none was recorded.
+        code: digest of the harness's code that made the numbers; empty where none was recorded.
         horizon: T, the last iteration.
         seeds: those that the profile runs, ascending.
         entries: ids of those whose cells are asked for, ascending.
