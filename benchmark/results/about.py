@@ -18,12 +18,14 @@ class AboutInstance(Part):
         ranked: whether params.yaml ranks it.
         numbers: the fields of the task-setting, such as d and n.
         bits_per_byte: of text, what one nat per token is in bits per byte of the test texts.
+        files: digest of the files that it reads; empty where none was recorded.
     """
 
     name: str
     ranked: bool
     numbers: dict[str, JsonValue]
     bits_per_byte: float | None = None
+    files: str = ""
 
     @property
     def n(self) -> int:
@@ -69,7 +71,7 @@ class AboutTask(Part):
 
     Attributes:
         unit: of the test loss.
-        code: digest of the harness's code and of the data that made the numbers; empty where none was recorded.
+        code: digest of the harness's code that made the numbers; empty where none was recorded.
         horizon: T, the last iteration.
         seeds: those that the profile runs, ascending.
         entries: ids of those whose cells are asked for, ascending.

@@ -26,7 +26,6 @@ from benchmark.results.about import About, AboutInstance, AboutTask, AsRun, Comp
 from benchmark.results.seal import ABOUT, CURVES, SCORES, read_about, read_table, sealed
 from benchmark.runs.cells import Cell, Store, provenance_of, write_atomically
 from benchmark.runs.keys import digest_of_task_setting
-from benchmark.runs.params import Instance
 
 
 @dataclass(frozen=True)
@@ -223,7 +222,7 @@ def about_cells(
         computed: provenance of the finished cells.
         bits: `bits_per_byte`, which reads test texts and a tokenizer.
     """
-    instances: dict[str, Instance] = {cell.instance.name: cell.instance for cell in cells}
+    instances: dict[str, Cell] = {cell.instance.name: cell for cell in cells}
     entries = {cell.entry.id: cell.entry for cell in cells}
     return AboutTask(
         unit=cells[0].instance.task.unit,
@@ -231,8 +230,14 @@ def about_cells(
         horizon=cells[0].instance.horizon,
         seeds=sorted({seed for cell in cells for seed in cell.seeds}),
         instances=[
-            AboutInstance(name=name, ranked=instance.ranked, numbers=vars(instance.task), bits_per_byte=bits(instance))
-            for name, instance in instances.items()
+            AboutInstance(
+                name=name,
+                ranked=cell.instance.ranked,
+                numbers=vars(cell.instance.task),
+                files=cell.files,
+                bits_per_byte=bits(cell.instance),
+            )
+            for name, cell in instances.items()
         ],
         entries=sorted(entries),
         as_run={id: _as_run(entry) for id, entry in sorted(entries.items())},
@@ -251,22 +256,27 @@ def bits_per_byte(instance: Instance) -> float | None:
 
 
 def _code(cells: Sequence[Cell]) -> str:
-    """Digest of the harness's code and of the data that make the numbers of a task-setting, whatever the entries."""
-    task, version = cells[0].instance.task_setting, cells[0].schema_version
-    return digest(version, digest_of_task_setting(task), sorted({(cell.instance.name, cell.files) for cell in cells}))
+    """Digest of the harness's code that makes the numbers of a task-setting, whatever the entries."""
+    return digest(cells[0].schema_version, digest_of_task_setting(cells[0].instance.task_setting))
 
 
 def difference(known: AboutTask, now: AboutTask) -> str | None:
-    """Why results of other entries on a task-setting cannot stand beside those of this code; None where they can."""
+    """Why results of other entries on a task-setting cannot stand beside those of this code; None where they can.
+
+    Args:
+        now: what the cells to stand beside are of; an entry may leave out instances.
+    """
     if not known.code:
         return "it is not recorded which code made them"
     if known.horizon != now.horizon:
         return f"they go to T = {known.horizon}, not to {now.horizon}"
     if not set(now.seeds) <= set(known.seeds):
         return f"they have no seed {min(set(now.seeds) - set(known.seeds))}"
-    if known.instances != now.instances:
-        return "params.yaml has other instances"
-    return None if known.code == now.code else "other code or data made them"
+    recorded = [(i.name, i.ranked, i.numbers, i.files) for i in known.instances]
+    strange = [i.name for i in now.instances if (i.name, i.ranked, i.numbers, i.files) not in recorded]
+    if strange:
+        return f"they are of other instances, or data, than {strange[0]}"
+    return None if known.code == now.code else "other code made them"
 
 
 def beside(results: Results, others: Results) -> Results:

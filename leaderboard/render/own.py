@@ -47,7 +47,11 @@ def own_board(
     project = Project.load(root, committed.about.profile)
     scope = Scope(project, [*committed.about.tasks], ids, only=True)
     for task, cells in scope.cells.items():
-        why = gather.difference(committed.about.tasks[task], gather.about_cells(cells)) if cells else None
+        about = committed.about.tasks[task]
+        why = gather.difference(about, gather.about_cells(cells)) if cells else None
+        gone = {one.name for one in about.instances} - {one.name for one in project.instances(task)}
+        if why is None and gone:
+            why = f"params.yaml no longer has {min(gone)}"
         if why is not None:
             raise ThriveError(
                 f"{folder}: the scores of {task} cannot stand beside yours: {why}. Restore code and params.yaml (git stash, git checkout), or compute "

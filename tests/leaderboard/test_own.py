@@ -21,7 +21,8 @@ from thrive.cli import main
 
 PARAMS = tiny_profile(
     "gaussian: {horizon: 4, seeds: 4, instances: [{d: 2, n: [12, 20], seconds: 0.01}]}",
-    "kde: {horizon: 4, seeds: 3, instances: [{data: moons, bandwidth: 0.3, n: 12, seconds: 0.01}]}",
+    "kde: {horizon: 4, seeds: 3, instances: [{data: moons, bandwidth: 0.3, n: 12, seconds: 0.01}, "
+    "{data: blobs, bandwidth: 0.3, n: 12, ranked: false, only: replace, seconds: 0.01}]}",
 ).replace("[replace, accumulate]", "[replace, accumulate, accumulate-subsample, model-averaging]")
 
 
@@ -67,7 +68,8 @@ def test_only_own_cells_are_computed_and_nobody_else_moves(clone):
 @pytest.mark.parametrize(
     ("edit", "why"),
     [
-        (("n: [12, 20]", "n: [12, 21]"), "params.yaml has other instances"),
+        (("n: [12, 20]", "n: [12, 21]"), "they are of other instances, or data, than d=2 n=21"),
+        (("n: [12, 20]", "n: 12"), "params.yaml no longer has d=2 n=20"),
         (("horizon: 4", "horizon: 5"), "they go to T = 4, not to 5"),
         (("seeds: 4", "seeds: 5"), "they have no seed 4"),
     ],
@@ -79,7 +81,7 @@ def test_scores_of_another_protocol_are_refused(clone, edit, why):
     assert not list((clone / "cells").glob("*.parquet"))
 
 
-@pytest.mark.parametrize(("code", "why"), [("", "not recorded"), ("0" * 64, "other code or data made them")])
+@pytest.mark.parametrize(("code", "why"), [("", "not recorded"), ("0" * 64, "other code made them")])
 def test_scores_of_another_code_are_refused(clone, code, why):
     held = gather.read(clone / "leaderboard")
     tasks = {name: task.model_copy(update={"code": code}) for name, task in held.about.tasks.items()}
