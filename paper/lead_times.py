@@ -60,11 +60,11 @@ def leads(table: pd.DataFrame) -> list[Lead]:
     setting, judged = halves(table)
     healthy = table[table["entry"] == HEALTHY].set_index("seed")
     runs = table[(table["entry"] != HEALTHY) & table["seed"].isin(judged)]
-    quantities = [name for name in table if name not in KEYS and healthy[name].notna().all()]
+    quantities = [name for name in map(str, table) if name not in KEYS and healthy[name].notna().all()]
     alarms, false = {}, {}
     for name in quantities:
-        low, high = bounds(healthy.loc[setting, name])
-        false[name] = 1 - float(healthy.loc[judged, name].between(low, high).mean())
+        low, high = bounds(healthy[name].loc[setting])
+        false[name] = 1 - float(healthy[name].loc[judged].between(low, high).mean())
         alarms[name] = pd.Series(
             {key: alarm(run.set_index("t")[name], low, high) for key, run in runs.groupby(["entry", "seed"])}
         )

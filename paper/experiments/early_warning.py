@@ -57,7 +57,7 @@ class Watched(LanguageModel):
         found["calibration_error"] = calibration_error(model, start.test, self.at_once)
         found |= {f"{part}_loss": loss for part, loss in losses_by_part(self, model, self.corpus("test")).items()}
         if isinstance(self.form, Pairs):
-            found["fact_recall"] = fact_recall(self, model)
+            found["fact_recall"] = fact_recall(self.form, self, model)
         return found
 
     def show(self, generation: Examples) -> list[str]:
@@ -116,16 +116,17 @@ def losses_by_part(task: LanguageModel, network: Network, texts: Sequence[str]) 
     with torch.inference_mode():
         for some in groups([len(row) - 1 for row in rows], task.at_once, room(network)):
             losses.append(token_losses(network, packed(rows[some])).double().cpu().numpy())
-    return pd.Series(np.concatenate(losses)).groupby(np.array(labels)).mean().to_dict()
+    of_tokens, said = np.concatenate(losses), np.array(labels)
+    return {name: float(of_tokens[said == name].mean()) for name in dict.fromkeys(labels)}
 
 
-def fact_recall(task: LanguageModel, network: Network) -> float:
+def fact_recall(form: Pairs, task: LanguageModel, network: Network) -> float:
     """The share of the first test questions whose true answer is likelier than four answers to others, per token of the whole text."""
-    pairs = [parts for text in task.corpus("test")[:QUESTIONS] if (parts := task.form.split(text)) is not None]
+    pairs = [parts for text in task.corpus("test")[:QUESTIONS] if (parts := form.split(text)) is not None]
     rng = stream(0, "test data")
     others = [rng.choice(len(pairs), DISTRACTORS, replace=False) for _ in pairs]
     asked = [
-        task.form.join(prompt, answer)  # type: ignore[call-arg]
+        form.join(prompt, answer)
         for (prompt, true), some in zip(pairs, others, strict=True)
         for answer in (true, *(pairs[i][-1] for i in some))
     ]

@@ -24,7 +24,7 @@ def draw(source: Source) -> tuple[Figure, pd.DataFrame]:
     ax.hlines(places, table["low"], table["high"], color="0.5")
     ax.plot(table["lead"], places, "o", markersize=4)
     ax.axvline(0, color="0.7", linewidth=1, zorder=0)
-    names = [f"{row.quantity.replace('_', ' ')} ({row.false_alarms:.0%})" for row in table.itertuples()]
+    names = [f"{one.quantity.replace('_', ' ')} ({one.false_alarms:.0%})" for one in found]
     ax.set_yticks(list(places), names)
     ax.get_yticklabels()[list(table["quantity"]).index(LOSS)].set_fontweight("bold")
     ax.set(xlabel="iterations before the loss alarms (false alarms of healthy fits in brackets)")

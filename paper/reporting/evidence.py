@@ -95,11 +95,23 @@ def load(folder: Path = data.DATA) -> Evidence:
     Raises:
         ThriveError: the folder has no results of the profile `paper`.
     """
-    as_published, *others = (data.read(folder / name) if (folder / name).is_dir() else None for name in data.BESIDE)
+    as_published, bandwidths, from_scratch, smollm2 = (
+        data.read(folder / name) if (folder / name).is_dir() else None for name in data.BESIDE
+    )
     times, cardinality, plain_loop, early_warning = (
         _csv(folder / f"{name}.csv") for name in ("collapse_time", "cardinality", "plain_loop", "early_warning")
     )
-    return Evidence(data.read(folder), as_published, times, cardinality, plain_loop, *others, early_warning)
+    return Evidence(
+        data.read(folder),
+        as_published,
+        times,
+        cardinality,
+        plain_loop,
+        bandwidths,
+        from_scratch,
+        smollm2,
+        early_warning,
+    )
 
 
 def rows_of(table: pd.DataFrame) -> Iterator[Any]:

@@ -78,7 +78,7 @@ def test_losses_of_parts_add_up_to_the_loss(task):  # noqa: F811
     ends = [len(ids) - 1 for ids in task.base.encode(texts)]
     assert min(found.values()) < task.test_loss(network, task.base.encode(texts)) < max(found.values())
     assert len(ends) == len(texts)
-    assert 0 <= experiment.fact_recall(task, network) <= 1
+    assert 0 <= experiment.fact_recall(task.form, task, network) <= 1
     assert 0 <= experiment.calibration_error(network, task.base.encode(texts), 4) < 1
     together, apart = (experiment.calibration_error(network, task.base.encode(texts), size) for size in (16, 1))
     assert together == pytest.approx(apart, abs=1e-6)

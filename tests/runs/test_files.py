@@ -12,7 +12,7 @@ from benchmark.core.loop import run, start_of
 from benchmark.digest.hashes import digest_of_file
 from benchmark.entries.catalogue import find
 from benchmark.errors import PinMismatch, ThriveError
-from benchmark.runs import params, pins, starts, sweep
+from benchmark.runs import carry, params, pins, starts, sweep
 from benchmark.runs.project import Project
 from tests.runs.test_records import clone  # noqa: F401
 from tests.tasks.test_language_model import folder as tiny  # noqa: F401
@@ -193,3 +193,18 @@ def test_a_folder_without_a_pin_or_a_pin_without_digests_is_refused_and_a_comman
         pins.write(own, "nobody")
     with pytest.raises(PinMismatch, match="elsewhere: no such folder, or an empty one"):
         pins.write(own, "other")
+
+
+def test_files_that_are_not_embedded_may_be_elsewhere(own):
+    """They are asked for by the instances that read them alone: no other profile, and no list of all cells, misses them."""
+    suite = (own / "params.yaml").read_text()
+    pin = "{folder: network, embedded: false, source: python -m somewhere, files: {config.json: " + "a" * 64 + "}}"
+    (own / "params.yaml").write_text(suite.replace("pins: {", f"pins: {{big: {pin}, "))
+    with pytest.raises(PinMismatch, match="Restore it: python -m somewhere"):
+        key(own)
+    shutil.rmtree(own / "network")
+    told = list(pins.check_all(own, params.load(own)))
+    assert any(
+        line == "big: not here, and only some profiles need it. To have it: python -m somewhere" for line in told
+    )
+    assert carry.known_cells(own) == []
