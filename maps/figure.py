@@ -117,7 +117,7 @@ def _panel(ax: Axes, panel: Panel, lines: pd.DataFrame, threshold: float, palett
     for at, shares, found in by_row(panel):
         colours = [COLOURS[verdict(interval, threshold)] for interval in found]
         ax.scatter([places[at]] * len(shares), shares, s=9, c=colours, zorder=3, linewidth=0)
-    joined = {"marker": "_", "markersize": 12, "linestyle": ""} if panel.axis == "data" else {}
+    joined: dict[str, Any] = {"marker": "_", "markersize": 12, "linestyle": ""} if panel.axis == "data" else {}
     for level, line in lines.groupby("level"):
         x = [places[at] for at in line["at"]]
         if level == threshold:
