@@ -1,4 +1,4 @@
-"""The verdict on the folk rule "30 % synthetic is harmless", from the maps: `python -m maps.folk` writes it into the docs."""
+"""The verdict on the folk rule "30 % synthetic is harmless", from the maps."""
 
 from collections.abc import Collection
 from pathlib import Path
@@ -9,17 +9,13 @@ from benchmark.errors import ThriveError
 from benchmark.results.document import markdown_table
 from benchmark.results.labels import task_title, with_interval
 from benchmark.results.scoring import Interval
-from benchmark.runs.cells import write_atomically
 from maps import settings
 from maps.answer import describe
 from maps.settings import MapSettings
 from maps.survey import NUMBERS
 from maps.verdicts import OPEN, SAFE, UNSAFE, verdict
-from paper import shell
 
 DATA = Path("maps", "data", "folk")
-PAGE = Path("docs", "how-much-real-data.md")
-MARKS = ("<!-- folk rule: written by `python -m maps.folk` -->", "<!-- end of folk rule -->")
 
 
 def tables(root: Path, found: MapSettings) -> dict[str, pd.DataFrame]:
@@ -91,26 +87,8 @@ def _nats(value: float) -> str:
     return f"{value:.3g}"
 
 
-def inject(page: Path, words: str) -> None:
-    """Put the verdict between the marks of the page.
-
-    Raises:
-        ThriveError: a mark is missing.
-    """
-    before, begin, rest = page.read_text(encoding="utf-8").partition(MARKS[0])
-    _, end, after = rest.partition(MARKS[1])
-    if not (begin and end):
-        raise ThriveError(f"{page}: the marks {MARKS[0]} and {MARKS[1]} are missing. Put them where the verdict goes.")
-    write_atomically(page, f"{before}{begin}\n{words}{end}{after}".encode())
-
-
-def main() -> None:
-    """Write the verdict into the docs."""
-    root = Path(__file__).parents[1]
+def block(root: Path) -> str:
+    """The verdict in Markdown, which names the task-settings that were not measured."""
     found = settings.load(root)
     by_task = tables(root, found)
-    inject(root / PAGE, text(by_task, [task for task in found.sweeps if task not in by_task]))
-
-
-if __name__ == "__main__":
-    shell.run(main)
+    return text(by_task, [task for task in found.sweeps if task not in by_task])

@@ -15,7 +15,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from benchmark.results.labels import task_title
+from benchmark.errors import ThriveError
+from benchmark.results.document import markdown_table
+from benchmark.results.labels import task_title, with_interval
 from benchmark.results.scoring import Interval, t_interval
 from benchmark.runs import sweep
 from benchmark.runs.cells import Cell
@@ -203,3 +205,60 @@ def write(courses: Sequence[Course], folder: Path) -> list[Path]:
     figure.savefig(written[3], metadata={"Software": None})
     plt.close(figure)
     return written
+
+
+def block(root: Path) -> str:
+    """What the tables say, in Markdown: a paragraph for each instance, and a table of all orders.
+
+    Raises:
+        ThriveError: there are no tables.
+    """
+    files = sorted((root / "maps" / "data" / "orders").glob("*.csv"))
+    if not files:
+        raise ThriveError("maps/data/orders: no tables. Make them: thrive paths")
+    table = pd.concat([pd.read_csv(path) for path in files])
+    parts = [_in_words(part) for _, part in table.groupby(["task", "instance"], sort=False)]
+    return "\n".join([*parts, _table(table)])
+
+
+def _in_words(part: pd.DataFrame) -> str:
+    late = part[part["recovered"].notna()]
+    worst, best = part.loc[part["lost"].idxmax()], part.loc[part["lost"].idxmin()]
+    halved = late["halved_after"]
+    speed = (
+        f"halved after {_range(halved, '{:.0f}')} iterations" if halved.notna().all() else "not halved in every order"
+    )
+    return (
+        f"- **{task_title(str(best['task']))}, {best['instance']}** ({best['seeds']} seeds). New real rows recover {_range(late['recovered'], '{:.0%}')} of the excess "
+        f"that had come before ({speed}): from {_range(late['before'])} nats it falls to {_range(late['after'])}. What they do not recover is the pool: a last "
+        f"fit to all rows is best after *{best['order']}* ({best['final']:.2g} nats), and {worst['lost']:.2g} [{worst['lost_low']:.2g}, {worst['lost_high']:.2g}] "
+        f"nats worse after *{worst['order']}*, with as many rows of each kind.\n"
+    )
+
+
+def _range(values: pd.Series, form: str = "{:.2g}") -> str:  # type: ignore[type-arg]
+    low, high = form.format(values.min()), form.format(values.max())
+    return low if low == high else f"{low} to {high}"
+
+
+def _table(table: pd.DataFrame) -> str:
+    head = [
+        "task-setting",
+        "order",
+        "before the new real rows",
+        "after them",
+        "recovered",
+        "last but one",
+        "fit to all rows",
+        "worse than the best order",
+    ]
+    lines = [
+        [
+            task_title(row["task"]), row["order"], f"{row['before']:.2g}", f"{row['after']:.2g}",
+            "–" if np.isnan(row["recovered"]) else f"{row['recovered']:.0%}", f"{row['last']:.2g}",
+            with_interval(row["final"], row["final_low"], row["final_high"], "{:.2g}".format),
+            with_interval(row["lost"], row["lost_low"], row["lost_high"], "{:.2g}".format),
+        ]
+        for row in table.to_dict("records")
+    ]  # fmt: skip
+    return markdown_table(head, lines, "llrrrrrr")

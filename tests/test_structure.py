@@ -29,7 +29,7 @@ def test_every_module_that_a_document_runs_exists(root):
         (file, name)
         for file in files
         for name in re.findall(
-            r"python -m ((?:benchmark|leaderboard|paper|thrive|tests)[\w.]*\w)", (root / file).read_text()
+            r"python -m ((?:benchmark|leaderboard|maps|paper|thrive|tests)[\w.]*\w)", (root / file).read_text()
         )
     }
     assert len(named) > 5
@@ -44,7 +44,7 @@ def test_tests_mirror_the_folders_of_the_code(root):
     assert {path.parent.name for path in (root / "tests").glob("*/test_*.py")} - {"speed"} <= packages
 
 
-@pytest.mark.parametrize("folder", ["baselines", "submissions"])
+@pytest.mark.parametrize("folder", ["baselines", "submissions", "maps/entries"])
 def test_an_entry_imports_only_the_surface(root, folder):
     """Import-linter checks the layers of the packages, but entries are not a package."""
     for path in (root / folder).rglob("*.py"):
@@ -55,7 +55,7 @@ def test_an_entry_imports_only_the_surface(root, folder):
             name for node in imports
             for name in ([node.module or ""] if isinstance(node, ast.ImportFrom) else [a.name for a in node.names])
         ]  # fmt: skip
-        ours = [name for name in names if name.split(".")[0] in ("benchmark", "leaderboard", "paper", "thrive")]
+        ours = [name for name in names if name.split(".")[0] in ("benchmark", "leaderboard", "maps", "paper", "thrive")]
         assert set(ours) <= {"benchmark"}, path
 
 

@@ -1,10 +1,8 @@
-"""The verdict on "30 % synthetic is harmless" follows from the maps, and the page has it."""
+"""The verdict on "30 % synthetic is harmless" follows from the maps."""
 
 import pandas as pd
-import pytest
 
-from benchmark.errors import ThriveError
-from maps import folk, settings
+from maps import folk
 
 
 def table_of(*rows):
@@ -26,17 +24,3 @@ def test_one_unsafe_instance_makes_it_no_rule():
 
 def test_it_holds_only_where_every_measured_instance_is_safe():
     assert "holds on every measured instance" in folk.text({"kde": table_of(SAFE, SAFE)})
-
-
-def test_a_page_without_marks_is_refused(tmp_path):
-    page = tmp_path / "page.md"
-    page.write_text("no marks")
-    with pytest.raises(ThriveError, match="Put them where the verdict goes"):
-        folk.inject(page, "words")
-
-
-def test_the_page_says_what_the_maps_say(root):
-    found = settings.load(root)
-    by_task = folk.tables(root, found)
-    missing = [task for task in found.sweeps if task not in by_task]
-    assert folk.text(by_task, missing) in (root / folk.PAGE).read_text(encoding="utf-8")
