@@ -4,6 +4,7 @@ import click
 
 from thrive.board import board, compare, figures, score
 from thrive.entry import check, install, list_command, new
+from thrive.forecast import forecast
 from thrive.group import Thrive
 from thrive.run import run
 from thrive.upkeep import carry, fetch, import_command, status
@@ -24,6 +25,7 @@ for command in (
     board,
     figures,
     compare,
+    forecast,
     verify,
     install,
     fetch,

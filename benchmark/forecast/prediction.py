@@ -73,7 +73,8 @@ def follow(losses: Matrix, choice: Choice | None = None, law: Law | None = None)
     used = t <= t[-1] if law.whole else t > t[-1] / 2
     means = without_each(losses)
     if is_flat(losses):
-        found = Fit(law, means[:, :1], np.ones(len(means)), float(t[-1]))
+        columns = law.design(t, np.ones(1), float(t[-1])).shape[2]
+        found = Fit(law, means[:, :1] * np.eye(1, columns), np.ones(len(means)), float(t[-1]))
     else:
         whiten = whitener(losses[:, used])
         found = fit(law, t[used], whiten, means[:, used])
