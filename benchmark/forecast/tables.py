@@ -6,6 +6,7 @@ writes to leaderboard/forecast/, in two minutes on one core: laws.csv, the class
 a row for each check of a forecast, by which forecasts are calibrated; coverage.csv, what the checks say together.
 """
 
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,20 @@ def law_of(curve: Curve) -> dict[str, Any]:
 def _three(name: str, found: Interval | None) -> Iterator[tuple[str, float]]:
     if found is not None:
         yield from ((name, found.centre), (f"{name}_low", found.low), (f"{name}_high", found.high))
+
+
+def read_classes(root: Path, digest: str) -> dict[tuple[str, str], str]:
+    """Classes by task-setting and instance of the curves of an entry, from laws.csv: none where its code or data changed since."""
+    table = _laws(root / LAWS_FILE)
+    mine = table[table["digest"] == digest]
+    return dict(zip(zip(mine["task"], mine["instance"], strict=True), mine["class"], strict=True))
+
+
+@functools.cache
+def _laws(path: Path) -> pd.DataFrame:
+    if not path.is_file():
+        return pd.DataFrame(columns=["task", "instance", "class", "digest"])
+    return pd.read_csv(path, usecols=["task", "instance", "class", "digest"], dtype=str)
 
 
 def main() -> None:

@@ -9,6 +9,7 @@ Source: Wang, Niu and Li (2026), arXiv 2602.16065.
 """
 
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -16,11 +17,12 @@ import pandas as pd
 from benchmark.core.loop import run
 from benchmark.core.rules import Budget, Rules, Track
 from benchmark.core.strategy import Strategy
+from benchmark.core.task import Task
 from benchmark.tasks.gaussian import Gaussian
 from paper import shell
 
 TABLE = Path(__file__).parents[1] / "data" / "contamination.csv"
-TASK = Gaussian(10, 36)
+GAUSSIAN = Gaussian(10, 36)
 REAL = (4, 12, 36)
 """Fresh real rows of each iteration, beside n of the latest model: shares of 0.1, 0.25 and 0.5. A growing budget allows no more."""
 SEEDS, HORIZON = 20, 100
@@ -41,16 +43,17 @@ class Contaminated(Strategy):
 
 def curve(real: int) -> pd.DataFrame:
     """The rows of one share."""
+    task = cast(Task, GAUSSIAN)  # mypy: its fields are frozen, and the protocol declares writable ones
     runs = np.array(
         [
-            [record["mean_error"] for record in run(TASK, lambda: Contaminated(real), RULES, seed, HORIZON)]
+            [record["mean_error"] for record in run(task, lambda: Contaminated(real), RULES, seed, HORIZON)]
             for seed in range(SEEDS)
         ]
     )
-    squares = runs / TASK.d
+    squares = runs / GAUSSIAN.d
     rmse = np.sqrt(squares.mean(axis=0))
     error = squares.std(axis=0, ddof=1) / np.sqrt(SEEDS) / (2 * rmse)
-    columns = {"real": real, "synthetic": TASK.n, "share": real / (real + TASK.n)}
+    columns = {"real": real, "synthetic": GAUSSIAN.n, "share": real / (real + GAUSSIAN.n)}
     return pd.DataFrame({**columns, "t": np.arange(1, HORIZON + 1), "rmse": rmse, "se": error})
 
 
