@@ -14,6 +14,7 @@ from benchmark.strict_yaml import nearest
 from paper.plots import (  # fmt: skip
     bandwidths,
     closed_forms,
+    contamination,
     discrete,
     fig1,
     fig2,
@@ -75,6 +76,7 @@ FIGURES = {
     "real-share": Drawing(real_share.draw),
     "discrete": Drawing(discrete.draw),
     "closed-forms": Drawing(closed_forms.draw),
+    "contamination": Drawing(contamination.draw),
     "slopes": Drawing(slopes.draw, BOARD),
     "ranks": Drawing(ranks.draw, BOARD),
     "collapse-profile": Drawing(profile.draw, BOARD),
