@@ -128,3 +128,68 @@ def accumulate_bound(first: float, t1: int, t2: int) -> float:
     Hence -log p_t2(x) ≤ -log p_t1(x) + ln(t2/t1) at each test point, and so for their mean and for the mean over runs.
     """
     return first + float(np.log(t2 / t1))
+
+
+def spread_bound(n: int, t: Vector, share: float) -> Vector:
+    """Upper bound of P(σ_t > share·σ0) under replace for d = 1: e^(-t/4n) / share, by Markov's inequality.
+
+    E σ_t/σ_{t-1} = √(2/n)·Γ(n/2)/Γ((n-1)/2) = 1 - 3/(4n) - …, which is below e^(-1/4n).
+
+    Source: arXiv 2412.17646, on the rate of collapse of a recursively fitted Gaussian.
+    """
+    return np.asarray(np.exp(-t / (4 * n)) / share)
+
+
+def survival_bound(expected: float, t: Vector) -> Vector:
+    """Lower bound of the probability that an outcome of expected count λ in the real data still occurs at t under replace: 1 - e^(-λ/t).
+
+    Source: arXiv 2412.17646, on discrete distributions.
+    """
+    return np.asarray(1 - np.exp(-expected / t))
+
+
+def heterozygosity(n: int, t: Vector, first: float) -> Vector:
+    """E Σp² of a discrete distribution after t fits under replace: 1 - (1 - 1/n)^t (1 - S_0), S_0 = Σp² of the truth.
+
+    Source: arXiv 2404.05090.
+    """
+    return np.asarray(1 - (1 - 1 / n) ** t * (1 - first))
+
+
+def golden_weight(k: float) -> float:
+    """The mass on fresh real rows that is best in the long run, for k of them to one row of the latest model: 0.618 for k = 1.
+
+    Source: He, Xu and Cheng (2025), arXiv 2502.18049.
+    """
+    return float((np.sqrt(k * k + 4 * k) - k) / 2)
+
+
+def weighted_error(weight: float, fresh: int, synthetic: int, horizon: int) -> Vector:
+    """E ‖μ_t - μ0‖² / d where each fit gives `weight` to fresh real rows and the rest to rows of the latest model, Σ0 = I.
+
+    The first fit sees `fresh + synthetic` real rows. A model's rows have variance 1 - E_t about its mean (conservation of the second
+    moment), so E_{t+1} = w²/m_real + (1-w)²(E_t + (1 - E_t)/m_synthetic).
+    """
+    errors = [1 / (fresh + synthetic)]
+    for _ in range(horizon - 1):
+        errors.append(weight**2 / fresh + (1 - weight) ** 2 * (errors[-1] + (1 - errors[-1]) / synthetic))
+    return np.array(errors)
+
+
+def contaminated_error(real: int, synthetic: int, horizon: int) -> Vector:
+    """E ‖μ_t - μ0‖² / d where each iteration adds fresh real rows and rows of the latest model to a pool that all is trained on, Σ0 = I.
+
+    With the share a = real / (real + synthetic), what the pool was wrong about fades as t^-a, since the model's own rows repeat it; and
+    new rows average out as t^(-1/2), the rate of a model that sees real rows alone. The root of this decays as t^-min(a, 1/2).
+    The first fit sees `synthetic` real rows. By conservation of the second moment the model's rows have variance 1 - E_t about its mean.
+
+    Source: Wang, Niu and Li, Can generative artificial intelligence survive data contamination? (2026), arXiv 2602.16065: the rate is
+    the minimum of the model's and the share of real data in each iteration. The recursion is ours.
+    """
+    rows, error, errors = synthetic, 1 / synthetic, []
+    for _ in range(horizon):
+        errors.append(error)
+        total = rows + real + synthetic
+        noise = real + synthetic * (1 - error)
+        error, rows = (((rows + synthetic) ** 2) * error + noise) / total**2, total
+    return np.array(errors)

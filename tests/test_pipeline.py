@@ -153,6 +153,7 @@ def test_the_board_depends_on_all_code_that_makes_it(root):
 
 @pytest.mark.parametrize(("stage", "module"), [
     ("cardinality", "paper.experiments.cardinality"), ("collapse_time", "paper.experiments.collapse_time"),
+    ("contamination", "paper.experiments.contamination"),
 ])  # fmt: skip
 def test_stages_without_cells_depend_on_the_code_of_their_numbers(root, stage, module):
     """They depend on nothing else, because they take long: only on code that decides their numbers."""

@@ -4,6 +4,7 @@ import click
 
 from thrive.board import board, compare, figures, score
 from thrive.entry import check, install, list_command, new
+from thrive.forecast import forecast
 from thrive.group import Thrive
 from thrive.maps import how_much, map_command, paths
 from thrive.run import run
@@ -27,6 +28,7 @@ for command in (
     figures,
     compare,
     show,
+    forecast,
     verify,
     install,
     fetch,

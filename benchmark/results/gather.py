@@ -26,6 +26,7 @@ from benchmark.results.about import About, AboutInstance, AboutTask, AsRun, Comp
 from benchmark.results.seal import ABOUT, CURVES, SCORES, read_about, read_table, sealed
 from benchmark.runs.cells import Cell, Store, provenance_of, write_atomically
 from benchmark.runs.keys import digest_of_task_setting
+from benchmark.runs.params import Instance
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from pathlib import Path
 from benchmark.core.rules import BASE_WORKFLOW
 from benchmark.entries.entry import Entry
 from benchmark.errors import ThriveError
+from benchmark.forecast.tables import read_classes
 from benchmark.isolation.verify import chosen, numbers, seeds_of
 from benchmark.results import duplicates, verified
 from benchmark.results.scoring import METRICS_VERSION
@@ -41,6 +42,7 @@ class Known:
         verified: the latest verification of each entry that has one.
         alike: of each entry, the others whose code is nearly the same, and in what words.
         bounds: where verdicts begin.
+        laws: by entry, the class of the law of its test loss by task-setting and instance.
     """
 
     outside: frozenset[str] = frozenset()
@@ -48,6 +50,7 @@ class Known:
     verified: Mapping[str, Result] = dataclasses.field(default_factory=dict)
     alike: Mapping[str, Mapping[str, str]] = dataclasses.field(default_factory=dict)
     bounds: Verdicts = dataclasses.field(default_factory=Verdicts)
+    laws: Mapping[str, Mapping[tuple[str, str], str]] = dataclasses.field(default_factory=dict)
 
 
 def known(root: Path, params: Params, entries: Mapping[str, Entry]) -> Known:
@@ -62,6 +65,7 @@ def known(root: Path, params: Params, entries: Mapping[str, Entry]) -> Known:
         verified=read(root / FOLDER, params, entries),
         alike={id: duplicates.by_code(entry, entries.values()) for id, entry in entries.items()},
         bounds=params.verdicts,
+        laws={id: read_classes(root, entry.digest) for id, entry in entries.items()},
     )
 
 

@@ -1,7 +1,8 @@
 """The row of an entry, before it is ranked: scores, what is missing, where it comes from."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -48,14 +49,29 @@ def beyond_scores(entry: Ranked, known: Known, alike: Mapping[str, Mapping[str, 
     under_salt = result.alike if result else []
     lines = duplicates.merged(known.alike.get(id, {}), alike.get(id, {}))
     outside = id in known.outside
+    tasks = [_with_laws(part, known.laws.get(id, {})) for part in entry.row.tasks]
     row = entry.row.model_copy(
         update={
+            "tasks": tasks,
+            "laws": _law_counts(tasks),
             "outside": outside,
             "alike": list(dict.fromkeys([*lines, *under_salt])),
             "missing": [] if outside and not entry.row.tasks else entry.row.missing,
         }
     )
     return replace(entry, row=row)
+
+
+def _with_laws(part: TaskScore, laws: Mapping[tuple[str, str], str]) -> TaskScore:
+    """The scores of a task-setting with the class of each instance's curve."""
+    instances = [one.model_copy(update={"law": laws.get((part.task, one.instance))}) for one in part.instances]
+    return part.model_copy(update={"instances": instances})
+
+
+def _law_counts(tasks: Sequence[TaskScore]) -> dict[str, int]:
+    """Of ranked instances, the commonest class first."""
+    found = Counter(one.law for part in tasks for one in part.instances if one.ranked and one.law is not None)
+    return dict(found.most_common())
 
 
 Contests = Mapping[str, Mapping[str, Contest]]
@@ -111,6 +127,7 @@ def entry_of(
         slope_score=estimate(pooled([p.slope_score for p in parts])) if complete else None,
         verdict=worst(p.shown.verdict for p in parts if p.shown.verdict),
         verdict_counts=_verdict_counts([p.shown for p in parts]),
+        laws={},
         above_base=None,
         beside_base=None,
         survival=rounded(float(np.mean([p.shown.survival for p in parts]))) if parts else None,

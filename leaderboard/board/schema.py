@@ -67,6 +67,10 @@ class InstanceScore(Part):
     verdict: str | None = Field(
         description="collapses, degrades, open (these seeds cannot tell), stable or thrives; null: not ranked"
     )
+    law: str | None = Field(
+        description="class of the law that the test loss follows: constant, saturating, logarithmic, linear or exponential; cannot tell; "
+        "diverges; null: not computed for the entry as it is"
+    )
 
 
 class Usage(Part):
@@ -193,6 +197,7 @@ class Row(Part):
     )
     verdict: str | None = Field(description="the worst of its task-settings; null: of none")
     verdict_counts: dict[str, int] = Field(description="of its ranked instances, how many have which verdict")
+    laws: dict[str, int] = Field(description="of its ranked instances, how many have a test loss of which class of law")
     above_base: Estimate | None = Field(description="mean over task-settings of score minus that of the base workflow")
     beside_base: str | None = Field(description="better, worse or not separable, after Holm; null: base, or unranked")
     survival: float | None = Field(description="mean over task-settings")

@@ -132,6 +132,7 @@ def _instance_score(about: InstanceAbout, runs: pd.DataFrame, evidence: Evidence
         score=_mean(runs["pseudo_score"]) if about.ranked else None,
         slope_score=_mean(runs["pseudo_slope_score"]) if about.ranked else None,
         verdict=None if evidence is None else verdicts.verdict(evidence, rules.bounds, rules.instances),
+        law=None,
         collapse=_collapse(runs),
     )
 

@@ -47,6 +47,10 @@ MEANINGS = {
         "the verified difference on fresh instances, which the salt draws from ranges in params.yaml, minus that on the public ones. An interval above 0 says that "
         "the entry does worse where nobody could tune it. It holds the spread between instances; the base workflow's gap is 0."
     ),
+    "law": (
+        "the class of the law that the test loss follows on ranked instances: constant, saturating (it has an asymptote), logarithmic, linear, exponential. It is "
+        "the one that predicts the later half of the run from the earlier; cannot tell where two predict equally well. `thrive forecast` says where it leads."
+    ),
     "survival": "share of runs on ranked instances whose losses are all finite. Higher is better.",
     "training rows": "rows trained on, repeats included, summed over the iterations of a run; mean over seeds, ranked instances and task-settings.",
     "candidates": "rows drawn from models, likewise.",
@@ -123,6 +127,15 @@ def verdict_counts(row: Row) -> str:
 def verdict(row: Row) -> str:
     """ "degrades (2 of 11, open on 3)"."""
     return "–" if row.verdict is None else f"{row.verdict} ({verdict_counts(row)})"
+
+
+def laws(row: Row) -> str:
+    """ "saturating (7 of 11, cannot tell 3)": the commonest class of its test loss, and the next."""
+    counts = list(row.laws.items())
+    if not counts:
+        return "–"
+    (first, count), *others = counts
+    return f"{first} ({count} of {sum(row.laws.values())}{''.join(f', {name} {times}' for name, times in others[:1])})"
 
 
 def digits(value: float | None) -> str:

@@ -28,6 +28,7 @@ from leaderboard.board.words import (
     avoided,
     dates,
     digits,
+    laws,
     percent,
     points,
     rank,
@@ -45,7 +46,7 @@ PAGE = Path(__file__).with_name("page")
 POINTS = 16  # iterations that a curve is drawn at
 MORE = (
     ("beside base", "beside base"), ("win rate", "win rate"), ("avoided", "avoided"), ("slope rank", "slope score"),
-    ("slope win rate", "win rate"), ("verified", "verified"), ("gap", "gap"), ("survival", "survival"), ("training rows", "training rows"),
+    ("slope win rate", "win rate"), ("verified", "verified"), ("gap", "gap"), ("survival", "survival"), ("law", "law"), ("training rows", "training rows"),
     ("candidates", "candidates"), ("real rows", "real rows"), ("configurations tried", "configurations tried"),
 )  # fmt: skip
 """Columns beyond the seven, with the word that explains each."""
@@ -113,6 +114,7 @@ def html(board: Board, results: Results, beside: Around = ALONE) -> str:
         verified_on=verified_on,
         verified_when=verified_when,
         verdict_counts=verdict_counts,
+        laws=laws,
         verdicts=list(VERDICTS),
         marks={verdict: look.mark for verdict, look in VERDICTS.items()},
         percent=percent,

@@ -36,6 +36,7 @@ def as_csv(board: Board) -> str:
         "avoided",
         "beside_base",
         "survival",
+        "law",
         "cost",
         "configurations_tried",
         "outside",
@@ -61,7 +62,7 @@ def as_csv(board: Board) -> str:
         writer.writerow([
             division.track if division else "reference", division.budget if division else "", row.rank, *ends, row.slope_rank, row.entry,
             row.version, row.verdict, *(row.verdict_counts.get(verdict, 0) for verdict in VERDICTS),
-            *(cell for task in board.tasks for cell in _on_task(row, task.task)), row.avoided, row.beside_base, row.survival, row.usage and row.usage.cost, row.configurations_tried,
+            *(cell for task in board.tasks for cell in _on_task(row, task.task)), row.avoided, row.beside_base, row.survival, next(iter(row.laws), ""), row.usage and row.usage.cost, row.configurations_tried,
             row.outside, shown and shown.date, shown and shown.salt, shown and shown.stale,
             *(number for estimate in found for number in _three(estimate)),
         ])  # fmt: skip

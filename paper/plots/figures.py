@@ -14,6 +14,7 @@ from benchmark.strict_yaml import nearest
 from paper.plots import (  # fmt: skip
     bandwidths,
     closed_forms,
+    contamination,
     discrete,
     early_warning,
     fig1,
@@ -77,6 +78,7 @@ FIGURES = {
     "discrete": Drawing(discrete.draw),
     "closed-forms": Drawing(closed_forms.draw),
     "early-warning": Drawing(early_warning.draw, unasked=False),
+    "contamination": Drawing(contamination.draw),
     "slopes": Drawing(slopes.draw, BOARD),
     "ranks": Drawing(ranks.draw, BOARD),
     "collapse-profile": Drawing(profile.draw, BOARD),

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 from benchmark.entries.catalogue import find
+from benchmark.forecast.tables import LAWS_FILE, read_classes
 from benchmark.results import gather as results
 from benchmark.results import scoring
 from benchmark.results.about import About, AboutTask
@@ -19,6 +20,7 @@ from benchmark.results.gather import Results
 from benchmark.runs import params
 from leaderboard.board import build, known, summary
 from leaderboard.board.schema import Board
+from leaderboard.render import html as htmlpage
 from leaderboard.render import markdown, publish, tables, write
 from leaderboard.render.html import Around
 from tests.results.test_scoring import frame
@@ -180,6 +182,29 @@ def test_csv_has_every_row_of_the_board(cards):
     assert by_entry.loc["anchor-0.5", "score"] == np.inf
     assert float(by_entry.loc["accumulate", "score"]) == rows_of(found)["accumulate"].score.centre
     assert by_entry.loc["replace", "rank"] == ""
+
+
+def test_the_class_of_the_law_is_a_column_on_the_page_and_in_the_csv(cards):
+    """It comes from the committed table of laws, for entries whose code and data are those of the table."""
+    losses = some_results({"replace": REPLACE, "accumulate": [[1, 1, 1.5]] * 2})
+    laws = {"accumulate": {("gaussian", "i"): "saturating", ("gaussian", "another"): "linear"}}
+    found = build.build_board(losses, cards, known.Known(laws=laws))
+    row = rows_of(found)["accumulate"]
+    assert (row.laws, row.tasks[0].instances[0].law) == ({"saturating": 1}, "saturating")
+    assert rows_of(found)["replace"].laws == {}
+    by_entry = pd.read_csv(io.StringIO(tables.as_csv(found)), keep_default_na=False).set_index("entry")
+    assert list(by_entry["law"][["accumulate", "replace"]]) == ["saturating", ""]
+    page = htmlpage.html(found, losses)
+    assert '<td class="more" data-label="law">saturating (1 of 1)</td>' in page
+    assert '<td class="more" data-label="law">–</td>' in page
+
+
+def test_classes_are_read_for_the_code_that_they_are_of(tmp_path):
+    path = tmp_path / LAWS_FILE
+    path.parent.mkdir(parents=True)
+    path.write_text("task,instance,entry,digest,class\nkde,moons,a,abc,linear\nkde,blobs,b,def,constant\n")
+    assert read_classes(tmp_path, "abc") == {("kde", "moons"): "linear"}
+    assert read_classes(tmp_path, "changed since") == {}
 
 
 def test_latex_rows_have_the_columns_that_the_table_declares(cards):
