@@ -412,9 +412,11 @@ def test_a_number_an_operator_or_a_result_changes_what_depends_on_it(tmp_path, t
         shutil.rmtree(tmp_path / "benchmark")
 
 
+VECTORS = str(Path(__file__).parents[1] / "fixtures" / "vectors.csv")
 SMALL = {"gaussian": {"d": 2, "n": 12}, "kde": {"data": "moons", "bandwidth": 0.3, "n": 12},
          "language_model": {"n": 8, "epochs": 15, "batch": 8, "learning_rate": 0.003},
-         "linear_regression": {"d": 2, "n": 12, "noise_variance": 1.0}, "discrete": {"outcomes": 3, "n": 12}}  # fmt: skip
+         "linear_regression": {"d": 2, "n": 12, "noise_variance": 1.0}, "discrete": {"outcomes": 3, "n": 12},
+         "own_gaussian": {"file": VECTORS, "n": 12}, "own_kde": {"file": VECTORS, "bandwidth": 0.3, "n": 12}}  # fmt: skip
 
 
 @pytest.mark.parametrize("task", TASKS)

@@ -212,6 +212,7 @@ def test_every_number_has_a_range_and_every_text_of_an_instance_an_end(kind, nam
 NUMBERS = {
     "gaussian": {"d": 2, "n": 12}, "kde": {"data": "moons", "bandwidth": 0.3, "n": 12}, "language_model": {"n": 24},
     "linear_regression": {"d": 2, "n": 12, "noise_variance": 1.0}, "discrete": {"outcomes": 5, "n": 12},
+    "own_gaussian": {"file": "mine.csv", "n": 12}, "own_kde": {"file": "mine.csv", "bandwidth": 0.3, "n": 12},
 }  # fmt: skip
 
 
