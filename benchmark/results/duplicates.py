@@ -126,7 +126,7 @@ def by_losses(runs: pd.DataFrame) -> dict[str, dict[str, str]]:
         runs: as `benchmark.results.scoring.per_seed` gives them.
     """
     ids = sorted(set(runs["entry"]))
-    seen, near, same = (np.zeros((len(ids), len(ids)), int) for _ in range(3))
+    seen, near, same = (np.zeros((len(ids), len(ids)), np.int16) for _ in range(3))
     for _, of_instance in runs.groupby(["task", "instance"], sort=False):
         excess = of_instance["final"] - of_instance["real_loss"]
         table = excess.groupby([of_instance["entry"], of_instance["seed"]]).mean().unstack().dropna()
