@@ -82,3 +82,14 @@ def test_losses_of_parts_add_up_to_the_loss(task):  # noqa: F811
     assert 0 <= experiment.calibration_error(network, task.base.encode(texts), 4) < 1
     together, apart = (experiment.calibration_error(network, task.base.encode(texts), size) for size in (16, 1))
     assert together == pytest.approx(apart, abs=1e-6)
+
+
+def test_the_figure_shows_each_quantity_with_its_lead(tmp_path):
+    from paper.plots import figures, style
+    from paper.plots.source import Source
+
+    style.apply()
+    table().to_csv(tmp_path / "early_warning.csv", index=False)
+    drawn, leads_drawn = figures.made("early-warning", Source(tmp_path))
+    assert list(leads_drawn["quantity"]) == ["early", LOSS, "late", "never"]
+    assert drawn.axes[0].get_yticklabels()[0].get_text().startswith("early (")
