@@ -151,8 +151,8 @@ def _closed_form(ax: Axes, panel: Panel, threshold: float) -> None:
 
 
 def closed_form_boundary(numbers: dict[str, Any], threshold: float) -> float:
-    """The share at which the closed form of the excess at T is the threshold, in steps of 1/400; NaN if none is."""
-    shares = np.linspace(0, 1, 401)[1:]
+    """The share at which the closed form of the excess at T is the threshold, linear between steps of 1/50; NaN if none is."""
+    shares = np.linspace(0, 1, 51)[1:]
     ratio = numbers["ratio"]
     predicted = [
         theory.excess(int(numbers["d"]), int(numbers["n"]), share, 1 - share if np.isnan(ratio) else ratio * share,
