@@ -15,7 +15,16 @@ from benchmark.core.history import Examples
 from benchmark.errors import ThriveError
 from benchmark.tasks.gaussian import Gaussian
 from benchmark.tasks.normal import Normal, Truth
-from benchmark.tasks.own_vectors import ColumnNames, FileName, Split, lack_of_rows, path_of, split, vectors
+from benchmark.tasks.own_vectors import (
+    ColumnNames,
+    FileName,
+    Split,
+    lack_of_rows,
+    path_of,
+    refuse_odd_names,
+    split,
+    vectors,
+)
 
 if TYPE_CHECKING:
     from numpy.random import Generator
@@ -57,6 +66,9 @@ class OwnGaussian(Gaussian):
 
     file: FileName
     columns: ColumnNames = ""
+
+    def __post_init__(self) -> None:
+        refuse_odd_names(self.file, self.columns)
 
     @property
     def name(self) -> str:

@@ -6,7 +6,16 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from benchmark.core.history import Examples
 from benchmark.tasks.kde.task import KDE
-from benchmark.tasks.own_vectors import ColumnNames, FileName, Split, lack_of_rows, path_of, split, vectors
+from benchmark.tasks.own_vectors import (
+    ColumnNames,
+    FileName,
+    Split,
+    lack_of_rows,
+    path_of,
+    refuse_odd_names,
+    split,
+    vectors,
+)
 
 if TYPE_CHECKING:
     from numpy.random import Generator
@@ -27,6 +36,9 @@ class OwnKDE(KDE):
 
     file: FileName
     columns: ColumnNames = ""
+
+    def __post_init__(self) -> None:
+        refuse_odd_names(self.file, self.columns)
 
     @property
     def name(self) -> str:

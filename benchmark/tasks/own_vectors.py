@@ -57,6 +57,13 @@ def number_held_out(rows: int) -> int:
     return min(MOST_HELD_OUT, rows // 3)
 
 
+def refuse_odd_names(file: str, columns: str) -> None:
+    """Raises ValueError where a name would move a cursor or end a line."""
+    for key, text in (("file", file), ("columns", columns)):
+        if not text.isprintable():
+            raise ValueError(f"{key}: found {text!r}, expected a name without control characters")
+
+
 def path_of(file: str) -> Path:
     """Under benchmark/assets unless it is absolute."""
     return ASSETS / file

@@ -74,6 +74,10 @@ def test_a_file_that_is_missing_or_too_short_is_an_obstacle(tmp_path, file):
     both = np.random.default_rng(0).normal(size=(60, 1)) @ np.ones((1, 2))
     np.save(tmp_path / "line.npy", both)
     assert "linearly dependent" in OwnGaussian(file=str(tmp_path / "line.npy"), n=20).obstacle
+    with pytest.raises(
+        BadParams, match=r"own_kde: file: found 'a\\nb.csv', expected a name without control characters"
+    ):
+        task_of("own_kde", {"file": "a\nb.csv", "bandwidth": 1.0, "n": 8})
     with pytest.raises(BadParams, match="no task-setting 'own-kde'. Did you mean 'own_kde'"):
         task_of("own-kde", {})
 
