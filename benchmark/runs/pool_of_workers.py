@@ -3,9 +3,12 @@
 A worker may be killed, for want of memory or by an entry: the pool says which call it was, and goes on with the others.
 """
 
+import functools
 import logging
 import os
 import tempfile
+import threading
+import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -19,6 +22,8 @@ HERE = "loky"
 GPU, MEMORY = "GPU", "MEMORY"
 PATIENCE = 10
 """Seconds that a scheduler may take to answer."""
+GLANCE = 1.0
+"""Seconds between two looks of a worker at whether its parent lives."""
 KILLED = "its worker was killed, for want of memory or by an entry"
 
 
@@ -92,7 +97,7 @@ def _results(
     try:
         with parallel_config("loky", n_jobs=jobs, inner_max_num_threads=1):
             parallel = Parallel(return_as="generator_unordered")
-            tasks = (delayed(_marked)(function, number, call, under_way) for number, call in calls.items())
+            tasks = (delayed(_marked)(function, number, call, under_way, os.getpid()) for number, call in calls.items())
             yield from parallel(tasks)
     except TerminatedWorkerError:
         raise _Died from None
@@ -169,13 +174,29 @@ def all_of(function: Callable[..., R], calls: Sequence[Call], jobs: int) -> list
     return [found[number] for number in range(len(calls))]
 
 
-def _marked(function: Callable[..., R], number: int, call: Call, under_way: Path) -> tuple[int, R]:
-    """Make a call, with a mark in a folder for as long as it is under way."""
+def _marked(
+    function: Callable[..., R], number: int, call: Call, under_way: Path, parent: int | None = None
+) -> tuple[int, R]:
+    """Make a call, with a mark in a folder for as long as it is under way; in a worker, which ends with its parent."""
+    if parent is not None and parent != os.getpid():
+        _end_with(parent)
     mark = under_way / str(number)
     mark.touch()
     result = _in_one_thread(function, call)
     mark.unlink()
     return number, result
+
+
+@functools.cache
+def _end_with(parent: int) -> None:
+    """End this process when its parent has ended, killed as it may be: else joblib's workers would wait five minutes for more calls."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(GLANCE)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _in_one_thread(function: Callable[..., R], call: Call) -> R:

@@ -3,6 +3,8 @@
 import os
 import shutil
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -208,3 +210,31 @@ def test_ctrl_c_outside_of_a_sweep_ends_with_a_line_and_the_status_of_the_signal
     done = CliRunner().invoke(main, [command])
     assert done.exit_code == 130
     assert done.output.splitlines()[-1] == INTERRUPTED
+
+
+NAPS = """
+import os, time
+from benchmark.runs.pool_of_workers import in_parallel
+from tests.runs.test_profile import sleep_and_tell
+
+for _, pid in in_parallel(sleep_and_tell, [(k,) for k in range(400)], 2):
+    print(pid, flush=True)
+"""
+
+
+def sleep_and_tell(_: int) -> int:
+    time.sleep(0.2)
+    return os.getpid()
+
+
+@pytest.mark.long
+def test_workers_end_with_a_parent_that_is_killed(root):
+    process = subprocess.Popen([sys.executable, "-c", NAPS], cwd=root, stdout=subprocess.PIPE, text=True)
+    workers = {int(process.stdout.readline()) for _ in range(6)}
+    assert len(workers) == 2
+    process.kill()
+    process.communicate()
+    deadline = time.monotonic() + 60
+    while any(Path(f"/proc/{pid}").exists() for pid in workers) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not any(Path(f"/proc/{pid}").exists() for pid in workers)
