@@ -57,7 +57,9 @@ def by_row(panel: Panel) -> Iterator[tuple[Any, list[float], list[Interval]]]:
 
 
 def isolines(points: pd.DataFrame, threshold: float) -> pd.DataFrame:
-    """The table behind the figure: where each row crosses each level. Columns: panel, axis, at, level, share, and low and high at the threshold."""
+    """The table behind the figure: where each row crosses each level, by asinh of the excess between two shares, which
+    falls steeply away from the threshold. Columns: panel, axis, at, level, share, and low and high at the threshold.
+    """
     lines: list[dict[str, Any]] = []
     for panel in panels(points):
         for at, shares, found in by_row(panel):
@@ -66,7 +68,7 @@ def isolines(points: pd.DataFrame, threshold: float) -> pd.DataFrame:
             lines.append(place | {"level": threshold, "share": edge.least, "low": edge.low, "high": edge.high})
             means = [interval.centre for interval in found]
             lines += [
-                place | {"level": level, "share": crossing(shares, means, level)}
+                place | {"level": level, "share": crossing(shares, list(np.arcsinh(means)), np.arcsinh(level))}
                 for level in LEVELS
                 if level != threshold and max(means) > level
             ]

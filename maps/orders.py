@@ -223,7 +223,8 @@ def block(root: Path) -> str:
 
 def _in_words(part: pd.DataFrame) -> str:
     late = part[part["recovered"].notna()]
-    worst, best = part.loc[part["lost"].idxmax()], part.loc[part["lost"].idxmin()]
+    ordered = part.sort_values("lost")
+    worst, best = ordered.iloc[-1], ordered.iloc[0]
     halved = late["halved_after"]
     speed = (
         f"halved after {_range(halved, '{:.0f}')} iterations" if halved.notna().all() else "not halved in every order"
@@ -236,7 +237,7 @@ def _in_words(part: pd.DataFrame) -> str:
     )
 
 
-def _range(values: pd.Series, form: str = "{:.2g}") -> str:  # type: ignore[type-arg]
+def _range(values: pd.Series, form: str = "{:.2g}") -> str:
     low, high = form.format(values.min()), form.format(values.max())
     return low if low == high else f"{low} to {high}"
 
