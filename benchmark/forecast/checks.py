@@ -49,6 +49,21 @@ class Forecasts(NamedTuple):
     spreads: dict[str, float]
 
 
+def _last(found: Followed) -> tuple[float, float]:
+    """The last value, and its drift since the middle of the run."""
+    last, middle = judged(found.mean[[-1, len(found.mean) // 2 - 1]], found.mean, found.scale).tolist()
+    return last, last - middle
+
+
+def law_forecast(found: Followed, t: Vector) -> tuple[Vector, Vector]:
+    """The law's forecasts of some iterations, and u of each."""
+    last, drift = _last(found)
+    values, errors = found.forecast(np.append(float(len(found.mean)), t))
+    move = values[1:] - values[0]
+    error = np.minimum(errors[1:], np.abs(move) + found.noise)
+    return last + move, np.sqrt(found.noise**2 + error**2 + (SHARE * move) ** 2 + (SHARE * drift) ** 2)
+
+
 def forecasts(losses: Matrix, found: Followed, to: int) -> Forecasts:
     """The law's and the naive ones.
 
@@ -56,15 +71,14 @@ def forecasts(losses: Matrix, found: Followed, to: int) -> Forecasts:
         losses: seeds × iterations t = 1 … T, which `found` follows.
     """
     t = np.array([len(found.mean), to], float)
-    last, middle = judged(found.mean[[-1, len(found.mean) // 2 - 1]], found.mean, found.scale).tolist()
-    values, errors = found.forecast(t)
-    move = float(values[1] - values[0])
+    last, drift = _last(found)
+    centre, spread_of_law = law_forecast(found, t[1:])
     logs, log_errors = follow(losses, law=LAWS["logarithmic"]).forecast(t)
-    spread = partial(math.hypot, found.noise, SHARE * (last - middle))
+    spread = partial(math.hypot, found.noise, SHARE * drift)
     return Forecasts(
-        {"law": last + move, "last": last, "log": float(logs[1])},
+        {"law": float(centre[0]), "last": last, "log": float(logs[1])},
         {
-            "law": spread(min(float(errors[1]), abs(move) + found.noise), SHARE * move),
+            "law": float(spread_of_law[0]),
             "last": spread(),
             "log": spread(float(log_errors[1]), SHARE * (float(logs[1]) - last)),
         },
@@ -115,10 +129,8 @@ def calibration(
 
     Runs that diverged until then have no finite residual, and are left out here; they count as missed.
     """
-    group = GROUPS.get(kind, kind)
-    alike = checks[
-        (checks["kind"].map(lambda one: GROUPS.get(one, one)) == group) & (checks["to"] == ratio * checks["T"])
-    ]
+    group = {GROUPS.get(kind, kind), *(one for one in GROUPS if GROUPS[one] == GROUPS.get(kind))}
+    alike = checks[checks["kind"].isin(group) & (checks["to"] == ratio * checks["T"])]
     others = alike[~((alike["task"] == task) & (alike["instance"] == instance)) & np.isfinite(alike["actual"])]
     return np.asarray((others["actual"] - others[forecast]).abs() / others[f"{forecast}_spread"], np.float64)
 

@@ -11,8 +11,8 @@ significantly off towards it. Standard errors are the jackknife's over seeds, so
 with all dependence between iterations. Each test is one-sided with the level ERROR divided by the number of other laws, so that the
 law that a curve follows is rejected in at most ERROR of the cases.
 
-Where the laws that are left are of one class, this is the class; where one of their classes is a special case of all others (a constant,
-or a line beside an exponential), it is that one, since nothing more is shown; else two laws predict equally well, and the answer is
+Where the laws that are left are of one class, this is the class; where a constant is among them, it is constant, since no drift is shown;
+else two laws predict equally well, and the answer is
 "cannot tell".
 
 Sources: Chong and Hendry, Econometric evaluation of linear macro-economic models (1986), for the first test (forecast encompassing);

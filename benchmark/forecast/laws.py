@@ -74,7 +74,7 @@ LAWS = {
 }  # fmt: skip
 """All laws by name. A saturating exponential has done most of its way within what was fitted (c·T ≥ 2), else it is a line."""
 
-SIMPLER = {(CONSTANT, kind) for kind in KINDS[1:]} | {(LINEAR, EXPONENTIAL)}
+SIMPLER = {(CONSTANT, kind) for kind in KINDS[1:]}
 """(special case, class that contains it): where both predict equally well, the special case is said."""
 
 

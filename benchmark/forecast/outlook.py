@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from benchmark.errors import ThriveError
-from benchmark.forecast.checks import GROUPS, calibration, forecasts, quantile, with_intervals
+from benchmark.forecast.checks import GROUPS, calibration, law_forecast, quantile, with_intervals
 from benchmark.forecast.choice import CANNOT_TELL, Choice, NoLaw, choose
 from benchmark.forecast.covariance import Matrix, Vector
 from benchmark.forecast.curves import Curve, curves
@@ -67,7 +67,7 @@ class Outlook:
 
 
 def read_checks(root: Path) -> pd.DataFrame:
-    """The committed checks of forecasts.
+    """The committed checks of forecasts for which a law is claimed, with their intervals.
 
     Raises:
         ThriveError: there are none.
@@ -75,7 +75,7 @@ def read_checks(root: Path) -> pd.DataFrame:
     path = root / CHECKS_FILE
     if not path.is_file():
         raise ThriveError(f"{path}: no checks of forecasts. Make them: python -m benchmark.forecast.tables")
-    return pd.read_csv(io.BytesIO(path.read_bytes()))
+    return with_intervals(pd.read_csv(io.BytesIO(path.read_bytes())), ["law"])
 
 
 def outlook(
@@ -108,9 +108,8 @@ def outlook(
         return Outlook(curve, until, to, choice, None, t, none, none, none, {})
     found = follow(losses, choice)
     widening = _widening(checks, choice.kind, curve)
-    made = [forecasts(losses, found, int(one)) for one in t]
-    centre = np.array([one.centres["law"] for one in made])
-    half = np.array([one.spreads["law"] * widening(step / until) for one, step in zip(made, t, strict=True)])
+    centre, spread = law_forecast(found, t)
+    half = spread * [widening(step / until) for step in t]
     ends = [found.in_nats(centre + sign * half) for sign in (-1, 1)]
     found_in_nats = found.in_nats(centre)
     passes = None if excess is None else _passes(curve, until, t, [found_in_nats, *ends], excess)
@@ -181,16 +180,14 @@ class _Widening:
 
 
 def _widening(checks: pd.DataFrame, kind: str, curve: Curve) -> _Widening:
-    claimed = checks[checks["law_name"].notna()]
     return _Widening(
-        {ratio: quantile(calibration(claimed, kind, ratio, curve.task, curve.instance)) for ratio in RATIOS}
+        {ratio: quantile(calibration(checks, kind, ratio, curve.task, curve.instance)) for ratio in RATIOS}
     )
 
 
 def _held(checks: pd.DataFrame, kind: str, curve: Curve) -> dict[float, Held]:
-    claimed = with_intervals(checks, ["law"])
     group = GROUPS.get(kind, kind)
-    alike = claimed[claimed["kind"].map(lambda one: GROUPS.get(one, one)) == group]
+    alike = checks[checks["kind"].map(lambda one: GROUPS.get(one, one)) == group]
     others = alike[(alike["task"] != curve.task) | (alike["instance"] != curve.instance)]
     found = {}
     for ratio in RATIOS:

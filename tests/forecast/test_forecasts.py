@@ -33,6 +33,12 @@ def checks() -> pd.DataFrame:
     return pd.DataFrame([row for k in range(30) for row in checked(made(0.3 * np.log(T), k), "standard")])
 
 
+@pytest.fixture(scope="module")
+def known(checks) -> pd.DataFrame:
+    """As `read_checks` gives them."""
+    return with_intervals(checks, ["law"])
+
+
 @pytest.mark.parametrize("n", [19, 20, 39, 100])
 def test_the_quantile_holds_for_a_further_value_with_its_probability(n):
     """Of n + 1 exchangeable residuals, one exceeds the quantile of the others in at most 5 % of cases (split conformal prediction)."""
@@ -72,9 +78,9 @@ def test_interval_scores_are_those_of_gneiting_and_raftery(checks):
         assert (found[f"{name}_held"] == (missed == 0)).all()
 
 
-def test_a_forecast_begins_at_the_last_value_and_goes_the_way_of_the_law(checks):
+def test_a_forecast_begins_at_the_last_value_and_goes_the_way_of_the_law(known):
     curve = made(0.3 * np.log(T), 99)
-    found = outlook(curve, 1000, checks)
+    found = outlook(curve, 1000, known)
     assert found.centre[0] == pytest.approx(curve.losses[:, -1].mean())
     law = follow(curve.losses).at(np.array([100.0, 1000.0]))
     assert found.centre[-1] - found.centre[0] == pytest.approx(law[1] - law[0], rel=0.05)
@@ -85,26 +91,26 @@ def test_a_forecast_begins_at_the_last_value_and_goes_the_way_of_the_law(checks)
     assert "checks at 10T" in words
 
 
-def test_says_what_each_law_would_be_where_it_cannot_tell(checks):
-    found = outlook(made(0.3 * np.log(T), 5, noise=1.5), 200, checks)
+def test_says_what_each_law_would_be_where_it_cannot_tell(known):
+    found = outlook(made(0.3 * np.log(T), 5, noise=1.5), 200, known)
     assert found.choice.kind in (CANNOT_TELL, "constant")
     if found.found is None:
         assert "more seeds or further" in sentences(found)
 
 
 @pytest.mark.parametrize("to", [100, 50, 1001])
-def test_refuses_what_is_not_ahead_and_what_no_check_reached(checks, to):
+def test_refuses_what_is_not_ahead_and_what_no_check_reached(known, to):
     with pytest.raises(ThriveError, match=f"--to: found {to}, expected 101 to 1000"):
-        outlook(made(0.3 * np.log(T)), to, checks)
+        outlook(made(0.3 * np.log(T)), to, known)
 
 
-def test_refuses_a_threshold_within_the_noise_and_says_when_another_is_passed(checks):
+def test_refuses_a_threshold_within_the_noise_and_says_when_another_is_passed(known):
     curve = made(0.3 * np.log(T), 99)
     with pytest.raises(NoLaw, match=r"within the noise: 30 seeds know the mean excess at T to ± .* run more seeds"):
-        outlook(curve, 1000, checks, excess=1e-4)
-    passes = outlook(curve, 1000, checks, excess=1.7).passes
+        outlook(curve, 1000, known, excess=1e-4)
+    passes = outlook(curve, 1000, known, excess=1.7).passes
     assert passes.low <= np.exp(1.7 / 0.3) <= passes.high
-    assert outlook(curve, 1000, checks, excess=0.5).passes.centre < 20
+    assert outlook(curve, 1000, known, excess=0.5).passes.centre < 20
 
 
 def test_refuses_seeds_that_do_not_pair():
@@ -119,8 +125,8 @@ def test_a_curve_that_diverges_has_that_as_its_class():
     assert {row["kind"] for row in checked(curve, "standard")} >= {"constant"}  # until then it did not
 
 
-def test_a_picture_has_a_panel_for_each_curve_and_is_the_same_each_time(checks, tmp_path):
-    found = [outlook(made(0.3 * np.log(T), k), 1000, checks) for k in (40, 41)]
+def test_a_picture_has_a_panel_for_each_curve_and_is_the_same_each_time(known, tmp_path):
+    found = [outlook(made(0.3 * np.log(T), k), 1000, known) for k in (40, 41)]
     files = picture.write(found, tmp_path / "a"), picture.write(found, tmp_path / "b")
     assert [path.suffix for path in files[0]] == [".png", ".svg"]
     assert files[0][0].read_bytes() == files[1][0].read_bytes()
