@@ -144,7 +144,17 @@ def _by_dask(
             fault = future.exception() if future.status == "error" else None
             if fault is not None and not isinstance(fault, KilledWorker):
                 raise fault
-            yield numbers.pop(future), future.result() if fault is None else Killed()
+            if fault is None:
+                yield numbers.pop(future), future.result()
+        for (
+            number
+        ) in numbers.values():  # Dask blames all calls that waited for the worker: each is made once more, alone
+            asked, _ = _of_workers(needs[number], workers)
+            future = client.submit(_in_one_thread, function, calls[number], pure=False, resources=asked or None)
+            try:
+                yield number, future.result()
+            except KilledWorker:
+                yield number, Killed()
 
 
 def _of_workers(needed: Needs, workers: Sequence[Needs]) -> tuple[dict[str, float], str]:
