@@ -66,8 +66,8 @@ def front(numbers: pd.DataFrame, evidence: Evidence) -> Iterator[Block]:
     yield Paragraph(_abstract(theirs, evidence))
     yield Paragraph(
         "Claims of the paper. A claim with numbers of the same experiment is reproduced if all of them agree, which is within "
-        f"{published.AGREES:g} standard errors of both; one of the language model if its pattern agrees in sign and size (the appendix says the "
-        f"rule); accumulate's if it rises by at most {LARGEST_SHARE:.0%} of replace's rise, at most {LARGEST_LATE:.0%} of it in the second half."
+        f"{published.AGREES:g} standard errors of both; one of the language model if its pattern agrees in sign and, where both are shares, in size (the "
+        f"appendix says the rule); accumulate's if it rises by at most {LARGEST_SHARE:.0%} of replace's rise, at most {LARGEST_LATE:.0%} of it in the second half."
     )
     head = ["claim", "setting", "published", "ours", "verdict"]
     rows: list[list[str] | None] = []
@@ -163,6 +163,9 @@ def _text(claim: str, entry: str, theirs: pd.DataFrame, evidence: Evidence) -> I
         verdict = "bounded" if bounded else "not bounded"
         size = patterns.verdict(None if gemma is None else gemma.mean, ours)
         verdict += "; " * size.startswith("no, ") + size.removeprefix("no, ").removeprefix("yes")
+    elif entry == "replace" and gemma is not None and ours is not None:
+        same = ours.leaves_out(0) and (ours.mean > 0) == (gemma.mean > 0)  # nats of other tokens have other sizes
+        verdict = "the pattern is reproduced" if same else "open" if not ours.leaves_out(0) else "no, the other sign"
     else:
         agrees = patterns.verdict(None if gemma is None else gemma.mean, ours, 0)
         verdict = "the pattern is reproduced" if agrees == "yes" else agrees
