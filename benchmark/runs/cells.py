@@ -186,8 +186,11 @@ def table_of(cell: Cell, content: bytes) -> pa.Table | None:
         return None
     if not isinstance(provenance, dict) or not {"refused", "cpu_seconds", "versions"} <= set(provenance):
         return None
-    if provenance["refused"] is not None:
-        return table if table.num_rows == 0 else None
+    refused = provenance["refused"]
+    if not (isinstance(provenance["cpu_seconds"], (int, float)) and isinstance(provenance["versions"], dict)):
+        return None
+    if refused is not None:
+        return table if table.num_rows == 0 and isinstance(refused, str) and refused else None
     if not set(table.column_names) >= COLUMNS:
         return None
     steps = np.arange(1, cell.instance.horizon + 1)

@@ -65,8 +65,7 @@ def tables(source: Source) -> list[tuple[str, str, pd.DataFrame]]:
 
 def draw(source: Source) -> tuple[Figure, pd.DataFrame]:
     """Figure and the table behind it: a row for each quantity, a column for each workflow."""
-    found = tables(source)
-    entries = source.facets(*style.WORKFLOWS)
+    found, entries = tables(source), source.facets(*style.WORKFLOWS)
     figure, axes = style.panels(len(found), len(entries), 1.2, sharey="row")
     for row, (label, scale, table) in zip(axes, found, strict=True):
         palette = style.palette_of(table["n"])

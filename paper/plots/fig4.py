@@ -6,18 +6,15 @@ them a small network of ours that is trained from random weights on surnames (pr
 """
 
 import math
-from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from paper.data import FOLDERS
-from paper.plots import style
+from paper.plots import pretraining, style
 from paper.plots.source import Missing, Source
-from paper.published import PUBLISHED
 
 
 class Row(NamedTuple):
@@ -36,8 +33,6 @@ ROWS = {
     "language_model": Row("bits_per_byte", "LM fine-tuning\ncross-entropy\n(bits per byte)", hue="instance"),
     "pretraining": Row("test_loss", "LM pretraining:\npublished (dotted), ours\n(nats per token)", hue="instance"),
 }  # fmt: skip
-OURS = "ours: "
-PUBLISHED_LOOK = {"marker": "o", "linestyle": ":", "markevery": 1}
 GREY = "grey under replace: the range of the other panels of the row      "
 
 
@@ -55,7 +50,7 @@ def draw(source: Source) -> tuple[Figure, pd.DataFrame]:
     figure, axes = style.panels(len(tables), len(entries), 1.2, sharex="row")
     for row, (task, table) in zip(axes, tables.items(), strict=True):
         hue = ROWS[task].hue
-        palette = _pretraining_looks(table[hue]) if task == "pretraining" else style.palette_of(table[hue])
+        palette = pretraining.looks(table[hue]) if task == "pretraining" else style.palette_of(table[hue])
         for ax, entry in zip(row, entries, strict=True):
             style.curves(ax, table[table["entry"] == entry], hue, palette)
             ax.xaxis.set_major_locator(MaxNLocator(4, integer=True, steps=[1, 2, 2.5, 5, 10]))
@@ -71,27 +66,9 @@ def _chosen(source: Source, task: str, row: Row) -> tuple[pd.DataFrame, str]:
     """The curves of a setting that are drawn, and its label."""
     entries = source.facets(*style.WORKFLOWS)
     if task == "pretraining":
-        known = pd.read_csv(PUBLISHED).query("task == @task and entry in @entries")
-        if known.empty:
-            raise Missing(f"paper/{PUBLISHED.name}: no published numbers of pretraining, {', '.join(entries)}")
-        published = known.rename(columns={"value": "mean"}).assign(low=np.nan, high=np.nan)
-        return pd.concat([published, *_own_pretraining(source)]), row.label
+        return pretraining.curves(source, entries), row.label
     table, chosen = style.family(source.of(task, row.quantity, *style.WORKFLOWS), row.wished)
     if task == "gaussian":
         ends = ["mean", "low", "high"]
         table = table.assign(**(table[ends] - chosen["d"] / 2 * np.log(2 * np.pi * math.e)))
     return style.thinned(table), row.label.format(**chosen)
-
-
-def _own_pretraining(source: Source) -> Iterator[pd.DataFrame]:
-    """The curves of our network from scratch, if it was run."""
-    try:
-        own = Source(FOLDERS["from-scratch"], source.entries).of("language_model", "test_loss", *style.WORKFLOWS)
-        yield own.assign(instance=OURS + own["instance"])
-    except Missing as missing:
-        source.missing.append(str(missing))
-
-
-def _pretraining_looks(instances: Iterable[str]) -> dict[str, Any]:
-    looks = style.palette_of(instances, {})
-    return {name: look if name.startswith(OURS) else PUBLISHED_LOOK | look for name, look in looks.items()}

@@ -42,9 +42,9 @@ class Everything(Strategy):
         self.pool = pool
         bought = context.buy_real(3)
         if context.t == 1:
-            return bought.all() + pool.sample(5, context.rng)
+            return bought.all() + pool.sample(3, context.rng)
         x, likely = pool.features(), pool.log_likelihood(pool.ids[:8])
-        far = pool.ids[np.argsort(np.abs(x).sum(axis=1))[:6]]
+        far = pool.ids[np.argsort(np.abs(x).sum(axis=1))[:4]]
         old = pool.ids[pool.generation() < context.t - 1][:4]
         drawn = pool.latest().sample(5, context.rng) + pool.real().all()
         assert len(np.asarray(drawn)) == len(drawn) == 17
@@ -60,7 +60,7 @@ class Everything(Strategy):
         return candidates.ids[np.argsort(scores)[: context.n + 2]] if context.t % 2 else candidates.first(context.n)
 
     def fit_options(self, context):
-        return FitOptions(blend=("first", 0.1), negative=(TrainingSet(self.pool.sample(4, context.rng), 2.0), 0.05))
+        return FitOptions(blend=("first", 0.1), negative=(TrainingSet(self.pool.sample(6, context.rng), 2.0), 0.05))
 """
 
 
@@ -148,7 +148,7 @@ def test_an_empty_draw_gives_the_same_numbers_inside_and_outside(entry):
 def test_a_strategy_that_uses_everything_gives_the_same_numbers_inside_and_outside(entry, task):
     code = USES_EVERYTHING
     if isinstance(task, KDE):  # which has not all knobs
-        code = code.replace(", negative=(TrainingSet(self.pool.sample(4, context.rng), 2.0), 0.05)", "")
+        code = code.replace(", negative=(TrainingSet(self.pool.sample(6, context.rng), 2.0), 0.05)", "")
     found = entry(code)
     assert inside(found, task, horizon=4) == list(run(task, found.make, found.rules, 1, 4))
 

@@ -17,7 +17,9 @@ from paper.plots.source import Source
 from tests.conftest import ROOT
 from thrive.cli import main
 
-COMMITTED = [(path.parts[-3], path.stem) for path in sorted(ROOT.glob("*/figures/*.csv"))]
+COMMITTED = [
+    (home, path.stem) for home in ("leaderboard", "paper") for path in sorted((ROOT / home).glob("figures/*.csv"))
+]
 SMALL = ["workflows", "fig3"]
 
 

@@ -120,7 +120,7 @@ def test_a_revision_that_does_not_exist_or_has_no_carry_is_refused(clone):
         [line] = done.stderr.splitlines()
         assert line.startswith(f"Error: --from {nowhere}: there is no such revision.")
         assert done.returncode == 1
-    edit(clone, "thrive/cli.py", "    carry,\n):", "):")
+    edit(clone, "thrive/cli.py", "    carry,\n", "")
     commit(clone)
     edit(clone, "thrive/cli.py", "):\n    main.add_command", "    carry,\n):\n    main.add_command")
     done = thrive(clone, "carry", "--from", "HEAD")

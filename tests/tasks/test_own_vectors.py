@@ -9,8 +9,9 @@ import pytest
 from benchmark.core.history import History, real_data_only
 from benchmark.core.loop import run, start_of
 from benchmark.core.requests import NEUTRAL
-from benchmark.errors import BadParams, ThriveError
+from benchmark.errors import BadParams, PinMismatch, ThriveError
 from benchmark.results.profile import Scope, run_profile
+from benchmark.runs import pins
 from benchmark.runs.params import task_of
 from benchmark.runs.project import Project
 from benchmark.tasks.own_gaussian import OwnGaussian
@@ -124,12 +125,17 @@ def test_replace_loses_the_spread_of_a_file_and_accumulate_less(file):
         assert last[1] < last[0]
 
 
-def test_a_profile_runs_on_a_file_whose_content_counts_in_the_key(tmp_path, root, file, rows):
+def test_a_profile_runs_on_a_pinned_file_whose_content_counts_in_the_key(tmp_path, root, rows):
+    (tmp_path / "own").mkdir()
+    file = tmp_path / "own" / "mine.npy"
+    np.save(file, rows)
     suites = (
         f"own_gaussian: {{horizon: 3, seeds: 2, instances: [{{file: {file}, n: 20, seconds: 0.01}}]}}",
         f"own_kde: {{horizon: 3, seeds: 2, instances: [{{file: {file}, bandwidth: 0.7, n: 20, seconds: 0.01}}]}}",
     )
-    (tmp_path / "params.yaml").write_text(tiny_profile(*suites))
+    pin = "pins:\n  mine:\n    folder: own\n    source: measured by myself\n"
+    (tmp_path / "params.yaml").write_text(tiny_profile(*suites).replace("pins: {}\n", pin))
+    pins.write(tmp_path, "mine")
     for id in ("replace", "accumulate"):
         shutil.copytree(root / "baselines" / id, tmp_path / "baselines" / id)
     scope = Scope(Project.load(tmp_path))
@@ -139,5 +145,8 @@ def test_a_profile_runs_on_a_file_whose_content_counts_in_the_key(tmp_path, root
     before = {cell.key for cells in scope.cells.values() for cell in cells}
     np.save(file, rows + 1)
     vectors.cache_clear()
+    with pytest.raises(PinMismatch, match="mine.npy"):
+        Scope(Project.load(tmp_path)).cells  # noqa: B018
+    pins.write(tmp_path, "mine")
     after = {cell.key for cells in Scope(Project.load(tmp_path)).cells.values() for cell in cells}
     assert not before & after
