@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.results.document import markdown_table
+from benchmark.results.labels import task_title
 from leaderboard.board.schema import Board, Estimate, RankInterval
 from leaderboard.board.words import dates, rank, show
 
@@ -63,7 +64,14 @@ def _rows(board: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
 def _shown(row: dict[str, Any]) -> tuple[str, str, str]:
     interval = row["rank_interval"]
     standing = rank(row["rank"], interval and RankInterval.model_validate(interval))
-    return standing, _estimate(row["score"]), _estimate(row["slope_score"])
+    return standing, _scores(row, "score"), _scores(row, "slope_score")
+
+
+def _scores(row: dict[str, Any], which: str) -> str:
+    """Over all task-settings; of an entry that has not all of them, by task-setting."""
+    if row[which] is not None:
+        return _estimate(row[which])
+    return "; ".join(f"{task_title(part['task'])} {_estimate(part[which])}" for part in row["tasks"]) or "–"
 
 
 def _estimate(found: dict[str, float | None] | None) -> str:

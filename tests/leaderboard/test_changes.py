@@ -57,6 +57,18 @@ def test_a_number_that_moved_has_a_cause(board, cards):
     assert "| its code or data changed |" in changes.changes(other, new)
 
 
+def test_a_number_of_an_entry_that_has_not_all_task_settings_is_listed(board):
+    """It has no score over all: its scores by task-setting stand for that."""
+    old, new = board(anchor_05=LOW).model_dump(), board(anchor_05=HIGH)
+    [row] = [row for division in new.divisions for row in division.rows]
+    old["divisions"][0]["rows"][0] |= {"score": None, "slope_score": None}
+    partly = row.model_copy(update={"score": None, "slope_score": None})
+    division = new.divisions[0].model_copy(update={"rows": [partly]})
+    found = changes.changes(old, new.model_copy(update={"divisions": [division]}))
+    assert "`anchor-0.5`" in found
+    assert "No row moved" not in found
+
+
 def test_changes_for_all_entries_come_first(board):
     old = board(anchor_05=LOW).model_dump()
     old["metrics_version"] -= 1
