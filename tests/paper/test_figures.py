@@ -209,7 +209,7 @@ def test_pretraining_is_drawn_beside_the_published_numbers(root, tmp_path, monke
     about = {"unit": "nats per token", "horizon": 20, "seeds": [0, 1], "entries": list(style.WORKFLOWS),
              "instances": [{"name": rows[0]["instance"], "ranked": False, "numbers": {}}]}  # fmt: skip
     found = Results(pd.DataFrame(), pd.DataFrame(rows), About(profile="from-scratch", tasks={"language_model": about}))
-    monkeypatch.setattr("paper.plots.fig4.FOLDERS", {"from-scratch": tmp_path / "from-scratch"})
+    monkeypatch.setattr("paper.plots.pretraining.FOLDERS", {"from-scratch": tmp_path / "from-scratch"})
     source = figures.source(root, "fig4")
     _, table = figures.made("fig4", source)
     assert any("thrive run --profile from-scratch" in line for line in source.missing)
