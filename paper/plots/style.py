@@ -117,10 +117,11 @@ def prefer(values: Iterable[Any], wished: Any) -> Any:
 
 
 def family(table: pd.DataFrame, wished: dict[str, Any]) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """The instances with the preferred number in each column, and these numbers."""
-    chosen = {name: prefer(table[name], wish) for name, wish in wished.items()}
-    for name, value in chosen.items():
-        table = table[table[name] == value]
+    """The instances with the preferred number in each column, column by column among those that are left, and these numbers."""
+    chosen = {}
+    for name, wish in wished.items():
+        chosen[name] = prefer(table[name], wish)
+        table = table[table[name] == chosen[name]]
     return table, chosen
 
 

@@ -221,3 +221,11 @@ def test_pretraining_is_drawn_beside_the_published_numbers(root, tmp_path, monke
     assert set(own["entry"]) == set(style.WORKFLOWS)
     lines = [line.get_linestyle() for line in drawn.axes[-3].lines]
     assert {"-", ":"} <= set(lines)
+
+
+def test_a_family_is_there_whatever_instances_a_profile_has():
+    """No instance has both wished numbers: the first decides, and of the second there is what is left."""
+    table = pd.DataFrame({"data": ["blobs", "moons", "swiss_roll"], "bandwidth": [0.5, 0.1, 0.5]})
+    found, chosen = style.family(table, {"data": "moons", "bandwidth": 0.5})
+    assert chosen == {"data": "moons", "bandwidth": 0.1}
+    assert len(found) == 1
