@@ -15,16 +15,7 @@ from benchmark.core.history import Examples
 from benchmark.errors import ThriveError
 from benchmark.tasks.gaussian import Gaussian
 from benchmark.tasks.normal import Normal, Truth
-from benchmark.tasks.own_vectors import (
-    ColumnNames,
-    FileName,
-    Split,
-    lack_of_rows,
-    path_of,
-    refuse_odd_names,
-    split,
-    vectors,
-)
+from benchmark.tasks.own_vectors import OwnVectors, Split, path_of, vectors
 
 if TYPE_CHECKING:
     from numpy.random import Generator
@@ -56,19 +47,8 @@ def moments(path: Path, columns: str) -> tuple[Examples, Examples]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class OwnGaussian(Gaussian):
-    """An instance: a file, and n examples in a generation.
-
-    Attributes:
-        file: a CSV file with a line of names, or a NumPy array (.npy), under `benchmark/assets` unless absolute.
-        columns: names of columns, between spaces; none: all.
-    """
-
-    file: FileName
-    columns: ColumnNames = ""
-
-    def __post_init__(self) -> None:
-        refuse_odd_names(self.file, self.columns)
+class OwnGaussian(OwnVectors, Gaussian):  # type: ignore[misc, override]
+    """An instance: a file, and n examples in a generation."""
 
     @property
     def name(self) -> str:
@@ -77,13 +57,9 @@ class OwnGaussian(Gaussian):
         )
 
     @property
-    def files(self) -> dict[str, Path]:  # type: ignore[override]
-        return {"file": path_of(self.file)}
-
-    @property
     def obstacle(self) -> str | None:
         """What is wrong with the file; None where nothing is."""
-        problem = lack_of_rows(self.file, self.columns, self.n)
+        problem = super().obstacle
         if problem is None:
             try:
                 _ = moments(path_of(self.file), self.columns)
@@ -91,29 +67,11 @@ class OwnGaussian(Gaussian):
                 problem = str(dependent)
         return problem
 
-    @property
-    def _rows(self) -> Examples:
-        return vectors(path_of(self.file), self.columns)
-
-    @property
-    def dimension(self) -> int:
-        return int(self._rows.shape[1])
-
     d: ClassVar[int]  # type: ignore[misc]  # no field: the file has it
 
     @property  # type: ignore[no-redef]
     def d(self) -> int:
         return self.dimension
-
-    def world(self, rng: "Generator") -> Split:  # type: ignore[override]
-        return split(self._rows, rng)
-
-    def real_data(self, world: Split, count: int, rng: "Generator", skip: int = 0) -> Examples:  # type: ignore[override]
-        """The `count` rows after the first `skip`, shape (count, d)."""
-        return world.real(count, skip)
-
-    def held_back(self, world: Split, count: int, rng: "Generator") -> Examples:  # type: ignore[override]
-        return world.held_back(count)
 
     def held_out(self, world: Split, rng: "Generator") -> HeldOut:  # type: ignore[override]
         return HeldOut(*moments(path_of(self.file), self.columns), world.test)

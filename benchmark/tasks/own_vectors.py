@@ -1,6 +1,7 @@
 """One's own vectors: a table of numbers in a file, and how its rows become real data and test data."""
 
 import functools
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
@@ -148,3 +149,46 @@ def _of_csv(path: Path, columns: str) -> tuple[list[str], NDArray[np.float64]]:
 
 def _first_line(error: Exception) -> str:
     return f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class OwnVectors:
+    """What the task-settings of one's own vectors share: where their rows come from.
+
+    Attributes:
+        file: a CSV file with a line of names, or a NumPy array (.npy), under `benchmark/assets` unless absolute.
+        columns: names of columns, between spaces; none: all.
+    """
+
+    file: FileName
+    columns: ColumnNames = ""
+
+    def __post_init__(self) -> None:
+        refuse_odd_names(self.file, self.columns)
+
+    @property
+    def files(self) -> dict[str, Path]:
+        return {"file": path_of(self.file)}
+
+    @property
+    def obstacle(self) -> str | None:
+        """What is wrong with the file; None where nothing is."""
+        return lack_of_rows(self.file, self.columns, self.n)  # type: ignore[attr-defined]  # the task-setting has n
+
+    @property
+    def _rows(self) -> Examples:
+        return vectors(path_of(self.file), self.columns)
+
+    @property
+    def dimension(self) -> int:
+        return int(self._rows.shape[1])
+
+    def world(self, rng: "Generator") -> Split:
+        return split(self._rows, rng)
+
+    def real_data(self, world: Split, count: int, rng: "Generator", skip: int = 0) -> Examples:
+        """The `count` rows after the first `skip`, shape (count, dimension)."""
+        return world.real(count, skip)
+
+    def held_back(self, world: Split, count: int, rng: "Generator") -> Examples:
+        return world.held_back(count)
